@@ -1,0 +1,117 @@
+// Messages of the channel `runtime`: the life of sandboxes. Payload: ChannelHeader, then TLV records. A session sees only sandboxes made in it or in
+// sessions of the same principal. Any failed request may carry `reason` (text for a person) in its reply.
+#pragma once
+#include "abi/types.hpp"
+
+namespace abi::runtime {
+
+enum class Message : std::uint32_t {
+    // in: name (64 hex digits), hostname?, memory_pages?, nano_cpus?, cpu_weight?, fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
+    // errors: exists, no_memory, denied (a published port is taken), bad_argument
+    sandbox_create = 1,
+    // in: sandbox; one descriptor: a sealed EROFS Memory. Layers are added from the lowest up, before the first start.
+    sandbox_add_layer = 2,
+    // in: sandbox, stream (0 stdin, 1 stdout, 2 stderr; with a terminal 0 is both ways and 1, 2 do not exist); out: one stream descriptor.
+    // Streams belong to one run of the sandbox: ask again after each sandbox_prepare.
+    sandbox_stream = 3,
+    // in: sandbox, argument*, environment*, directory?, user? ("uid[:gid]" or a name of the image's passwd), terminal?, rows?, columns?, stdin_open? ; the reply comes when
+    // the program was started or could not be. out: linux_error (0 or errno of execve: ENOENT 2, EACCES 13, ENOEXEC 8, ...)
+    sandbox_start = 4,
+    // in: sandbox, signal. errors: bad_state when no program runs
+    sandbox_signal = 5,
+    // in: sandbox, rows, columns
+    sandbox_resize = 6,
+    // in: sandbox. Ends what runs and frees everything. The reply comes when all is freed.
+    sandbox_destroy = 7,
+    // in: after (event sequence number seen last; 0 at first). Blocks until there is an event after it. out: per event one `event` record: EventRecord
+    next_event = 8,
+    // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count,
+    // idle figures as they come: unknown tags are to be ignored
+    node_info = 9,
+    // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes
+    sandbox_inspect = 10,
+    // in: sandbox. Prepares the next run: new streams. Called before the streams are asked for and before each sandbox_start; the layer is kept.
+    sandbox_prepare = 11,
+};
+
+enum class Tag : std::uint16_t {
+    reason = 1,
+    name = 2,
+    hostname = 3,
+    memory_pages = 4,
+    nano_cpus = 5,
+    cpu_weight = 6,
+    fused = 7,
+    network = 8,
+    publish = 9, // Publish
+    sandbox = 10,
+    address = 11,
+    stream = 12,
+    argument = 13,
+    environment = 14,
+    directory = 15,
+    user = 16,
+    terminal = 17,
+    rows = 18,
+    columns = 19,
+    stdin_open = 20,
+    linux_error = 21,
+    signal = 22,
+    after = 23,
+    event = 24, // EventRecord
+    version = 25,
+    cpu_count = 26,
+    free_pages = 27,
+    total_pages = 28,
+    table_pages = 29,
+    restarts = 30,
+    object = 31,       // ObjectCount
+    missing_call = 32, // MissingCall
+    sandbox_count = 33,
+    cpu_nanoseconds = 34,
+    received_bytes = 35,
+    sent_bytes = 36,
+    processes = 37,
+    mac = 38,              // 6 bytes
+    gateway = 39,          // IPv4
+    address_to_name = 40,  // text "ADDRESS NAME": a line for /etc/hosts
+    name_server = 41,      // IPv4
+    uplink_address = 42,   // IPv4
+    monotonic = 43,        // nanoseconds since boot
+    context_switches = 44,
+    root_loads = 45,
+    boot_nanoseconds = 46, // kernel's first instruction to now
+};
+
+struct Publish {
+    std::uint32_t protocol; // 6 TCP, 17 UDP
+    std::uint16_t node_port;
+    std::uint16_t sandbox_port;
+};
+
+enum class Event : std::uint32_t {
+    exited = 1,     // detail: Linux wait status (exit code << 8, or signal number)
+    crashed = 2,    // the personality itself ended; the layer is lost
+    no_memory = 3,  // the sandbox' quota was exhausted and a program was ended for it; `exited` follows
+};
+
+struct EventRecord {
+    std::uint64_t sequence;
+    std::uint64_t sandbox;
+    std::uint32_t event; // Event
+    std::uint32_t detail;
+    std::uint64_t realtime_nanoseconds;
+};
+
+struct ObjectCount {
+    char kind[24]; // NUL-padded, as in abi::ObjectKind
+    std::uint64_t count;
+};
+
+struct MissingCall {
+    std::uint64_t sandbox;
+    std::uint32_t number; // Linux system call number
+    std::uint32_t count;
+};
+
+} // namespace abi::runtime

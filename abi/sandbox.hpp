@@ -1,0 +1,29 @@
+// Records of a sandbox' `control` ring pair. Runtime is side A and hostile to nothing it has not checked: events come from inside the container's border.
+#pragma once
+#include "abi/types.hpp"
+
+namespace abi::sandbox {
+
+// Runtime to personality. Payload: TLV records with abi::runtime tags.
+enum class Command : std::uint32_t {
+    // argument*, environment*, directory?, user?, terminal?, rows?, columns?; the program gets the streams `stdio.N`. Answer: started.
+    start = 1,
+    signal = 2, // signal: to the first process; 9 ends every process
+    resize = 3, // rows, columns
+    shut_down = 4, // end all processes; answer: exited if something ran
+    stats = 5, // answer: stats
+};
+
+// Personality to runtime.
+enum class Event : std::uint32_t {
+    ready = 1,     // the file system is mounted, commands are taken
+    started = 2,   // linux_error
+    exited = 3,    // number tag `signal` = wait status
+    no_memory = 4,
+    missing_calls = 5, // missing_call*
+    stats = 6,     // processes, memory_pages, received_bytes, sent_bytes
+};
+
+// Where the personality gets the streams of a run: it calls runtime (upwards in trust) through its endpoint `control.streams`, see abi/sandbox_control.abi.
+
+} // namespace abi::sandbox
