@@ -1,0 +1,105 @@
+// The figures of one quota: a node in the tree of limits. No architecture code and no heap, so the host tests walk it.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/types.hpp"
+
+namespace kernel {
+
+// Charges are in pages. Kernel objects are smaller than pages: their bytes accumulate in the node itself, and a page is charged to the node and its
+// ancestors whenever the sum crosses into a new page.
+//
+// All figures are atomics and every charge goes from the node to the root, taking back what it charged where an ancestor refuses. So two charges that race
+// for the last page may both fail for a moment, but the limit is never exceeded.
+class QuotaNode {
+public:
+    QuotaNode(QuotaNode* parent, std::uint64_t limit) : parent_(parent), limit_(limit) {}
+    QuotaNode(const QuotaNode&) = delete;
+    QuotaNode& operator=(const QuotaNode&) = delete;
+
+    // True where `pages` are now charged to this node and all its ancestors. A closed node refuses.
+    bool charge_pages(std::uint64_t pages) {
+        if (closed_.load(std::memory_order_relaxed)) return false;
+        for (QuotaNode* node = this; node; node = node->parent_) {
+            const std::uint64_t before = node->used_.fetch_add(pages, std::memory_order_relaxed);
+            if (before > node->limit_ || pages > node->limit_ - before) {
+                node->used_.fetch_sub(pages, std::memory_order_relaxed);
+                for (QuotaNode* undo = this; undo != node; undo = undo->parent_) {
+                    undo->used_.fetch_sub(pages, std::memory_order_relaxed);
+                }
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void release_pages(std::uint64_t pages) {
+        for (QuotaNode* node = this; node; node = node->parent_) node->used_.fetch_sub(pages, std::memory_order_relaxed);
+    }
+
+    // Page tables: pages like others, with a figure of their own.
+    bool charge_table() {
+        if (!charge_pages(1)) return false;
+        for (QuotaNode* node = this; node; node = node->parent_) node->tables_.fetch_add(1, std::memory_order_relaxed);
+        return true;
+    }
+
+    void release_table() {
+        for (QuotaNode* node = this; node; node = node->parent_) node->tables_.fetch_sub(1, std::memory_order_relaxed);
+        release_pages(1);
+    }
+
+    // `bytes` of kernel memory for an object. Pages are charged before the sum moves and given back where another charge moved it first.
+    bool charge_bytes(std::size_t bytes) {
+        std::uint64_t before = bytes_.load(std::memory_order_relaxed);
+        for (;;) {
+            const std::uint64_t pages = pages_of(before + bytes) - pages_of(before);
+            if (pages && !charge_pages(pages)) return false;
+            if (bytes_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed)) return true;
+            if (pages) release_pages(pages);
+        }
+    }
+
+    void release_bytes(std::size_t bytes) {
+        const std::uint64_t before = bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+        if (const std::uint64_t pages = pages_of(before) - pages_of(before - bytes)) release_pages(pages);
+    }
+
+    void count_object(abi::ObjectKind kind, std::int64_t change) {
+        for (QuotaNode* node = this; node; node = node->parent_) {
+            node->objects_[static_cast<std::size_t>(kind)].fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
+        }
+    }
+
+    // No charge succeeds any more; what is charged stays until released.
+    void close() { closed_.store(true, std::memory_order_relaxed); }
+    bool closed() const { return closed_.load(std::memory_order_relaxed); }
+
+    bool is_within(const QuotaNode& ancestor) const {
+        for (const QuotaNode* node = this; node; node = node->parent_) {
+            if (node == &ancestor) return true;
+        }
+        return false;
+    }
+
+    QuotaNode* parent_node() const { return parent_; }
+    std::uint64_t limit() const { return limit_; }
+    std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+    std::uint64_t table_pages() const { return tables_.load(std::memory_order_relaxed); }
+    std::uint64_t objects(std::size_t kind) const { return objects_[kind].load(std::memory_order_relaxed); }
+
+private:
+    static std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + abi::page_size - 1) / abi::page_size; }
+
+    QuotaNode* parent_;
+    std::uint64_t limit_;
+    std::atomic<std::uint64_t> used_{0};
+    std::atomic<std::uint64_t> tables_{0};
+    std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<bool> closed_{false};
+    std::atomic<std::uint64_t> objects_[static_cast<std::size_t>(abi::ObjectKind::count)] = {};
+};
+
+} // namespace kernel
