@@ -1,0 +1,76 @@
+// Calls on slots, leases, quotas and budgets.
+#include "kernel/call/calls.hpp"
+
+namespace kernel {
+
+namespace {
+
+bool takes_badge(const Object& object) {
+    return object.kind() == abi::ObjectKind::endpoint || object.kind() == abi::ObjectKind::notification;
+}
+
+} // namespace
+
+base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle) {
+    TRY(caller.process().handles().close(handle));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> source, abi::Rights rights, std::uint64_t badge,
+                                                  Held<Lease> lease) {
+    Capability copy;
+    copy.rights = TRY(shrink_rights(source.rights, rights));
+    copy.badge = source.badge;
+    if (badge != 0) {
+        if (source.badge != 0 || !takes_badge(*source)) return std::unexpected(abi::Error::bad_argument);
+        copy.badge = badge;
+    }
+    if (lease && !lease.valid()) return std::unexpected(abi::Error::revoked);
+    copy.hold = TRY(derive_hold(source.hold, lease.object));
+    copy.object = std::move(source.object);
+    return caller.process().handles().insert(std::move(copy));
+}
+
+base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle handle, UserPointer<abi::HandleInfo> info) {
+    const Capability capability = TRY(caller.process().handles().find_any(handle));
+    if (!(capability.rights & abi::right::inspect)) return std::unexpected(abi::Error::missing_right);
+    abi::HandleInfo result{};
+    result.kind = static_cast<std::uint32_t>(capability.object->kind());
+    result.rights = capability.rights;
+    result.badge = capability.badge;
+    result.leased = capability.hold.lease ? 1 : 0;
+    result.revoked = capability.hold.valid() ? 0 : 1;
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_lease_create(Thread& caller, Held<Quota> quota, Held<Lease> parent) {
+    auto lease = TRY(Lease::create(*quota, parent.object));
+    return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control);
+}
+
+base::Result<std::uint64_t> call_lease_revoke(Thread&, Held<Lease> lease) {
+    lease->revoke();
+    return 0;
+}
+
+base::Result<std::uint64_t> call_quota_create(Thread& caller, Held<Quota> parent, std::uint64_t pages) {
+    auto quota = TRY(Quota::create(std::move(parent.object), pages));
+    return give(caller, std::move(quota),
+                abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::charge | abi::right::control, parent.hold);
+}
+
+base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota, UserPointer<abi::QuotaInfo> info) {
+    abi::QuotaInfo result{};
+    quota->inspect(result);
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_quota_destroy(Thread& caller, Held<Quota> quota) {
+    if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);
+    TRY(quota->destroy());
+    return 0;
+}
+
+} // namespace kernel

@@ -1,0 +1,135 @@
+#include "kernel/ipc/endpoint.hpp"
+
+#include "kernel/object/process.hpp"
+#include "kernel/object/thread.hpp"
+
+namespace kernel {
+
+namespace {
+
+// The outcome of a server's wait whose message could not be delivered after all.
+constexpr std::int32_t wait_again = 1;
+
+std::int32_t negative(abi::Error error) { return -static_cast<std::int32_t>(error); }
+
+void write_received(Thread& caller, Thread& server, abi::Handle reply, const abi::Handle (&handles)[abi::message_handles]) {
+    copy_message(caller, server, handles);
+    server.registers().rbx = caller.call().badge;
+    server.page().reserved[0] = reply;
+}
+
+} // namespace
+
+// What can fail, before the words are copied. On failure the caller of this takes `handles` back.
+base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]) {
+    TRY(caller.call().capabilities.install(server, handles));
+    Capability capability;
+    capability.object = caller.call().reply;
+    capability.rights = Reply::rights;
+    const abi::Handle reply = TRY(server.process().handles().insert(std::move(capability)));
+    write_received(caller, server, reply, handles);
+    return {};
+}
+
+base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline) {
+    CallState& state = caller.call();
+    TRY(state.prepare(caller, badge));
+    auto result = call_prepared(caller, hold, deadline);
+    state.finish();
+    return result;
+}
+
+base::Result<void> Endpoint::call_prepared(Thread& caller, const LeaseHold& hold, abi::Deadline deadline) {
+    CallState& state = caller.call();
+    Thread* server = nullptr;
+    {
+        LockGuard guard(lock_);
+        while ((server = servers_.first())) {
+            servers_.remove(*server);
+            if (server->wait_state().claim()) break;
+        }
+        if (!server) {
+            if (!has_server()) return std::unexpected(abi::Error::peer_closed);
+            if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
+        }
+        // Armed before a server can see the message: its answer may come from another CPU at once.
+        caller.wait_state().announce();
+        state.reply->arm(caller);
+        if (!server) callers_.push(caller);
+    }
+    if (!server) {
+        notify_port();
+    } else {
+        // The server is claimed and in no queue, so it is this thread's to write to.
+        abi::Handle handles[abi::message_handles];
+        if (auto delivered = deliver(caller, *server, handles); !delivered) {
+            state.reply->disarm();
+            caller.abandon_wait();
+            take_back(*server, handles);
+            server->finish_wait(wait_again);
+            return delivered;
+        }
+        server->finish_wait(0);
+    }
+    const std::int32_t outcome = caller.wait(deadline, hold);
+    if (outcome == 0) return {};
+    state.reply->disarm();
+    LockGuard guard(lock_);
+    callers_.remove_if_queued(caller);
+    return std::unexpected(static_cast<abi::Error>(-outcome));
+}
+
+base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
+    for (;;) {
+        abi::Handle handles[abi::message_handles] = {};
+        base::Result<void> delivered;
+        {
+            // Held while the message is taken: a caller whose wait ends meanwhile needs the lock before it may reuse what is read here.
+            LockGuard guard(lock_);
+            Thread* caller = nullptr;
+            while ((caller = callers_.first())) {
+                callers_.remove(*caller);
+                if (caller->wait_state().is_waiting()) break;
+            }
+            if (caller) {
+                delivered = deliver(*caller, server, handles);
+                // The caller goes on waiting, now for the answer. If its wait ends, the answer finds nobody.
+                if (delivered) return {};
+                if (caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
+            } else {
+                if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
+                server.wait_state().announce();
+                servers_.push(server);
+            }
+        }
+        if (!delivered) {
+            take_back(server, handles);
+            // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
+            if (delivered.error() == abi::Error::revoked) continue;
+            return delivered;
+        }
+        const std::int32_t outcome = server.wait(deadline, hold);
+        if (outcome == 0) return {};
+        if (outcome == wait_again) continue;
+        LockGuard guard(lock_);
+        servers_.remove_if_queued(server);
+        return std::unexpected(static_cast<abi::Error>(-outcome));
+    }
+}
+
+std::uint64_t Endpoint::take_event(bool& again) {
+    LockGuard guard(lock_);
+    again = !callers_.empty();
+    return again ? 1 : 0;
+}
+
+void Endpoint::on_receivers_gone() {
+    LockGuard guard(lock_);
+    if (has_server()) return;
+    while (Thread* caller = callers_.first()) {
+        callers_.remove(*caller);
+        if (caller->wait_state().claim()) caller->finish_wait(negative(abi::Error::peer_closed));
+    }
+}
+
+} // namespace kernel

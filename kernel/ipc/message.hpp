@@ -1,0 +1,39 @@
+// Moving a message from one thread to another: words, and capabilities from table to table.
+#pragma once
+#include <cstdint>
+
+#include "abi/thread_page.hpp"
+#include "kernel/object/capability.hpp"
+
+namespace kernel {
+
+class Thread;
+
+// The capabilities of a message between two tables. Collected from the sender before anything happens, installed at the receiver as the last step that can fail.
+class MessageCapabilities {
+public:
+    // Takes copies of what the sender's message names. Errors: bad_argument (tag), bad_handle, missing_right (transfer, or more rights than held), revoked.
+    // Nothing is kept where it fails.
+    base::Result<void> collect(Thread& sender, std::uint64_t tag);
+
+    // Puts the capabilities into the receiver's table; the handles come back in `handles`. Errors: no_slots, no_memory, revoked, bad_state; the caller then takes
+    // back what is in `handles`, once it holds no lock (closing a slot may end an object that needs the lock).
+    base::Result<void> install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const;
+
+    void clear();
+
+private:
+    Capability capabilities_[abi::message_handles];
+    std::size_t count_ = 0;
+};
+
+// Checks a tag from user mode. Errors: bad_argument.
+base::Result<void> check_tag(std::uint64_t tag);
+
+// Copies the tag and the words into the receiver's registers and page, and the handles behind them. Neither thread runs meanwhile, or it is the current one.
+void copy_message(Thread& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]);
+
+// Closes handles that were installed for a message that then was not delivered. Without locks.
+void take_back(Thread& receiver, const abi::Handle (&handles)[abi::message_handles]);
+
+} // namespace kernel

@@ -1,0 +1,121 @@
+#include "kernel/ipc/port.hpp"
+
+#include "kernel/object/thread.hpp"
+
+namespace kernel {
+
+PortSource::~PortSource() { unbind(); }
+
+base::Result<void> PortSource::bind(base::Ref<Port> port, std::uint64_t key, const LeaseHold& hold) {
+    {
+        LockGuard guard(binding_lock_);
+        if (port_) return std::unexpected(abi::Error::exists);
+        port_ = std::move(port);
+        key_ = key;
+        hold_ = hold;
+    }
+    if (hold.lease && !link(*hold.lease, hold.generation)) {
+        unbind();
+        return std::unexpected(abi::Error::revoked);
+    }
+    // What was pending before the binding is an event too.
+    notify_port();
+    return {};
+}
+
+void PortSource::unbind() {
+    unlink();
+    base::Ref<Port> port;
+    LeaseHold hold;
+    {
+        LockGuard guard(binding_lock_);
+        if (!port_) return;
+        LockGuard port_guard(port_->lock_);
+        if (queued_) port_->ready_.remove(*this);
+        queued_ = false;
+        port = std::move(port_);
+        hold = std::move(hold_);
+        hold_ = {};
+    }
+}
+
+void PortSource::notify_port() {
+    LockGuard guard(binding_lock_);
+    if (!port_) return;
+    LockGuard port_guard(port_->lock_);
+    if (!queued_) {
+        queued_ = true;
+        port_->ready_.push_back(*this);
+    }
+    while (Thread* waiter = port_->waiters_.first()) {
+        port_->waiters_.remove(*waiter);
+        if (waiter->wait_state().claim()) {
+            waiter->finish_wait(0);
+            break;
+        }
+    }
+}
+
+bool PortSource::begin_end() { return try_retain(); }
+
+void PortSource::end_use() {
+    unbind();
+    release();
+}
+
+std::size_t Port::collect(std::span<abi::PortEvent> events) {
+    std::size_t count = 0;
+    // Sources that stay ready go to the end again; the first of those marks the end of this round.
+    PortSource* first_again = nullptr;
+    while (count < events.size()) {
+        PortSource* source = nullptr;
+        std::uint64_t key = 0;
+        {
+            LockGuard guard(lock_);
+            source = ready_.first();
+            if (!source || source == first_again) break;
+            ready_.remove(*source);
+            source->queued_ = false;
+            key = source->key_;
+            // A source in destruction unlinks itself; here it only leaves the list earlier.
+            if (!source->try_retain()) continue;
+        }
+        bool again = false;
+        if (const std::uint64_t bits = source->take_event(again)) events[count++] = {key, bits};
+        if (again) {
+            if (!first_again) first_again = source;
+            LockGuard guard(source->binding_lock_);
+            if (source->port_.get() == this) {
+                LockGuard port_guard(lock_);
+                if (!source->queued_) {
+                    source->queued_ = true;
+                    ready_.push_back(*source);
+                }
+            }
+        }
+        source->release();
+    }
+    return count;
+}
+
+base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std::span<abi::PortEvent> events,
+                                     abi::Deadline deadline) {
+    for (;;) {
+        if (const std::size_t count = collect(events)) return count;
+        if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);
+        {
+            LockGuard guard(lock_);
+            if (!ready_.empty()) continue;
+            thread.wait_state().announce();
+            waiters_.push(thread);
+        }
+        const std::int32_t outcome = thread.wait(deadline, hold);
+        if (outcome != 0) {
+            LockGuard guard(lock_);
+            waiters_.remove_if_queued(thread);
+            return std::unexpected(static_cast<abi::Error>(-outcome));
+        }
+    }
+}
+
+} // namespace kernel

@@ -1,0 +1,68 @@
+// Port: one place to wait for many notifications and endpoints.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "abi/info.hpp"
+#include "kernel/ipc/thread_queue.hpp"
+#include "kernel/object/capability.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/sync.hpp"
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+class Port;
+class Thread;
+
+// The part of a Notification or Endpoint that a Port knows. Lock order: the source's own lock, then the port's.
+class PortSource : public Object, private LeaseUse {
+public:
+    // Binds to a port under `key`, as long as the capability of the source lives. Errors: exists, revoked.
+    base::Result<void> bind(base::Ref<Port> port, std::uint64_t key, const LeaseHold& hold);
+    void unbind();
+
+    base::ListNode port_node;
+
+protected:
+    explicit PortSource(abi::ObjectKind kind) : Object(kind) {}
+    ~PortSource() override;
+
+    // Tells the port, if there is one, that take_event may give something. With or without the source's lock; from interrupts too.
+    void notify_port();
+
+private:
+    friend class Port;
+    // The bits of an event now pending, or 0. `again` is set where the source stays ready.
+    virtual std::uint64_t take_event(bool& again) = 0;
+    bool begin_end() override;
+    void end_use() override;
+
+    SpinLock binding_lock_;
+    base::Ref<Port> port_;
+    LeaseHold hold_;
+    std::uint64_t key_ = 0;
+    bool queued_ = false; // under the port's lock
+};
+
+class Port final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::port;
+    static constexpr abi::Rights rights =
+        abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::receive;
+
+    Port() : Object(object_kind) {}
+
+    // Waits for events and writes up to events.size(); returns how many (at least one). Errors: timed_out, canceled, revoked, would_block (deadline poll).
+    base::Result<std::size_t> wait(Thread& thread, const LeaseHold& hold, std::span<abi::PortEvent> events, abi::Deadline deadline);
+
+private:
+    friend class PortSource;
+    std::size_t collect(std::span<abi::PortEvent> events);
+
+    SpinLock lock_;
+    base::List<PortSource, &PortSource::port_node> ready_;
+    ThreadQueue waiters_;
+};
+
+} // namespace kernel

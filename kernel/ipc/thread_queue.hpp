@@ -1,0 +1,17 @@
+// The threads that wait at one object.
+#pragma once
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+class Thread;
+
+// First in, first out. A thread is in one queue at most. The owner's lock serialises.
+class ThreadQueue {
+public:
+    Thread* first();
+    bool empty() const;
+    void push(Thread& thread);
+    void remove(Thread& thread);
+    // For a thread whose wait ended by itself: whether it is still linked depends on who ended it.
+    void remove_if_queued(Thread& thread);

@@ -1,0 +1,43 @@
+// How a thread waits: one claim decides how a wait ends, whoever tries to end it.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "abi/types.hpp"
+
+namespace kernel {
+
+// The state of one wait. A thread announces its wait under the lock of the object it waits at and links itself to that object's queue. Then a peer, its deadline,
+// a kick, a revocation and its process' end race for it: the one whose claim() succeeds decides the outcome and makes the thread runnable; all others leave
+// it alone. The thread unlinks itself afterwards, so nobody but the peer needs the object's lock.
+//
+// A claimed thread does not run before complete() is called, so the peer may write its registers and message page in between.
+class WaitState {
+public:
+    // Announces a wait. By the thread itself, before it is linked anywhere.
+    void announce() { state_.store(waiting, std::memory_order_seq_cst); }
+
+    bool is_waiting() const { return state_.load(std::memory_order_acquire) == waiting; }
+
+    // True for exactly one caller between announce() and complete().
+    bool claim() {
+        std::uint32_t expected = waiting;
+        return state_.compare_exchange_strong(expected, claimed, std::memory_order_seq_cst);
+    }
+
+    // By the claimer: the outcome is fixed; 0 or an Error. The thread may run from here on.
+    void complete(std::int32_t outcome) {
+        outcome_ = outcome;
+        state_.store(idle, std::memory_order_release);
+    }
+
+    bool is_complete() const { return state_.load(std::memory_order_acquire) == idle; }
+    std::int32_t outcome() const { return outcome_; }
+
+private:
+    enum : std::uint32_t { idle, waiting, claimed };
+    std::atomic<std::uint32_t> state_{idle};
+    std::int32_t outcome_ = 0;
+};
+
+} // namespace kernel

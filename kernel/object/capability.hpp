@@ -1,0 +1,56 @@
+// A capability: an object with rights, a badge and the lease that it lies under. What a slot holds, and what travels in messages.
+#pragma once
+#include <cstdint>
+#include <utility>
+
+#include "abi/types.hpp"
+#include "kernel/object/lease.hpp"
+#include "kernel/object/object.hpp"
+#include "lib/base/ref.hpp"
+#include "lib/base/result.hpp"
+
+namespace kernel {
+
+// The lease of a capability as it was when the capability was made. Empty: lies under no lease and lives until it is closed.
+struct LeaseHold {
+    base::Ref<Lease> lease;
+    std::uint64_t generation = 0;
+
+    bool valid() const { return !lease || lease->node().valid(generation); }
+};
+
+struct Capability {
+    base::Ref<Object> object;
+    std::uint64_t badge = 0;
+    LeaseHold hold;
+    abi::Rights rights = 0;
+
+    explicit operator bool() const { return static_cast<bool>(object); }
+};
+
+// A capability whose object was checked to be of kind T: what the call handlers get.
+template <class T>
+struct Held {
+    base::Ref<T> object;
+    std::uint64_t badge = 0;
+    LeaseHold hold;
+    abi::Rights rights = 0;
+
+    T* operator->() const { return object.get(); }
+    T& operator*() const { return *object; }
+    explicit operator bool() const { return static_cast<bool>(object); }
+    bool valid() const { return hold.valid(); }
+};
+
+// The rights that a derived capability gets: `wanted` must be a subset; 0 stands for "the same". Errors: missing_right.
+inline base::Result<abi::Rights> shrink_rights(abi::Rights held, abi::Rights wanted) {
+    if (wanted == 0) return held;
+    if (wanted & ~held) return std::unexpected(abi::Error::missing_right);
+    return wanted;
+}
+
+// The hold of a capability derived from one under `source`: under `lease` where one is given, which must then lie within the source's.
+// Errors: revoked, bad_argument.
+base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease);
+
+} // namespace kernel

@@ -1,0 +1,68 @@
+#include "kernel/object/handle_table.hpp"
+
+#include "kernel/memory/frames.hpp"
+#include "kernel/object/quota.hpp"
+
+namespace kernel {
+
+base::Result<abi::Handle> HandleTable::insert(Capability&& capability) {
+    Object& object = *capability.object;
+    const abi::Rights rights = capability.rights;
+    // Counted before the slot can be seen, so that a close on another CPU never counts below zero.
+    object.slot_added(rights);
+    base::Result<abi::Handle> handle = std::unexpected(abi::Error::bad_state);
+    {
+        LockGuard guard(lock_);
+        if (!closed_) handle = slots_.insert(std::move(capability));
+    }
+    if (!handle) object.slot_removed(rights);
+    return handle;
+}
+
+base::Result<Capability> HandleTable::find(abi::Handle handle) {
+    LockGuard guard(lock_);
+    const Capability* slot = slots_.find(handle);
+    if (!slot) return std::unexpected(abi::Error::bad_handle);
+    if (!slot->hold.valid()) return std::unexpected(abi::Error::revoked);
+    return *slot;
+}
+
+base::Result<Capability> HandleTable::find_any(abi::Handle handle) {
+    LockGuard guard(lock_);
+    const Capability* slot = slots_.find(handle);
+    if (!slot) return std::unexpected(abi::Error::bad_handle);
+    return *slot;
+}
+
+base::Result<void> HandleTable::close(abi::Handle handle) {
+    Capability removed;
+    {
+        LockGuard guard(lock_);
+        if (!slots_.remove(handle, removed)) return std::unexpected(abi::Error::bad_handle);
+    }
+    removed.object->slot_removed(removed.rights);
+    return {};
+}
+
+void HandleTable::close_all() {
+    std::uint32_t cursor = 0;
+    for (;;) {
+        Capability taken;
+        {
+            LockGuard guard(lock_);
+            closed_ = true;
+            if (!slots_.take_next(cursor, taken)) {
+                slots_.clear([](Capability&&) {});
+                return;
+            }
+        }
+        taken.object->slot_removed(taken.rights);
+    }
+}
+
+std::uint32_t HandleTable::count() {
+    LockGuard guard(lock_);
+    return static_cast<std::uint32_t>(slots_.count());
+}
+
+} // namespace kernel

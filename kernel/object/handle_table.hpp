@@ -1,0 +1,51 @@
+// The capabilities of one process.
+#pragma once
+#include <cstdint>
+
+#include "kernel/object/capability.hpp"
+#include "kernel/object/slot_table.hpp"
+#include "kernel/sync.hpp"
+
+namespace kernel {
+
+// Pages of a table come from the process' quota.
+class TablePages {
+public:
+    explicit TablePages(Quota& quota) : quota_(quota) {}
+    void* allocate_page();
+    void free_page(void* page);
+
+private:
+    Quota& quota_;
+};
+
+// Look-up takes the table's lock and a reference. The interface returns counted references only, so a lock-free look-up with a grace period can replace the
+// lock without a change to any caller.
+class HandleTable {
+public:
+    explicit HandleTable(Quota& quota) : pages_(quota), slots_(pages_) {}
+
+    // A slot for the capability. Errors: no_slots, no_memory, bad_state (the process has ended). The capability is untouched where it fails.
+    base::Result<abi::Handle> insert(Capability&& capability);
+
+    // A copy of what the slot holds. Errors: bad_handle, revoked.
+    base::Result<Capability> find(abi::Handle handle);
+    // The same without the check of the lease: to inspect a dead slot.
+    base::Result<Capability> find_any(abi::Handle handle);
+
+    // Takes the capability out of its slot. Errors: bad_handle.
+    base::Result<void> close(abi::Handle handle);
+
+    // Closes all slots and refuses new ones. For the process' end.
+    void close_all();
+
+    std::uint32_t count();
+
+private:
+    SpinLock lock_;
+    bool closed_ = false;
+    TablePages pages_;
+    SlotTable<Capability, TablePages> slots_;
+};
+
+} // namespace kernel

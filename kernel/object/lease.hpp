@@ -1,0 +1,63 @@
+// Lease: withdrawable delegation. Capabilities, mappings, bindings and blocked calls lie under a lease and end with it.
+#pragma once
+#include <cstdint>
+
+#include "kernel/object/lease_node.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/sync.hpp"
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+class Lease;
+
+// Something that a lease's revocation ends: a mapping, a binding, a call that is blocked. It links itself while it lies under a lease.
+class LeaseUse {
+public:
+    LeaseUse() = default;
+    LeaseUse(const LeaseUse&) = delete;
+    LeaseUse& operator=(const LeaseUse&) = delete;
+
+    base::ListNode lease_node;
+
+    // Links to the lease; false where it was revoked since `generation` (nothing is linked then). The caller keeps the lease alive until it has unlinked.
+    bool link(Lease& lease, std::uint64_t generation);
+    // Safe on what is not linked, and after the revocation took it off the list.
+    void unlink();
+
+protected:
+    ~LeaseUse() = default;
+
+private:
+    friend class Lease;
+    // First step of the end, under the lock of the lease tree: keeps what end_use needs alive, or does a short non-blocking end by itself.
+    // False: the object is going away by itself or all is done, end_use is not called.
+    virtual bool begin_end() = 0;
+    // The rest, without locks; drops what begin_end kept.
+    virtual void end_use() {}
+    Lease* linked_to_ = nullptr;
+};
+
+class Lease final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::lease;
+
+    // A lease below `parent` (null: a top). Errors: no_memory, revoked.
+    static base::Result<base::Ref<Lease>> create(Quota& payer, base::Ref<Lease> parent);
+
+    explicit Lease(base::Ref<Lease> parent);
+    ~Lease() override;
+
+    const LeaseNode& node() const { return node_; }
+
+    // Ends everything under this lease and its descendants: first all slots at once, then the uses. Returns when the last use is gone. Called without locks.
+    void revoke();
+
+private:
+    friend class LeaseUse;
+    base::Ref<Lease> parent_;
+    LeaseNode node_;
+    base::List<LeaseUse, &LeaseUse::lease_node> uses_;
+};
+
+} // namespace kernel

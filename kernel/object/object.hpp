@@ -1,0 +1,72 @@
+// What all kernel objects have in common: a kind, a count of references, a quota that pays, and a count of the slots that name them.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "abi/types.hpp"
+#include "lib/base/ref.hpp"
+#include "lib/base/result.hpp"
+
+namespace kernel {
+
+class Quota;
+
+// Two counts, because they mean different things. References keep the memory alive: slots, mappings, queues, calls in progress. Slots are what
+// programs hold: when the last one goes, nobody can reach the object by name any more and it may end what it stands for (a Reply answers
+// peer_closed). Both may reach zero on any CPU, under no lock of the object.
+class Object {
+public:
+    Object(const Object&) = delete;
+    Object& operator=(const Object&) = delete;
+
+    abi::ObjectKind kind() const { return kind_; }
+
+    void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    }
+    // For a weak list under a lock: false where the object is already being destroyed.
+    bool try_retain();
+    bool has_one_reference() const { return references_.load(std::memory_order_acquire) == 1; }
+
+    void slot_added(abi::Rights rights);
+    void slot_removed(abi::Rights rights);
+    // How many slots carry the receive right: an Endpoint without any has lost its server.
+    std::uint32_t receivers() const { return receivers_.load(std::memory_order_acquire); }
+
+    // The quota that pays for this object; null for the root quota and for what the kernel made at boot.
+    Quota* payer() const { return payer_; }
+
+protected:
+    explicit Object(abi::ObjectKind kind) : kind_(kind) {}
+    virtual ~Object() = default;
+    // No slot names this object any more. Called without locks held, by whoever closed the last slot. A slot may come again (a kernel object may be granted
+    // later), so only kinds that are passed from slot to slot alone act on it.
+    virtual void on_slots_gone() {}
+    // No slot with the receive right is left.
+    virtual void on_receivers_gone() {}
+
+private:
+    template <class T, class... Arguments>
+    friend base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
+    void destroy();
+
+    std::atomic<std::uint32_t> references_{1};
+    std::atomic<std::uint32_t> slots_{0};
+    std::atomic<std::uint32_t> receivers_{0};
+    abi::ObjectKind kind_;
+    std::uint32_t bytes_ = 0;
+    Quota* payer_ = nullptr; // counted
+};
+
+// Charges `bytes` to the payer and allocates them; null where one of the two fails.
+void* allocate_object(Quota& payer, std::size_t bytes);
+
+// An object of kind T, charged to `payer`. Errors: no_memory.
+template <class T, class... Arguments>
+base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
+
+} // namespace kernel

@@ -1,0 +1,44 @@
+// Quota: the right to use memory, in pages, as a tree. Frames, page tables and kernel objects alike are charged to one.
+#pragma once
+#include <cstdint>
+
+#include "abi/info.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/object/quota_node.hpp"
+
+namespace kernel {
+
+class Quota final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::quota;
+
+    // Errors: no_memory, bad_argument (0 pages).
+    static base::Result<base::Ref<Quota>> create(base::Ref<Quota> parent, std::uint64_t pages);
+    // The quota of the node, made at boot over all pages that the kernel does not need for itself.
+    static Quota& root();
+    static void create_root(std::uint64_t pages);
+
+    Quota(base::Ref<Quota> parent, std::uint64_t pages);
+
+    bool charge_pages(std::uint64_t pages) { return node_.charge_pages(pages); }
+    void release_pages(std::uint64_t pages) { node_.release_pages(pages); }
+    bool charge_table() { return node_.charge_table(); }
+    void release_table() { node_.release_table(); }
+
+    const QuotaNode& node() const { return node_; }
+    QuotaNode& node() { return node_; }
+    bool is_root() const { return !parent_; }
+
+    // Figures of this quota; those of the node where it is the root.
+    void inspect(abi::QuotaInfo& info) const;
+
+    // Closes this quota, so that nothing is charged to it or a descendant, and kills every process that is. Returns when they are gone. What other
+    // processes still hold (a ring whose server has not let go) stays charged until they do. The caller must not be charged to it. Errors: bad_state.
+    base::Result<void> destroy();
+
+private:
+    base::Ref<Quota> parent_;
+    QuotaNode node_;
+};
+
+} // namespace kernel

@@ -1,0 +1,145 @@
+// A table of slots named by index and generation. No architecture code, no lock and no heap of its own, so the host tests walk it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "abi/types.hpp"
+#include "lib/base/result.hpp"
+
+namespace kernel {
+
+// Entry is movable and default-constructible; a default Entry is an empty slot. Pages is the allocator: `void* allocate_page()` gives a zeroed page of 4 KiB or
+// null, `void free_page(void*)` takes it back. The caller serialises.
+//
+// A handle is generation << 32 | index. A slot's generation goes up when it is emptied, so an old handle never names a new entry; a slot whose
+// generation is used up is retired.
+template <class Entry, class Pages>
+class SlotTable {
+public:
+    explicit SlotTable(Pages& pages) : pages_(pages) {}
+    SlotTable(const SlotTable&) = delete;
+    SlotTable& operator=(const SlotTable&) = delete;
+    ~SlotTable() { clear([](Entry&&) {}); }
+
+    // Puts an entry in a free slot. Errors: no_slots, no_memory. The entry is untouched where it fails.
+    base::Result<abi::Handle> insert(Entry&& entry) {
+        if (free_head_ == none) {
+            if (auto grown = grow(); !grown) return std::unexpected(grown.error());
+        }
+        const std::uint32_t index = free_head_;
+        Slot& slot = *slot_at(index);
+        free_head_ = slot.next_free;
+        slot.next_free = in_use;
+        slot.entry = std::move(entry);
+        ++count_;
+        return (std::uint64_t{slot.generation} << 32) | index;
+    }
+
+    // The entry of a handle, or null. Good until the next change of the table.
+    Entry* find(abi::Handle handle) {
+        Slot* slot = slot_of(handle);
+        return slot ? &slot->entry : nullptr;
+    }
+
+    // Empties the slot and gives its entry to the caller. False where the handle names nothing.
+    bool remove(abi::Handle handle, Entry& removed) {
+        Slot* slot = slot_of(handle);
+        if (!slot) return false;
+        removed = std::move(slot->entry);
+        slot->entry = Entry{};
+        release(*slot, static_cast<std::uint32_t>(handle));
+        return true;
+    }
+
+    // Takes one entry after the other out of the table, from *cursor on; false at the end. For tear-down in bounded steps.
+    bool take_next(std::uint32_t& cursor, Entry& taken) {
+        while (cursor < chunk_count_ * slots_per_chunk) {
+            const std::uint32_t index = cursor++;
+            Slot& slot = *slot_at(index);
+            if (slot.next_free != in_use) continue;
+            taken = std::move(slot.entry);
+            slot.entry = Entry{};
+            release(slot, index);
+            return true;
+        }
+        return false;
+    }
+
+    // Empties the table and gives its pages back.
+    template <class Function>
+    void clear(Function&& function) {
+        std::uint32_t cursor = 0;
+        Entry entry;
+        while (take_next(cursor, entry)) function(std::move(entry));
+        for (std::size_t chunk = 0; chunk < chunk_count_; ++chunk) pages_.free_page(directory_[chunk]);
+        if (directory_) pages_.free_page(directory_);
+        directory_ = nullptr;
+        chunk_count_ = 0;
+        free_head_ = none;
+    }
+
+    std::size_t count() const { return count_; }
+
+private:
+    static constexpr std::uint32_t none = UINT32_MAX;
+    static constexpr std::uint32_t in_use = UINT32_MAX - 1;
+    static constexpr std::uint32_t retired = UINT32_MAX - 2;
+
+    struct Slot {
+        Entry entry;
+        std::uint32_t generation = 1;
+        std::uint32_t next_free = none;
+    };
+    static constexpr std::size_t slots_per_chunk = abi::page_size / sizeof(Slot) >= 64 ? 64 : 32;
+    static constexpr std::size_t max_chunks = abi::page_size / sizeof(Slot*);
+    static_assert(sizeof(Slot) * slots_per_chunk <= abi::page_size);
+
+    Slot* slot_at(std::uint32_t index) { return directory_[index / slots_per_chunk] + index % slots_per_chunk; }
+
+    Slot* slot_of(abi::Handle handle) {
+        const std::uint32_t index = static_cast<std::uint32_t>(handle);
+        if (index >= chunk_count_ * slots_per_chunk) return nullptr;
+        Slot* slot = slot_at(index);
+        return slot->next_free == in_use && slot->generation == handle >> 32 ? slot : nullptr;
+    }
+
+    void release(Slot& slot, std::uint32_t index) {
+        --count_;
+        if (slot.generation == UINT32_MAX) {
+            slot.next_free = retired;
+            return;
+        }
+        ++slot.generation;
+        slot.next_free = free_head_;
+        free_head_ = index;
+    }
+
+    base::Result<void> grow() {
+        if (chunk_count_ == max_chunks) return std::unexpected(abi::Error::no_slots);
+        if (!directory_) {
+            directory_ = static_cast<Slot**>(pages_.allocate_page());
+            if (!directory_) return std::unexpected(abi::Error::no_memory);
+        }
+        void* page = pages_.allocate_page();
+        if (!page) return std::unexpected(abi::Error::no_memory);
+        Slot* slots = static_cast<Slot*>(page);
+        const std::uint32_t first = static_cast<std::uint32_t>(chunk_count_ * slots_per_chunk);
+        for (std::uint32_t i = slots_per_chunk; i-- > 0;) {
+            Slot* slot = new (slots + i) Slot{};
+            slot->next_free = free_head_;
+            free_head_ = first + i;
+        }
+        directory_[chunk_count_++] = slots;
+        return {};
+    }
+
+    Pages& pages_;
+    Slot** directory_ = nullptr;
+    std::size_t chunk_count_ = 0;
+    std::size_t count_ = 0;
+    std::uint32_t free_head_ = none;
+};
+
+} // namespace kernel
