@@ -1,0 +1,2 @@
+#pragma once
+typedef struct { int count; int value; } mbstate_t;
