@@ -72,9 +72,8 @@ std::size_t Port::collect(std::span<abi::PortEvent> events) {
         std::uint64_t key = 0;
         {
             LockGuard guard(lock_);
-            source = ready_.first();
-            if (!source || source == first_again) break;
-            ready_.remove(*source);
+            if (ready_.empty() || &ready_.front() == first_again) break;
+            source = ready_.pop_front();
             source->queued_ = false;
             key = source->key_;
             // A source in destruction unlinks itself; here it only leaves the list earlier.

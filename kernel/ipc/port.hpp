@@ -16,13 +16,11 @@ class Port;
 class Thread;
 
 // The part of a Notification or Endpoint that a Port knows. Lock order: the source's own lock, then the port's.
-class PortSource : public Object, private LeaseUse {
+class PortSource : public Object, public base::ListNodeOf<Port>, private LeaseUse {
 public:
     // Binds to a port under `key`, as long as the capability of the source lives. Errors: exists, revoked.
     base::Result<void> bind(base::Ref<Port> port, std::uint64_t key, const LeaseHold& hold);
     void unbind();
-
-    base::ListNode port_node;
 
 protected:
     explicit PortSource(abi::ObjectKind kind) : Object(kind) {}
@@ -61,7 +59,7 @@ private:
     std::size_t collect(std::span<abi::PortEvent> events);
 
     SpinLock lock_;
-    base::List<PortSource, &PortSource::port_node> ready_;
+    base::List<PortSource, Port> ready_;
     ThreadQueue waiters_;
 };
 

@@ -9,9 +9,18 @@ class Thread;
 // First in, first out. A thread is in one queue at most. The owner's lock serialises.
 class ThreadQueue {
 public:
+    ThreadQueue() = default;
+
+    // The longest waiting, or null.
     Thread* first();
-    bool empty() const;
+    bool empty() const { return threads_.empty(); }
     void push(Thread& thread);
     void remove(Thread& thread);
     // For a thread whose wait ended by itself: whether it is still linked depends on who ended it.
     void remove_if_queued(Thread& thread);
+
+private:
+    base::List<Thread, ThreadQueue> threads_;
+};
+
+} // namespace kernel

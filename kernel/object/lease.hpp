@@ -12,13 +12,11 @@ namespace kernel {
 class Lease;
 
 // Something that a lease's revocation ends: a mapping, a binding, a call that is blocked. It links itself while it lies under a lease.
-class LeaseUse {
+class LeaseUse : public base::ListNodeOf<LeaseUse> {
 public:
     LeaseUse() = default;
     LeaseUse(const LeaseUse&) = delete;
     LeaseUse& operator=(const LeaseUse&) = delete;
-
-    base::ListNode lease_node;
 
     // Links to the lease; false where it was revoked since `generation` (nothing is linked then). The caller keeps the lease alive until it has unlinked.
     bool link(Lease& lease, std::uint64_t generation);
@@ -39,6 +37,12 @@ private:
 };
 
 class Lease final : public Object {
+    // The tree's nodes are leases: from a node of the walk back to its lease.
+    struct Node : LeaseNode {
+        explicit Node(Lease& lease) : lease(lease) {}
+        Lease& lease;
+    };
+
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::lease;
 
@@ -56,8 +60,9 @@ public:
 private:
     friend class LeaseUse;
     base::Ref<Lease> parent_;
-    LeaseNode node_;
-    base::List<LeaseUse, &LeaseUse::lease_node> uses_;
+    Node node_;
+    static Lease& of(LeaseNode& node) { return static_cast<Node&>(node).lease; }
+    base::List<LeaseUse, LeaseUse> uses_;
 };
 
 } // namespace kernel

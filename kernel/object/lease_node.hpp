@@ -9,17 +9,19 @@ namespace kernel {
 // else is serialised by the caller (one lock for the whole tree).
 class LeaseNode {
 public:
-    explicit LeaseNode(LeaseNode* parent) : parent_(parent) {
-        if (!parent_) return;
-        next_ = parent_->first_child_;
-        if (next_) next_->previous_ = this;
-        parent_->first_child_ = this;
-    }
+    LeaseNode() = default;
     LeaseNode(const LeaseNode&) = delete;
     LeaseNode& operator=(const LeaseNode&) = delete;
 
-    // Leaves the tree. A node that goes has no children (they hold references to it).
-    ~LeaseNode() {
+    void link_below(LeaseNode& parent) {
+        parent_ = &parent;
+        next_ = parent.first_child_;
+        if (next_) next_->previous_ = this;
+        parent.first_child_ = this;
+    }
+
+    // Leaves the tree; harmless on a top. A node that goes has no children (they hold references to it).
+    void unlink() {
         if (!parent_) return;
         if (previous_) {
             previous_->next_ = next_;
@@ -27,6 +29,7 @@ public:
             parent_->first_child_ = next_;
         }
         if (next_) next_->previous_ = previous_;
+        parent_ = next_ = previous_ = nullptr;
     }
 
     std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
@@ -53,7 +56,7 @@ public:
 
 private:
     std::atomic<std::uint64_t> generation_{0};
-    LeaseNode* parent_;
+    LeaseNode* parent_ = nullptr;
     LeaseNode* first_child_ = nullptr;
     LeaseNode* next_ = nullptr;
     LeaseNode* previous_ = nullptr;

@@ -52,6 +52,7 @@ protected:
 private:
     template <class T, class... Arguments>
     friend base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
+    void begin_charge(Quota& payer, std::size_t bytes);
     void destroy();
 
     std::atomic<std::uint32_t> references_{1};
@@ -67,6 +68,12 @@ void* allocate_object(Quota& payer, std::size_t bytes);
 
 // An object of kind T, charged to `payer`. Errors: no_memory.
 template <class T, class... Arguments>
-base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
+base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments) {
+    void* memory = allocate_object(payer, sizeof(T));
+    if (!memory) return std::unexpected(abi::Error::no_memory);
+    T* object = new (memory) T(std::forward<Arguments>(arguments)...);
+    object->begin_charge(payer, sizeof(T));
+    return base::Ref<T>::adopt(*object);
+}
 
 } // namespace kernel

@@ -31,7 +31,9 @@ struct CallState {
     void finish();
 };
 
-class Thread final : public Object {
+struct InProcess;
+
+class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::thread;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
@@ -90,9 +92,7 @@ public:
     void attach(base::Ref<Space> space);
     std::byte* vector_state() const { return vector_state_; }
 
-    base::ListNode queue_node;   // in a ThreadQueue, under its owner's lock
-    ThreadQueue* queue = nullptr;
-    base::ListNode process_node; // under the process' lock
+    ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:
     struct WaitUse final : LeaseUse {

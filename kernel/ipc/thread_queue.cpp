@@ -1,0 +1,23 @@
+#include "kernel/ipc/thread_queue.hpp"
+
+#include "kernel/object/thread.hpp"
+
+namespace kernel {
+
+Thread* ThreadQueue::first() { return threads_.empty() ? nullptr : &threads_.front(); }
+
+void ThreadQueue::push(Thread& thread) {
+    threads_.push_back(thread);
+    thread.queue = this;
+}
+
+void ThreadQueue::remove(Thread& thread) {
+    threads_.remove(thread);
+    thread.queue = nullptr;
+}
+
+void ThreadQueue::remove_if_queued(Thread& thread) {
+    if (thread.queue == this) remove(thread);
+}
+
+} // namespace kernel

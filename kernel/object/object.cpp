@@ -1,0 +1,53 @@
+#include "kernel/object/object.hpp"
+
+#include "kernel/memory/heap.hpp"
+#include "kernel/object/quota.hpp"
+
+namespace kernel {
+
+bool Object::try_retain() {
+    std::uint32_t count = references_.load(std::memory_order_relaxed);
+    while (count != 0) {
+        if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+}
+
+void Object::slot_added(abi::Rights rights) {
+    slots_.fetch_add(1, std::memory_order_relaxed);
+    if (rights & abi::right::receive) receivers_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Object::slot_removed(abi::Rights rights) {
+    if ((rights & abi::right::receive) && receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_receivers_gone();
+    if (slots_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_slots_gone();
+}
+
+void* allocate_object(Quota& payer, std::size_t bytes) {
+    if (!payer.node().charge_bytes(bytes)) return nullptr;
+    void* memory = heap::allocate(bytes);
+    if (!memory) payer.node().release_bytes(bytes);
+    return memory;
+}
+
+void Object::begin_charge(Quota& payer, std::size_t bytes) {
+    payer.retain();
+    payer_ = &payer;
+    bytes_ = static_cast<std::uint32_t>(bytes);
+    payer.node().count_object(kind_, 1);
+}
+
+void Object::destroy() {
+    // The payer outlives the charge: a quota may be the last reference's own payer's child.
+    Quota* payer = payer_;
+    const std::size_t bytes = bytes_;
+    const abi::ObjectKind kind = kind_;
+    this->~Object();
+    if (!payer) return;
+    heap::release(this, bytes);
+    payer->node().count_object(kind, -1);
+    payer->node().release_bytes(bytes);
+    payer->release();
+}
+
+} // namespace kernel

@@ -1,0 +1,50 @@
+#include "kernel/object/quota.hpp"
+
+#include "kernel/object/process.hpp"
+#include "kernel/sched/statistics.hpp"
+
+namespace kernel {
+
+namespace {
+
+alignas(Quota) constinit unsigned char root_storage[sizeof(Quota)] = {};
+constinit Quota* root_quota = nullptr;
+
+} // namespace
+
+Quota::Quota(base::Ref<Quota> parent, std::uint64_t pages)
+    : Object(object_kind), parent_(std::move(parent)), node_(parent_ ? &parent_->node_ : nullptr, pages) {}
+
+void Quota::create_root(std::uint64_t pages) { root_quota = new (root_storage) Quota(nullptr, pages); }
+
+Quota& Quota::root() { return *root_quota; }
+
+base::Result<base::Ref<Quota>> Quota::create(base::Ref<Quota> parent, std::uint64_t pages) {
+    if (pages == 0) return std::unexpected(abi::Error::bad_argument);
+    Quota& payer = *parent;
+    return make_object<Quota>(payer, std::move(parent), pages);
+}
+
+void Quota::inspect(abi::QuotaInfo& info) const {
+    info.limit_pages = node_.limit();
+    info.used_pages = node_.used();
+    info.table_pages = node_.table_pages();
+    for (std::size_t kind = 0; kind < static_cast<std::size_t>(abi::ObjectKind::count); ++kind) {
+        info.object_count[kind] = node_.objects(kind);
+    }
+    info.free_pages = frames::free_count();
+    info.total_pages = frames::total_count();
+    info.cpu_count = statistics::cpu_count();
+    if (!is_root()) return;
+    info.context_switches = statistics::context_switches();
+    info.root_loads = statistics::root_loads();
+}
+
+base::Result<void> Quota::destroy() {
+    if (is_root()) return std::unexpected(abi::Error::bad_state);
+    node_.close();
+    Process::end_all_within(node_);
+    return {};
+}
+
+} // namespace kernel
