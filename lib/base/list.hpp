@@ -1,19 +1,16 @@
-// List<T>: the one intrusive, doubly linked list. Either T derives from ListNode, or a member of type ListNode is named: List<T, &T::node>, so that an object
-// can be in several lists.
+// List<T>: the one intrusive, doubly linked list. T derives from ListNode<Tag>; an object with two tags can be in two lists.
 #pragma once
 #include <cstddef>
-#include <cstdint>
 #include <iterator>
-#include <type_traits>
 
 namespace base {
 
-class ListNode {
+template <class Tag = void> class ListNodeOf {
 public:
-    ListNode() = default;
-    ListNode(const ListNode&) = delete;
-    ListNode& operator=(const ListNode&) = delete;
-    ~ListNode() { unlink(); }
+    ListNodeOf() = default;
+    ListNodeOf(const ListNodeOf&) = delete;
+    ListNodeOf& operator=(const ListNodeOf&) = delete;
+    ~ListNodeOf() { unlink(); }
     bool linked() const { return next_ != nullptr; }
     // Out of whatever list it is in. No effect where it is in none.
     void unlink() {
@@ -25,29 +22,15 @@ public:
     }
 
 private:
-    template <class, auto> friend class List;
-    ListNode* next_ = nullptr;
-    ListNode* previous_ = nullptr;
+    template <class, class> friend class List;
+    ListNodeOf* next_ = nullptr;
+    ListNodeOf* previous_ = nullptr;
 };
+using ListNode = ListNodeOf<>;
 
 // Does not own its elements. The owner's lock serialises.
-template <class T, auto Member = nullptr> class List {
-    static ListNode& node_of(T& element) {
-        if constexpr (std::is_same_v<decltype(Member), std::nullptr_t>)
-            return element;
-        else
-            return element.*Member;
-    }
-    static T& element_of(ListNode& node) {
-        if constexpr (std::is_same_v<decltype(Member), std::nullptr_t>) {
-            return static_cast<T&>(node);
-        } else {
-            // The member's offset, measured on an address where no object need be.
-            constexpr std::uintptr_t somewhere = 0x10000;
-            const auto offset = reinterpret_cast<std::uintptr_t>(&(reinterpret_cast<T*>(somewhere)->*Member)) - somewhere;
-            return *reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(&node) - offset);
-        }
-    }
+template <class T, class Tag = void> class List {
+    using Node = ListNodeOf<Tag>;
 
 public:
     class Iterator {
@@ -58,8 +41,9 @@ public:
         using pointer = T*;
         using reference = T&;
         Iterator() = default;
-        T& operator*() const { return element_of(*node_); }
-        T* operator->() const { return &element_of(*node_); }
+        explicit Iterator(Node* node) : node_(node) {}
+        T& operator*() const { return static_cast<T&>(*node_); }
+        T* operator->() const { return static_cast<T*>(node_); }
         Iterator& operator++() {
             node_ = node_->next_;
             return *this;
@@ -71,9 +55,7 @@ public:
         bool operator==(const Iterator&) const = default;
 
     private:
-        friend class List;
-        explicit Iterator(ListNode* node) : node_(node) {}
-        ListNode* node_ = nullptr;
+        Node* node_ = nullptr;
     };
 
     List() { head_.next_ = head_.previous_ = &head_; }
@@ -82,12 +64,12 @@ public:
     ~List() { clear(); }
 
     bool empty() const { return head_.next_ == &head_; }
-    T& front() { return element_of(*head_.next_); }
-    T& back() { return element_of(*head_.previous_); }
-    void push_back(T& element) { insert(head_, node_of(element)); }
-    void push_front(T& element) { insert(*head_.next_, node_of(element)); }
-    void insert_before(T& position, T& element) { insert(node_of(position), node_of(element)); }
-    void remove(T& element) { node_of(element).unlink(); }
+    T& front() { return static_cast<T&>(*head_.next_); }
+    T& back() { return static_cast<T&>(*head_.previous_); }
+    void push_back(T& element) { insert(head_, element); }
+    void push_front(T& element) { insert(*head_.next_, element); }
+    void insert_before(T& position, T& element) { insert(static_cast<Node&>(position), element); }
+    void remove(T& element) { static_cast<Node&>(element).unlink(); }
     T* pop_front() {
         if (empty())
             return nullptr;
@@ -101,16 +83,17 @@ public:
             head_.next_->unlink();
     }
     Iterator begin() const { return Iterator(head_.next_); }
-    Iterator end() const { return Iterator(const_cast<ListNode*>(&head_)); }
+    Iterator end() const { return Iterator(const_cast<Node*>(&head_)); }
 
 private:
-    static void insert(ListNode& before, ListNode& node) {
+    static void insert(Node& before, T& element) {
+        Node& node = element;
         node.next_ = &before;
         node.previous_ = before.previous_;
         before.previous_->next_ = &node;
         before.previous_ = &node;
     }
-    ListNode head_;
+    Node head_;
 };
 
 } // namespace base
