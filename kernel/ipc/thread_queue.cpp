@@ -6,6 +6,12 @@ namespace kernel {
 
 Thread* ThreadQueue::first() { return threads_.empty() ? nullptr : &threads_.front(); }
 
+Thread* ThreadQueue::next(Thread& thread) {
+    auto position = decltype(threads_)::Iterator(&thread);
+    ++position;
+    return position == threads_.end() ? nullptr : &*position;
+}
+
 void ThreadQueue::push(Thread& thread) {
     threads_.push_back(thread);
     thread.queue = this;

@@ -13,6 +13,8 @@ public:
 
     // The longest waiting, or null.
     Thread* first();
+    // The one behind `thread`, or null.
+    Thread* next(Thread& thread);
     bool empty() const { return threads_.empty(); }
     void push(Thread& thread);
     void remove(Thread& thread);

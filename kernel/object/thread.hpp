@@ -5,6 +5,7 @@
 
 #include "abi/info.hpp"
 #include "abi/thread_page.hpp"
+#include "kernel/futex/futex.hpp"
 #include "kernel/ipc/message.hpp"
 #include "kernel/ipc/reply.hpp"
 #include "kernel/ipc/waiting.hpp"
@@ -92,6 +93,7 @@ public:
     void attach(base::Ref<Space> space);
     std::byte* vector_state() const { return vector_state_; }
 
+    FutexKey futex_key; // under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:

@@ -1,0 +1,102 @@
+// The frames of a Memory by page number: a radix tree whose nodes are pages. No architecture code and no lock, so the host tests walk it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/types.hpp"
+#include "lib/base/result.hpp"
+
+namespace kernel {
+
+// Nodes are page-sized arrays of 512 words; leaves hold physical addresses (0: none), the others pointers. Levels are added on top as the map grows.
+class PageMap {
+public:
+    static constexpr std::uint64_t fan_out = 512;
+    static constexpr std::uint64_t max_pages = fan_out * fan_out * fan_out;
+
+    PageMap() = default;
+    PageMap(const PageMap&) = delete;
+    PageMap& operator=(const PageMap&) = delete;
+
+    std::uint64_t get(std::uint64_t page) const {
+        if (page >= reach(levels_)) return 0;
+        const Node* node = root_;
+        for (unsigned level = levels_; level > 1; --level) {
+            if (!node) return 0;
+            node = reinterpret_cast<const Node*>(node->words[index(page, level)]);
+        }
+        return node ? node->words[index(page, 1)] : 0;
+    }
+
+    // Enters a frame. `allocate()` gives a zeroed page of 4 KiB or null. Errors: no_memory; the map is as before but for empty nodes.
+    template <class Allocate>
+    base::Result<void> set(std::uint64_t page, std::uint64_t frame, Allocate&& allocate) {
+        while (levels_ == 0 || page >= reach(levels_)) {
+            if (root_) {
+                Node* top = static_cast<Node*>(allocate());
+                if (!top) return std::unexpected(abi::Error::no_memory);
+                top->words[0] = reinterpret_cast<std::uint64_t>(root_);
+                root_ = top;
+            }
+            ++levels_;
+        }
+        Node** link = &root_;
+        for (unsigned level = levels_;; --level) {
+            if (!*link) *link = static_cast<Node*>(allocate());
+            if (!*link) return std::unexpected(abi::Error::no_memory);
+            if (level == 1) break;
+            link = reinterpret_cast<Node**>(&(*link)->words[index(page, level)]);
+        }
+        (*link)->words[index(page, 1)] = frame;
+        return {};
+    }
+
+    // Calls `drop(frame)` for every frame from `first` on and takes it out; nodes that are empty then go to `free(page)`.
+    template <class Drop, class Free>
+    void truncate(std::uint64_t first, Drop&& drop, Free&& free) {
+        if (levels_ && truncate_node(root_, levels_, first, drop, free)) {
+            root_ = nullptr;
+            levels_ = 0;
+        }
+    }
+
+private:
+    struct Node {
+        std::uint64_t words[fan_out];
+    };
+
+    static std::uint64_t reach(unsigned levels) {
+        std::uint64_t pages = levels ? 1 : 0;
+        for (unsigned i = 0; i < levels; ++i) pages *= fan_out;
+        return pages;
+    }
+    static std::size_t index(std::uint64_t page, unsigned level) { return (page >> (9 * (level - 1))) % fan_out; }
+
+    // True where the node was freed. Depth is at most 3.
+    template <class Drop, class Free>
+    bool truncate_node(Node* node, unsigned level, std::uint64_t first, Drop&& drop, Free&& free) {
+        if (!node) return true;
+        const std::uint64_t span = reach(level - 1) ? reach(level - 1) : 1;
+        for (std::uint64_t i = 0; i < fan_out; ++i) {
+            std::uint64_t& word = node->words[i];
+            const std::uint64_t begin = i * span;
+            if (!word || begin + span <= first) continue;
+            if (level == 1) {
+                drop(word);
+                word = 0;
+            } else if (truncate_node(reinterpret_cast<Node*>(word), level - 1, first > begin ? first - begin : 0, drop, free)) {
+                word = 0;
+            }
+        }
+        for (const std::uint64_t word : node->words) {
+            if (word) return false;
+        }
+        free(node);
+        return true;
+    }
+
+    Node* root_ = nullptr;
+    unsigned levels_ = 0;
+};
+
+} // namespace kernel
