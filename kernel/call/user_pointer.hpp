@@ -16,8 +16,8 @@ class Thread;
 base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length);
 base::Result<void> copy_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length);
 
-// The same for the guest half of the space that is attached to the calling thread.
-base::Result<void> copy_from_guest(Thread& caller, void* to, std::uint64_t address, std::size_t length);
+// Brings the range in for writing, without a change. Errors: bad_pointer.
+base::Result<void> check_writable(Thread& caller, std::uint64_t address, std::size_t length);
 
 // The address of one T in the personality half.
 template <class T>

@@ -1,9 +1,17 @@
 #include "kernel/object/handle_table.hpp"
 
 #include "kernel/memory/frames.hpp"
+#include "kernel/memory/physical.hpp"
 #include "kernel/object/quota.hpp"
 
 namespace kernel {
+
+void* TablePages::allocate_page() {
+    const std::uint64_t frame = allocate_charged(quota_);
+    return frame ? direct(frame) : nullptr;
+}
+
+void TablePages::free_page(void* page) { frames::release(physical_of(page)); }
 
 base::Result<abi::Handle> HandleTable::insert(Capability&& capability) {
     Object& object = *capability.object;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernel/memory/frames.hpp"
+#include "kernel/memory/physical.hpp"
 #include "kernel/object/space.hpp"
 
 namespace kernel {
@@ -20,7 +21,6 @@ Memory::~Memory() {
     drop_frames(0);
     if (run_ && !fixed_) {
         for (std::uint64_t page = 0; page < pages_; ++page) frames::release(run_ + page * page_size);
-        quota_->release_pages(pages_);
     }
 }
 
@@ -38,7 +38,7 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
             quota.release_pages(pages);
             return std::unexpected(abi::Error::no_memory);
         }
-        std::memset(frames::pointer(run), 0, pages * page_size);
+        for (std::uint64_t page = 0; page < pages; ++page) charge_frame(quota, run + page * page_size);
         memory->run_ = run;
         memory->contiguous_ = true;
         memory->committed_ = pages;
@@ -86,17 +86,14 @@ base::Result<std::uint64_t> Memory::take_frame(std::uint64_t page, bool commit) 
     std::uint64_t frame = frame_of(page);
     if (!frame) {
         if (!commit) return std::unexpected(abi::Error::not_found);
-        if (!quota_->charge_pages(1)) return std::unexpected(abi::Error::no_memory);
-        frame = frames::allocate_zeroed();
+        frame = allocate_charged(*quota_);
+        if (!frame) return std::unexpected(abi::Error::no_memory);
         const auto allocate_node = [this]() -> void* {
-            if (!quota_->charge_pages(1)) return nullptr;
-            const std::uint64_t node = frames::allocate_zeroed();
-            if (!node) quota_->release_pages(1);
-            return node ? frames::pointer(node) : nullptr;
+            const std::uint64_t node = allocate_charged(*quota_);
+            return node ? direct(node) : nullptr;
         };
-        if (!frame || !map_.set(page, frame, allocate_node)) {
-            if (frame) frames::release(frame);
-            quota_->release_pages(1);
+        if (!map_.set(page, frame, allocate_node)) {
+            frames::release(frame);
             return std::unexpected(abi::Error::no_memory);
         }
         ++committed_;
@@ -110,13 +107,9 @@ void Memory::drop_frames(std::uint64_t first_page) {
         first_page,
         [this](std::uint64_t frame) {
             frames::release(frame);
-            quota_->release_pages(1);
             --committed_;
         },
-        [this](void* node) {
-            frames::release(frames::physical(node));
-            quota_->release_pages(1);
-        });
+        [](void* node) { frames::release(physical_of(node)); });
 }
 
 base::Result<void> Memory::read(std::uint64_t offset, std::span<std::byte> buffer) {
@@ -126,7 +119,7 @@ base::Result<void> Memory::read(std::uint64_t offset, std::span<std::byte> buffe
         const std::size_t part = std::min<std::uint64_t>(buffer.size(), page_size - within);
         const auto frame = take_frame(offset / page_size, false);
         if (frame) {
-            std::memcpy(buffer.data(), frames::pointer(*frame) + within, part);
+            std::memcpy(buffer.data(), direct<std::byte>(*frame) + within, part);
             frames::release(*frame);
         } else if (frame.error() == abi::Error::not_found) {
             std::memset(buffer.data(), 0, part);
@@ -152,7 +145,7 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
                 frames::release(frame);
                 return std::unexpected(abi::Error::bad_state);
             }
-            std::memcpy(frames::pointer(frame) + within, buffer.data(), part);
+            std::memcpy(direct<std::byte>(frame) + within, buffer.data(), part);
         }
         frames::release(frame);
         offset += part;

@@ -1,5 +1,8 @@
 #include "kernel/object/quota.hpp"
 
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/memory/payer.hpp"
 #include "kernel/object/process.hpp"
 #include "kernel/sched/statistics.hpp"
 
@@ -45,6 +48,28 @@ base::Result<void> Quota::destroy() {
     node_.close();
     Process::end_all_within(node_);
     return {};
+}
+
+std::uint64_t allocate_charged(Quota& quota) {
+    if (!quota.charge_pages(1)) return 0;
+    const std::uint64_t frame = frames::allocate_zeroed();
+    if (!frame) {
+        quota.release_pages(1);
+        return 0;
+    }
+    charge_frame(quota, frame);
+    return frame;
+}
+
+void charge_frame(Quota& quota, std::uint64_t frame) {
+    // The frame may outlive every space and Memory of its quota, shared by a fork into another: it keeps the quota itself.
+    quota.retain();
+    frames::of(frame).payer = &quota;
+}
+
+void release_frame_charge(Quota& quota) {
+    quota.release_pages(1);
+    quota.release();
 }
 
 } // namespace kernel

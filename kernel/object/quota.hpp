@@ -41,4 +41,10 @@ private:
     QuotaNode node_;
 };
 
+// A zeroed frame with one reference, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine
+// has none left.
+std::uint64_t allocate_charged(Quota& quota);
+// Makes `quota` the payer of a frame without one; the page was charged already.
+void charge_frame(Quota& quota, std::uint64_t frame);
+
 } // namespace kernel

@@ -33,7 +33,7 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
     TRY(thread->task_.create(process.quota()));
     auto space = TRY(process.space());
     thread->page_frame_ = TRY(space->add_thread_page(thread->page_address_));
-    thread->page_ = static_cast<abi::ThreadPage*>(frames::pointer(thread->page_frame_));
+    thread->page_ = direct<abi::ThreadPage>(thread->page_frame_);
     TRY(process.add_thread(*thread));
     return thread;
 }

@@ -5,6 +5,7 @@
 
 #include "abi/info.hpp"
 #include "abi/thread_page.hpp"
+#include "kernel/arch/x86_64/registers.hpp"
 #include "kernel/futex/futex.hpp"
 #include "kernel/ipc/message.hpp"
 #include "kernel/ipc/reply.hpp"
@@ -16,6 +17,9 @@
 
 namespace kernel {
 
+using UserRegisters = arch::Registers;
+
+class Budget;
 class Process;
 class Space;
 class ThreadQueue;
@@ -91,12 +95,17 @@ public:
     bool restricted = false;
     Space* guest() const { return guest_.get(); }
     void attach(base::Ref<Space> space);
-    std::byte* vector_state() const { return vector_state_; }
+    std::byte* vector_area = nullptr; // see restricted/vector_state.hpp
+    std::uint32_t vector_cpu = 0;
+    UserRegisters native_registers;   // the personality's, while a guest runs
 
     FutexKey futex_key; // under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:
+    // Ends an announced wait, unless something else did.
+    void end_wait(abi::Error error);
+
     struct WaitUse final : LeaseUse {
         explicit WaitUse(Thread& thread) : thread(thread) {}
         bool begin_end() override;
@@ -106,6 +115,7 @@ private:
     base::Ref<Process> process_;
     base::Ref<Budget> budget_;
     Task task_;
+    std::uint64_t page_frame_ = 0;
     abi::ThreadPage* page_ = nullptr;
     std::uint64_t page_address_ = 0;
     WaitState wait_;
@@ -115,7 +125,6 @@ private:
     std::atomic<bool> suspended_{false};
     std::atomic<bool> kicked_{false};
     base::Ref<Space> guest_;
-    std::byte* vector_state_ = nullptr;
 };
 
 } // namespace kernel

@@ -1,0 +1,43 @@
+#include "kernel/arch/x86_64/console.hpp"
+
+#include "kernel/arch/x86_64/framebuffer_text.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
+
+namespace kernel::arch {
+
+namespace {
+
+constexpr std::uint16_t port = 0x3f8;
+constinit bool present = false;
+
+void send(char character) {
+    // A device that never becomes ready must not stop the kernel.
+    for (unsigned i = 0; i < 100000 && (in8(port + 5) & 0x20) == 0; ++i) {
+    }
+    out8(port, static_cast<std::uint8_t>(character));
+}
+
+} // namespace
+
+void initialize_console() {
+    out8(port + 1, 0x00); // no interrupts
+    out8(port + 3, 0x80);
+    out8(port + 0, 0x01); // 115,200 baud
+    out8(port + 1, 0x00);
+    out8(port + 3, 0x03); // 8 bits, no parity, one stop bit
+    out8(port + 2, 0xc7); // FIFO on and cleared
+    out8(port + 4, 0x03);
+    out8(port + 7, 0xa5); // the scratch register tells whether something is there
+    present = in8(port + 7) == 0xa5;
+}
+
+void console_put(char character) {
+    if (present) {
+        if (character == '\n')
+            send('\r');
+        send(character);
+    }
+    framebuffer_put(character);
+}
+
+} // namespace kernel::arch

@@ -1,0 +1,78 @@
+// What each CPU has for itself, found through GS.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/arch/x86_64/registers.hpp"
+
+namespace kernel {
+class Task;
+struct RunQueue;
+} // namespace kernel
+
+namespace kernel::arch {
+
+inline constexpr std::size_t max_cpus = 64;
+
+// Intel SDM volume 3, figure 8-11
+struct [[gnu::packed]] TaskState {
+    std::uint32_t reserved0 = 0;
+    std::uint64_t stack[3] = {};
+    std::uint64_t reserved1 = 0;
+    std::uint64_t interrupt_stack[7] = {};
+    std::uint64_t reserved2 = 0;
+    std::uint16_t reserved3 = 0;
+    std::uint16_t io_map = sizeof(TaskState);
+};
+
+struct Cpu {
+    // entry.S reads the first four at fixed offsets.
+    Cpu* self = nullptr;
+    std::uint64_t kernel_stack = 0; // top, of the current thread
+    std::uint64_t user_stack = 0;   // scratch of the system call entry
+    Task* current = nullptr;
+
+    std::uint32_t index = 0;
+    std::uint32_t apic_id = 0;
+    std::uint64_t loaded_root = 0;            // what CR3 holds
+    std::atomic<std::uint64_t> quiescent{0};  // counts returns to user mode and idle rounds
+    std::atomic<bool> online{false};
+    std::atomic<bool> shootdown{false};       // the request in tlb.cpp is for this CPU too
+    bool reschedule = false;                  // a better thread is ready, or the slice is over
+    RunQueue* queue = nullptr;
+    std::uint64_t gdt[8] = {};
+    TaskState task_state;
+};
+static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24);
+
+inline Cpu& this_cpu() {
+    Cpu* cpu;
+    asm volatile("mov %%gs:0, %0" : "=r"(cpu));
+    return *cpu;
+}
+Cpu& cpu(std::size_t index);
+std::size_t cpu_count(); // online
+
+// Properties that the processors may or may not have.
+struct Features {
+    bool smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, xsave, gib_pages;
+    std::uint64_t xsave_mask;  // XCR0
+    std::uint32_t xsave_bytes; // of the standard form for that mask
+};
+const Features& features();
+void detect_features();
+
+// Descriptor tables, system registers. `cpu.gdt` and `task_state` are filled; GS points to `cpu` afterwards.
+void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_stack_top, std::uint64_t debug_stack_top);
+// Once, before the first initialize_cpu.
+void initialize_interrupt_table();
+
+// Makes `root` the page-table root, unless it is.
+void load_root(std::uint64_t root);
+std::uint64_t root_loads();
+
+// Programs the stack that the next entry from user mode uses.
+void set_kernel_stack(std::uint64_t top);
+
+} // namespace kernel::arch

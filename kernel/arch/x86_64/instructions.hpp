@@ -1,0 +1,86 @@
+// Instructions that C++ has no words for.
+#pragma once
+#include <cstdint>
+
+namespace kernel::arch {
+
+inline void out8(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
+inline void out16(std::uint16_t port, std::uint16_t value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
+inline void out32(std::uint16_t port, std::uint32_t value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
+inline std::uint8_t in8(std::uint16_t port) {
+    std::uint8_t value;
+    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+inline std::uint16_t in16(std::uint16_t port) {
+    std::uint16_t value;
+    asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+inline std::uint32_t in32(std::uint16_t port) {
+    std::uint32_t value;
+    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+inline std::uint64_t read_msr(std::uint32_t number) {
+    std::uint32_t low, high;
+    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+    return (std::uint64_t{high} << 32) | low;
+}
+inline void write_msr(std::uint32_t number, std::uint64_t value) {
+    asm volatile("wrmsr" ::"c"(number), "a"(static_cast<std::uint32_t>(value)), "d"(static_cast<std::uint32_t>(value >> 32)) : "memory");
+}
+inline std::uint64_t read_cr0() {
+    std::uint64_t value;
+    asm volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+inline void write_cr0(std::uint64_t value) { asm volatile("mov %0, %%cr0" ::"r"(value) : "memory"); }
+inline std::uint64_t read_cr2() {
+    std::uint64_t value;
+    asm volatile("mov %%cr2, %0" : "=r"(value));
+    return value;
+}
+inline std::uint64_t read_cr3() {
+    std::uint64_t value;
+    asm volatile("mov %%cr3, %0" : "=r"(value));
+    return value;
+}
+inline void write_cr3(std::uint64_t value) { asm volatile("mov %0, %%cr3" ::"r"(value) : "memory"); }
+inline std::uint64_t read_cr4() {
+    std::uint64_t value;
+    asm volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+inline void write_cr4(std::uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
+inline void invalidate_page(std::uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+inline std::uint64_t read_tsc() {
+    std::uint32_t low, high;
+    asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+    return (std::uint64_t{high} << 32) | low;
+}
+inline void interrupts_on() { asm volatile("sti" ::: "memory"); }
+inline void interrupts_off() { asm volatile("cli" ::: "memory"); }
+
+struct CpuidResult {
+    std::uint32_t eax, ebx, ecx, edx;
+};
+inline CpuidResult cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
+    CpuidResult result;
+    asm volatile("cpuid" : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx) : "a"(leaf), "c"(subleaf));
+    return result;
+}
+
+namespace msr {
+inline constexpr std::uint32_t apic_base = 0x1b;
+inline constexpr std::uint32_t efer = 0xc0000080;
+inline constexpr std::uint32_t star = 0xc0000081;
+inline constexpr std::uint32_t lstar = 0xc0000082;
+inline constexpr std::uint32_t cstar = 0xc0000083;
+inline constexpr std::uint32_t fmask = 0xc0000084;
+inline constexpr std::uint32_t fs_base = 0xc0000100;
+inline constexpr std::uint32_t gs_base = 0xc0000101;
+inline constexpr std::uint32_t kernel_gs_base = 0xc0000102;
+} // namespace msr
+
+} // namespace kernel::arch

@@ -1,0 +1,112 @@
+// Where user mode comes into the kernel: system calls and faults, of native code and of guests. The thread's own bit `restricted` decides which of the two it is; not the
+// instruction pointer, not the page tables, not anything that user mode can write.
+#include "kernel/call/dispatch.hpp"
+#include "kernel/log.hpp"
+#include "kernel/memory/halves.hpp"
+#include "kernel/object/process.hpp"
+#include "kernel/object/space.hpp"
+#include "kernel/object/thread.hpp"
+#include "kernel/restricted/restricted.hpp"
+#include "kernel/sched/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint64_t vector_general_protection = 13;
+constexpr std::uint64_t vector_page_fault = 14;
+constexpr std::uint64_t error_write = 1u << 1;
+constexpr std::uint64_t error_fetch = 1u << 4;
+constexpr std::uint64_t flag_trap = 0x100;
+constexpr std::uint64_t flag_resume = 0x10000;
+
+// What stands between the thread and user mode, with interrupts off from here to the return: its end, its suspension, a better thread, and for a guest a kick.
+void settle(Thread& thread) {
+    for (;;) {
+        thread.before_user();
+        if (sched::switch_if_due()) continue;
+        if (thread.restricted && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
+        return;
+    }
+}
+
+// SYSRET takes rip and flags from rcx and r11, faults in ring 0 on a non-canonical rip, and loses TF and RF.
+bool may_use_sysret(const Thread& thread, const UserRegisters& registers) {
+    const Half half = thread.restricted ? guest_half() : personality_half();
+    return half.contains(registers.rip, 1) && registers.rcx == registers.rip && registers.r11 == registers.rflags &&
+           !(registers.rflags & (flag_trap | flag_resume));
+}
+
+// A fault of native code that nothing resolves ends its process.
+void end_faulted(Thread& thread, const UserRegisters& registers, std::uint64_t address) {
+    log("process %u: fault %u (error %x) at %x, address %x", thread.process().number(), registers.vector, registers.error, registers.rip, address);
+    thread.process().end(abi::EndReason::fault, registers.vector, address, registers.rip);
+}
+
+bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t error, abi::Error& failure) {
+    const abi::Protection access = error & error_write   ? abi::protection::write
+                                   : error & error_fetch ? abi::protection::execute
+                                                         : abi::protection::read;
+    base::Ref<Space> space;
+    if (guest_half().contains(address, 1)) {
+        // The personality touches its guest's memory directly, but never executes there.
+        if (thread.guest() && (thread.restricted || access != abi::protection::execute)) space = base::Ref<Space>(*thread.guest());
+    } else if (personality_half().contains(address, 1) && !thread.restricted) {
+        if (auto own = thread.process().space()) space = std::move(*own);
+    }
+    failure = abi::Error::bad_pointer;
+    if (!space) return false;
+    const auto resolved = space->resolve(address, access);
+    if (!resolved) failure = resolved.error();
+    return resolved.has_value();
+}
+
+} // namespace
+
+// From entry.S. True where the return may be by SYSRET.
+extern "C" bool kernel_system_call(arch::Registers* registers) {
+    Thread& thread = sched::current_thread();
+    if (thread.restricted) {
+        leave_restricted(thread, abi::ExitReason::syscall);
+    } else if (!personality_half().contains(registers->rip, 1)) {
+        // Code of the guest half with native rights: the page tables forbid it, and this does where they cannot (a fused space).
+        end_faulted(thread, *registers, registers->rip);
+    } else {
+        dispatch(thread, *registers);
+    }
+    settle(thread);
+    return may_use_sysret(thread, *registers);
+}
+
+void handle_user_exception(arch::Registers& registers, std::uint64_t fault_address) {
+    Thread& thread = sched::current_thread();
+    const bool page_fault = registers.vector == vector_page_fault;
+    const std::uint64_t address = page_fault ? fault_address : 0;
+    abi::Error failure = abi::Error::bad_pointer;
+    if (page_fault && resolve_page_fault(thread, address, registers.error, failure)) {
+        settle(thread);
+        return;
+    }
+    if (thread.restricted) {
+        const bool exhausted = page_fault && failure == abi::Error::no_memory;
+        leave_restricted(thread, exhausted ? abi::ExitReason::no_memory : abi::ExitReason::exception,
+                         static_cast<std::uint32_t>(registers.vector), registers.error, address);
+        settle(thread);
+        return;
+    }
+    // The personality's copy routines expect faults on guest addresses: #PF in the guest half, #GP for what is no address at all.
+    const Process::Fixup fixup = thread.process().fixup();
+    const bool in_routine = registers.rip >= fixup.begin && registers.rip < fixup.end;
+    if (in_routine && (registers.vector == vector_general_protection || (page_fault && !personality_half().contains(address, 1)))) {
+        registers.rip = fixup.landing;
+        registers.rax = address;
+        registers.rdx = registers.error;
+    } else {
+        end_faulted(thread, registers, address);
+    }
+    settle(thread);
+}
+
+void before_return_to_user() { settle(sched::current_thread()); }
+
+} // namespace kernel

@@ -1,0 +1,142 @@
+// Calls on Memory and spaces, restricted mode and futexes.
+#include <algorithm>
+
+#include "kernel/call/calls.hpp"
+#include "kernel/futex/futex.hpp"
+#include "kernel/object/memory.hpp"
+#include "kernel/object/space.hpp"
+#include "kernel/restricted/restricted.hpp"
+#include "kernel/restricted/vector_state.hpp"
+
+namespace kernel {
+
+namespace {
+
+// Copies pass through a buffer on the kernel's stack: the two sides may overlap, or be gone half-way.
+constexpr std::size_t copy_step = 1024;
+
+constexpr std::uint32_t futex_guest = 1u << 0;
+constexpr std::uint32_t futex_shared = 1u << 1;
+
+// The space that a futex address belongs to. Errors: bad_argument, bad_pointer (no guest attached).
+base::Result<base::Ref<Space>> futex_space(Thread& caller, std::uint32_t flags) {
+    if (flags & ~(futex_guest | futex_shared)) return std::unexpected(abi::Error::bad_argument);
+    if (!(flags & futex_guest)) return caller.process().space();
+    if (!caller.guest()) return std::unexpected(abi::Error::bad_pointer);
+    return base::Ref<Space>(*caller.guest());
+}
+
+} // namespace
+
+base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota, std::uint64_t size, std::uint32_t flags) {
+    return give(caller, TRY(Memory::create(*quota, size, flags)), Memory::rights);
+}
+
+base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota, Held<Memory> memory, std::uint64_t offset, std::uint64_t size) {
+    const abi::Rights rights = memory.rights & ~abi::right::write;
+    auto slice = TRY(Memory::create_slice(*quota, std::move(memory.object), offset, size));
+    return give(caller, std::move(slice), rights, memory.hold);
+}
+
+base::Result<std::uint64_t> call_memory_seal(Thread&, Held<Memory> memory) {
+    TRY(memory->seal());
+    return 0;
+}
+
+base::Result<std::uint64_t> call_memory_inspect(Thread& caller, Held<Memory> memory, UserPointer<abi::MemoryInfo> info) {
+    abi::MemoryInfo result{};
+    memory->inspect(result);
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_memory_read(Thread& caller, Held<Memory> memory, std::uint64_t offset, UserBytes buffer) {
+    std::byte step[copy_step];
+    if (offset > memory->size() || buffer.length > memory->size() - offset) return std::unexpected(abi::Error::bad_argument);
+    for (std::uint64_t done = 0; done < buffer.length;) {
+        const std::size_t part = std::min<std::uint64_t>(buffer.length - done, copy_step);
+        TRY(memory->read(offset + done, {step, part}));
+        TRY(copy_to_user(caller, buffer.address + done, step, part));
+        done += part;
+    }
+    return 0;
+}
+
+base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memory, std::uint64_t offset, UserBytes buffer) {
+    std::byte step[copy_step];
+    if (offset > memory->size() || buffer.length > memory->size() - offset) return std::unexpected(abi::Error::bad_argument);
+    if (memory->sealed()) return std::unexpected(abi::Error::bad_state);
+    for (std::uint64_t done = 0; done < buffer.length;) {
+        const std::size_t part = std::min<std::uint64_t>(buffer.length - done, copy_step);
+        TRY(copy_from_user(caller, step, buffer.address + done, part));
+        TRY(memory->write(offset + done, {step, part}));
+        done += part;
+    }
+    return 0;
+}
+
+base::Result<std::uint64_t> call_memory_resize(Thread&, Held<Memory> memory, std::uint64_t size) {
+    TRY(memory->resize(size));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_space_create(Thread& caller, Held<Quota> quota, std::uint32_t flags) {
+    if (flags & ~1u) return std::unexpected(abi::Error::bad_argument);
+    return give(caller, TRY(Space::create_guest(*quota, caller.process(), flags & 1)), Space::rights);
+}
+
+base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, Held<Quota> quota) {
+    return give(caller, TRY(space->fork(*quota, caller.process())), Space::rights, space.hold);
+}
+
+base::Result<std::uint64_t> call_space_map(Thread&, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
+                                           std::uint64_t length, std::uint32_t flags) {
+    TRY(space->map(memory, address, offset, length, flags));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_space_unmap(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length) {
+    TRY(space->unmap(address, length));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_space_protect(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length, std::uint32_t protection) {
+    TRY(space->protect(address, length, protection));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_space_move(Thread&, Held<Space> space, std::uint64_t from, std::uint64_t to, std::uint64_t length) {
+    TRY(space->move(from, to, length));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_restricted_attach(Thread& caller, Held<Space> space) {
+    if (space) TRY(space->check_attach(caller.process()));
+    caller.attach(std::move(space.object));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_restricted_enter(Thread& caller, std::uint32_t flags) {
+    TRY(enter_restricted(caller, flags));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_vector_state(Thread& caller, std::uint32_t operation, UserBytes buffer) {
+    if (operation == 0) return read_vector_state(caller, buffer);
+    if (operation == 1) return write_vector_state(caller, buffer);
+    return std::unexpected(abi::Error::bad_argument);
+}
+
+base::Result<std::uint64_t> call_futex_wait(Thread& caller, std::uint64_t address, std::uint32_t expected, abi::Deadline deadline, std::uint32_t flags) {
+    auto space = TRY(futex_space(caller, flags));
+    TRY(futex_wait(caller, *space, address, flags & futex_shared, expected, deadline));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_futex_wake(Thread& caller, std::uint64_t address, std::uint32_t count, std::uint32_t flags, std::uint64_t requeue_to,
+                                            std::uint32_t requeue_count) {
+    auto space = TRY(futex_space(caller, flags));
+    return futex_wake(*space, address, flags & futex_shared, count, requeue_to, requeue_count);
+}
+
+} // namespace kernel

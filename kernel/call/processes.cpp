@@ -1,0 +1,117 @@
+// Calls on budgets, processes and threads.
+#include "kernel/call/calls.hpp"
+#include "kernel/object/process.hpp"
+#include "kernel/object/space.hpp"
+#include "kernel/object/thread.hpp"
+#include "kernel/restricted/restricted.hpp"
+#include "kernel/sched/scheduler.hpp"
+
+namespace kernel {
+
+base::Result<std::uint64_t> call_budget_create(Thread& caller, Held<Quota> quota, Held<Budget> parent, UserPointer<abi::BudgetParameters> parameters) {
+    const abi::BudgetParameters wanted = TRY(parameters.read(caller));
+    TRY(Budget::check(wanted, *parent));
+    return give(caller, TRY(make_object<Budget>(*quota, std::move(parent.object), wanted)), Budget::rights, parent.hold);
+}
+
+base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> budget, UserPointer<abi::BudgetParameters> parameters) {
+    TRY(budget->configure(TRY(parameters.read(caller))));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
+    return give(caller, TRY(Process::create(*quota, std::move(budget.object))), Process::rights);
+}
+
+base::Result<std::uint64_t> call_process_space(Thread& caller, Held<Process> process) {
+    return give(caller, TRY(process->space()), Space::rights, process.hold);
+}
+
+base::Result<std::uint64_t> call_process_grant(Thread&, Held<Process> process, Held<Object> source, abi::Rights rights, Held<Lease> lease) {
+    Capability granted;
+    granted.rights = TRY(shrink_rights(source.rights, rights));
+    granted.badge = source.badge;
+    granted.hold = TRY(derive_hold(source.hold, lease.object));
+    granted.object = std::move(source.object);
+    return process->handles().insert(std::move(granted));
+}
+
+base::Result<std::uint64_t> call_process_kill(Thread&, Held<Process> process, std::uint64_t status) {
+    process->end(abi::EndReason::kill, status);
+    return 0;
+}
+
+base::Result<std::uint64_t> call_process_inspect(Thread& caller, Held<Process> process, UserPointer<abi::ProcessInfo> info) {
+    abi::ProcessInfo result{};
+    process->inspect(result);
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_process_watch(Thread&, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
+    TRY(process->watch(std::move(notification.object), bits | notification.badge));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_process_exit(Thread& caller, std::uint64_t status) {
+    caller.process().end(abi::EndReason::exit, status);
+    // The return to user mode ends this thread like the others.
+    return 0;
+}
+
+base::Result<std::uint64_t> call_process_set_fixup(Thread& caller, std::uint64_t begin, std::uint64_t end, std::uint64_t landing) {
+    const auto half = arch::personality_half();
+    if (end < begin || !half.contains(begin, end - begin) || !half.contains(landing, 1)) return std::unexpected(abi::Error::bad_pointer);
+    caller.process().set_fixup({begin, end, landing});
+    return 0;
+}
+
+base::Result<std::uint64_t> call_thread_create(Thread& caller, Held<Process> process, Held<Budget> budget) {
+    auto thread = TRY(Thread::create(*process, std::move(budget.object)));
+    base::Ref<Thread> keep = thread;
+    auto handle = give(caller, std::move(thread), Thread::rights, process.hold);
+    // Nobody could start or end it without the handle.
+    if (!handle) keep->stop();
+    return handle;
+}
+
+base::Result<std::uint64_t> call_thread_start(Thread&, Held<Thread> thread, std::uint64_t entry, std::uint64_t stack, std::uint64_t argument) {
+    TRY(thread->start(entry, stack, argument));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_thread_control(Thread&, Held<Thread> thread, std::uint32_t operation) {
+    struct Operation {
+        abi::Rights right;
+        void (Thread::*function)();
+    };
+    static constexpr Operation operations[] = {
+        {abi::right::stop, &Thread::stop}, {abi::right::suspend, &Thread::suspend}, {abi::right::resume, &Thread::resume}};
+    if (operation < 1 || operation > 3) return std::unexpected(abi::Error::bad_argument);
+    const Operation& chosen = operations[operation - 1];
+    if (!(thread.rights & chosen.right)) return std::unexpected(abi::Error::missing_right);
+    if (thread->stopping()) return std::unexpected(abi::Error::bad_state);
+    ((*thread).*chosen.function)();
+    return 0;
+}
+
+base::Result<std::uint64_t> call_thread_kick(Thread&, Held<Thread> thread) {
+    thread->kick();
+    return 0;
+}
+
+base::Result<std::uint64_t> call_thread_inspect(Thread& caller, Held<Thread> thread, UserPointer<abi::ThreadInfo> info) {
+    abi::ThreadInfo result{};
+    thread->inspect(result);
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_thread_exit(Thread& caller) { caller.exit(); }
+
+base::Result<std::uint64_t> call_thread_yield(Thread&) {
+    sched::yield();
+    return 0;
+}
+
+} // namespace kernel

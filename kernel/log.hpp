@@ -1,0 +1,26 @@
+// The kernel's log: a ring in memory that log_read gives out, and the serial console.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace kernel {
+
+// One line. Formats: %u decimal, %x hexadecimal, %s NUL-terminated text; all integers are passed as 64 bits. At most 255 bytes; longer lines are cut.
+void log_message(const char* format, const std::uint64_t* arguments, unsigned count);
+
+template <class... T> void log(const char* format, T... arguments) {
+    const std::uint64_t list[sizeof...(T) + 1] = {(std::uint64_t)arguments...};
+    log_message(format, list, sizeof...(T));
+}
+
+// Text from a program, as it is but for control characters (other than newline), which become '?'.
+void log_text(std::string_view text);
+// Copies from absolute position `position` (older bytes than the ring has are skipped); gives how many. The position of the first byte copied is stored back.
+std::size_t log_copy(std::uint64_t& position, std::span<std::byte> to);
+
+// Formats into a buffer; gives the length.
+std::size_t format_message(std::span<char> to, const char* format, const std::uint64_t* arguments, unsigned count);
+
+} // namespace kernel

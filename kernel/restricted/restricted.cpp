@@ -1,0 +1,144 @@
+#include "kernel/restricted/restricted.hpp"
+
+#include "abi/start.hpp"
+#include "kernel/call/lookup.hpp"
+#include "kernel/object/space.hpp"
+#include "kernel/restricted/vector_state.hpp"
+#include "kernel/sched/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint32_t vector_general_protection = 13;
+constexpr std::uint32_t vector_page_fault = 14;
+constexpr std::uint64_t fetch_by_user = 0x14;
+
+base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operation) {
+    Space& space = *thread.guest();
+    switch (operation.kind) {
+    case abi::MapOperation::Kind::map: {
+        auto memory = TRY(lookup_optional<Memory>(thread, operation.memory, abi::right::map));
+        return space.map(memory, operation.address, operation.offset, operation.length, operation.flags);
+    }
+    case abi::MapOperation::Kind::unmap: return space.unmap(operation.address, operation.length);
+    case abi::MapOperation::Kind::protect: return space.protect(operation.address, operation.length, operation.flags);
+    }
+    return std::unexpected(abi::Error::bad_argument);
+}
+
+// Other threads of the process may write the page at any time; a field is copied before it is looked at.
+base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page) {
+    const std::uint32_t count = __atomic_load_n(&page.operation_count, __ATOMIC_RELAXED);
+    page.operations_done = 0;
+    page.operation_error = 0;
+    if (count == 0) return {};
+    if (count > abi::map_operations) return std::unexpected(abi::Error::bad_argument);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        abi::MapOperation operation;
+        __builtin_memcpy(&operation, const_cast<const abi::MapOperation*>(&page.operations[i]), sizeof(operation));
+        asm volatile("" : "+m"(operation));
+        if (auto done = do_operation(thread, operation); !done) {
+            page.operation_error = -static_cast<std::int32_t>(done.error());
+            return done;
+        }
+        page.operations_done = i + 1;
+    }
+    page.operation_count = 0;
+    return {};
+}
+
+bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
+
+} // namespace
+
+base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
+    if (!thread.guest()) return std::unexpected(abi::Error::bad_state);
+    if (flags & ~enter_reset_vector) return std::unexpected(abi::Error::bad_argument);
+    abi::RestrictedState& page = thread.page().restricted;
+    TRY(do_operations(thread, page));
+
+    abi::GuestRegisters guest;
+    __builtin_memcpy(&guest, &page.registers, sizeof(guest));
+    asm volatile("" : "+m"(guest));
+    // A base outside the guest half would fault at the load, or let the guest name kernel addresses.
+    if (!in_guest_half(guest.fs_base) || !in_guest_half(guest.gs_base)) return std::unexpected(abi::Error::bad_argument);
+
+    TRY(prepare_vector_state(thread, flags & enter_reset_vector));
+
+    if (thread.take_kick()) {
+        page.reason = abi::ExitReason::kick;
+        return {};
+    }
+    if (!in_guest_half(guest.rip)) {
+        // What the processor would report for the jump there: a fetch fault in the upper half, #GP for no address at all.
+        const bool canonical = guest.rip >= 0xffff'8000'0000'0000;
+        page.reason = abi::ExitReason::exception;
+        page.vector = canonical ? vector_page_fault : vector_general_protection;
+        page.error_code = canonical ? fetch_by_user : 0;
+        page.fault_address = canonical ? guest.rip : 0;
+        return {};
+    }
+
+    UserRegisters& registers = thread.registers();
+    thread.native_registers = registers;
+    registers.rax = guest.rax;
+    registers.rbx = guest.rbx;
+    registers.rcx = guest.rcx;
+    registers.rdx = guest.rdx;
+    registers.rsi = guest.rsi;
+    registers.rdi = guest.rdi;
+    registers.rbp = guest.rbp;
+    registers.rsp = guest.rsp;
+    registers.r8 = guest.r8;
+    registers.r9 = guest.r9;
+    registers.r10 = guest.r10;
+    registers.r11 = guest.r11;
+    registers.r12 = guest.r12;
+    registers.r13 = guest.r13;
+    registers.r14 = guest.r14;
+    registers.r15 = guest.r15;
+    registers.rip = guest.rip;
+    registers.rflags = guest_flags(guest.rflags);
+    arch::set_fs_base(guest.fs_base);
+    arch::set_user_gs_base(guest.gs_base);
+    thread.restricted = true;
+    sched::load_root(thread.task());
+    return {};
+}
+
+void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
+    UserRegisters& registers = thread.registers();
+    abi::RestrictedState& page = thread.page().restricted;
+    abi::GuestRegisters& guest = page.registers;
+    guest.rax = registers.rax;
+    guest.rbx = registers.rbx;
+    guest.rcx = registers.rcx;
+    guest.rdx = registers.rdx;
+    guest.rsi = registers.rsi;
+    guest.rdi = registers.rdi;
+    guest.rbp = registers.rbp;
+    guest.rsp = registers.rsp;
+    guest.r8 = registers.r8;
+    guest.r9 = registers.r9;
+    guest.r10 = registers.r10;
+    guest.r11 = registers.r11;
+    guest.r12 = registers.r12;
+    guest.r13 = registers.r13;
+    guest.r14 = registers.r14;
+    guest.r15 = registers.r15;
+    guest.rip = registers.rip;
+    guest.rflags = registers.rflags;
+    guest.fs_base = arch::fs_base();
+    guest.gs_base = arch::user_gs_base();
+    page.reason = reason;
+    page.vector = vector;
+    page.error_code = error_code;
+    page.fault_address = fault_address;
+    registers = thread.native_registers;
+    registers.rax = 0;
+    thread.restricted = false;
+    sched::load_root(thread.task());
+}
+
+} // namespace kernel
