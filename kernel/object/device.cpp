@@ -1,6 +1,6 @@
 #include "kernel/object/device.hpp"
 
-#include "kernel/arch/x86_64/port.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/memory/frames.hpp"
 
 namespace kernel {
@@ -9,7 +9,9 @@ base::Result<base::Ref<Device>> Device::slice(Quota& quota, std::uint64_t base, 
     if (size == 0 || base % abi::page_size || size % abi::page_size) return std::unexpected(abi::Error::bad_argument);
     if (base < base_ || base - base_ > size_ || size > size_ - (base - base_)) return std::unexpected(abi::Error::bad_argument);
     // A device range over memory would be a way around every other capability.
-    if (frames::overlaps_memory(base, size)) return std::unexpected(abi::Error::bad_argument);
+    for (std::uint64_t page = base; page < base + size && page < frames::top(); page += abi::page_size) {
+        if (frames::is_memory(page)) return std::unexpected(abi::Error::bad_argument);
+    }
     return make_object<Device>(quota, base, size);
 }
 

@@ -64,13 +64,15 @@ base::Result<base::Ref<Memory>> Memory::create_slice(Quota& quota, base::Ref<Mem
     return slice;
 }
 
-base::Result<base::Ref<Memory>> Memory::create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size) {
+base::Result<base::Ref<Memory>> Memory::create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size, bool sealed) {
     auto memory = TRY(make_object<Memory>(quota, quota));
     memory->run_ = physical;
     memory->pages_ = (size + page_size - 1) / page_size;
     memory->committed_ = memory->pages_;
     memory->fixed_ = true;
-    memory->sealed_ = true;
+    memory->sealed_ = sealed;
+    // One reference for good: a mapping's end must not give such a frame to the allocator.
+    for (std::uint64_t page = 0; page < memory->pages_; ++page) frames::retain(physical + page * page_size);
     return memory;
 }
 
@@ -186,7 +188,7 @@ base::Result<void> Memory::resize(std::uint64_t size) {
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     {
         LockGuard guard(lock_);
-        if (sealed_ || contiguous_ || pins_ || origin_) return std::unexpected(abi::Error::bad_state);
+        if (sealed_ || contiguous_ || fixed_ || pins_ || origin_) return std::unexpected(abi::Error::bad_state);
         const bool grows = pages >= pages_;
         // From here on no page past the end is entered anywhere.
         __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);

@@ -28,8 +28,8 @@ public:
     static base::Result<base::Ref<Memory>> create(Quota& quota, std::uint64_t size, std::uint32_t flags);
     // A window of a sealed Memory. Errors: bad_argument, bad_state, no_memory.
     static base::Result<base::Ref<Memory>> create_slice(Quota& quota, base::Ref<Memory> origin, std::uint64_t offset, std::uint64_t size);
-    // Sealed Memory over frames that stay for ever: the boot modules. Page-aligned physical address.
-    static base::Result<base::Ref<Memory>> create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size);
+    // Memory over frames that stay for ever: the boot modules (sealed), the clock page. Page-aligned physical address.
+    static base::Result<base::Ref<Memory>> create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size, bool sealed);
 
     explicit Memory(Quota& quota);
     ~Memory() override;

@@ -1,0 +1,87 @@
+// Calls on devices, interrupts, ports, and the log.
+#include <algorithm>
+
+#include "kernel/call/calls.hpp"
+#include "kernel/log.hpp"
+#include "kernel/object/audit_log.hpp"
+#include "kernel/object/device.hpp"
+#include "kernel/object/irq.hpp"
+#include "kernel/object/space.hpp"
+
+namespace kernel {
+
+base::Result<std::uint64_t> call_irq_create(Thread& caller, Held<Irq> root, Held<Quota> quota, std::uint64_t source, std::uint32_t flags) {
+    if (!root->is_root() || (flags & ~3u)) return std::unexpected(abi::Error::bad_argument);
+    return give(caller, TRY(Irq::create(*quota, source, flags)), Irq::rights, root.hold);
+}
+
+base::Result<std::uint64_t> call_irq_bind(Thread&, Held<Irq> irq, Held<Notification> notification, std::uint64_t bits) {
+    TRY(irq->bind(std::move(notification.object), bits | notification.badge, irq.hold));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_irq_acknowledge(Thread&, Held<Irq> irq) {
+    TRY(irq->acknowledge());
+    return 0;
+}
+
+base::Result<std::uint64_t> call_irq_inspect(Thread& caller, Held<Irq> irq, UserPointer<abi::IrqInfo> info) {
+    abi::IrqInfo result{};
+    irq->inspect(result);
+    TRY(info.write(caller, result));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_device_slice(Thread& caller, Held<Device> device, Held<Quota> quota, std::uint64_t base, std::uint64_t size) {
+    return give(caller, TRY(device->slice(*quota, base, size)), device.rights, device.hold);
+}
+
+base::Result<std::uint64_t> call_device_map(Thread& caller, Held<Device> device, std::uint64_t address, std::uint32_t protection) {
+    const abi::Protection readable = abi::protection::read;
+    const abi::Protection writable = abi::protection::write;
+    if (!(protection & readable) || (protection & ~(readable | writable))) return std::unexpected(abi::Error::bad_argument);
+    if ((protection & writable) && !(device.rights & abi::right::write)) return std::unexpected(abi::Error::missing_right);
+    auto space = TRY(caller.process().space());
+    TRY(space->map_device(device, address, protection));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_io_port_slice(Thread& caller, Held<IoPort> ports, Held<Quota> quota, std::uint32_t first, std::uint32_t count) {
+    return give(caller, TRY(ports->slice(*quota, first, count)), ports.rights, ports.hold);
+}
+
+base::Result<std::uint64_t> call_io_port_read(Thread&, Held<IoPort> ports, std::uint32_t port, std::uint32_t width) {
+    return TRY(ports->read(port, width));
+}
+
+base::Result<std::uint64_t> call_io_port_write(Thread&, Held<IoPort> ports, std::uint32_t port, std::uint32_t width, std::uint32_t value) {
+    TRY(ports->write(port, width, value));
+    return 0;
+}
+
+base::Result<std::uint64_t> call_io_space_map(Thread&, Held<IoSpace> io_space, Held<Memory> memory) { return io_space->map(*memory); }
+
+base::Result<std::uint64_t> call_log_write(Thread& caller, Held<AuditLog>, UserBytes text) {
+    constexpr std::size_t limit = 1024;
+    if (text.length > limit) return std::unexpected(abi::Error::too_large);
+    char buffer[limit];
+    TRY(copy_from_user(caller, buffer, text.address, text.length));
+    log_text({buffer, static_cast<std::size_t>(text.length)});
+    return 0;
+}
+
+base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog>, std::uint64_t position, UserBytes buffer) {
+    std::byte step[1024];
+    std::uint64_t done = 0;
+    while (done < buffer.length) {
+        const std::size_t room = std::min<std::uint64_t>(buffer.length - done, sizeof(step));
+        const std::size_t part = log_copy(position, {step, room});
+        if (part == 0) break;
+        TRY(copy_to_user(caller, buffer.address + done, step, part));
+        done += part;
+        position += part;
+    }
+    return done;
+}
+
+} // namespace kernel

@@ -1,0 +1,16 @@
+// AuditLog: the right to write to or read from the kernel's log.
+#pragma once
+#include "kernel/object/object.hpp"
+
+namespace kernel {
+
+class AuditLog final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::audit_log;
+    static constexpr abi::Rights rights =
+        abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::read | abi::right::write;
+
+    AuditLog() : Object(object_kind) {}
+};
+
+} // namespace kernel
