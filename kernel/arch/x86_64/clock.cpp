@@ -62,7 +62,7 @@ void initialize_clock() {
     if (rate < 1'000'000)
         rate = 1'000'000'000;
     hertz = rate;
-    multiplier = static_cast<std::uint64_t>((static_cast<unsigned __int128>(1'000'000'000) << 32) / hertz);
+    multiplier = (1'000'000'000ull << 32) / hertz;
 }
 
 std::uint64_t monotonic_nanoseconds() {

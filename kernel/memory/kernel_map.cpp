@@ -1,0 +1,172 @@
+#include "kernel/memory/kernel_map.hpp"
+
+#include <cstring>
+
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
+#include "kernel/memory/entry.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/memory/physical.hpp"
+#include "kernel/panic.hpp"
+#include "kernel/sync.hpp"
+
+extern "C" {
+extern const unsigned char image_begin[], text_begin[], text_end[], rodata_begin[], rodata_end[], data_begin[], image_end[];
+}
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint64_t page = abi::page_size;
+constexpr std::uint64_t big_page = 2 << 20;
+
+constinit SpinLock lock; // guards the tables below the shared top-level entries, and the two regions' cursors
+constinit std::uint64_t root = 0;
+constinit std::uint64_t window = 0; // how tables are reached: the loader's direct map first, then the kernel's
+constinit std::uint64_t device_cursor = device_map_base;
+constinit std::uint64_t stack_cursor = stack_map_base;
+constinit std::uint64_t table_pages = 0;
+constinit std::uint64_t free_stacks = 0; // linked through their highest word
+
+std::uint64_t* table(std::uint64_t physical) { return reinterpret_cast<std::uint64_t*>(window + physical); }
+
+std::uint64_t new_table() {
+    const std::uint64_t frame = frames::allocate_zeroed();
+    if (frame != 0)
+        ++table_pages;
+    return frame;
+}
+
+// Lock held (or one CPU only). The entry for `address` at `level` (0: 4 KiB, 1: 2 MiB), or null where memory is exhausted.
+std::uint64_t* entry_for(std::uint64_t address, unsigned level) {
+    std::uint64_t* at = table(root);
+    for (unsigned depth = 3; depth > level; --depth) {
+        std::uint64_t& entry = at[(address >> (12 + 9 * depth)) & 511];
+        if ((entry & entry::present) == 0) {
+            const std::uint64_t frame = new_table();
+            if (frame == 0)
+                return nullptr;
+            entry = frame | entry::present | entry::writable;
+        }
+        at = table(entry & entry::address_mask);
+    }
+    return &at[(address >> (12 + 9 * level)) & 511];
+}
+
+void map(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, std::uint64_t flags) {
+    for (std::uint64_t offset = 0; offset < bytes; offset += page) {
+        std::uint64_t* const entry = entry_for(address + offset, 0);
+        if (entry == nullptr)
+            panic("no memory for the kernel's page tables");
+        *entry = (physical + offset) | flags | entry::present | entry::global;
+    }
+}
+
+} // namespace
+
+void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count, std::uint64_t physical_base) {
+    // The loader's map is still loaded: its offset is what frames uses now.
+    window = canonical_upper;
+    root = new_table();
+    // Every top-level entry of the kernel exists from now on, so that roots can copy them once.
+    for (unsigned slot = 320; slot < 512; ++slot)
+        if (slot <= 322 || slot == 511) {
+            const std::uint64_t frame = new_table();
+            table(root)[slot] = frame | entry::present | entry::writable;
+        }
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& area = entries[i];
+        if (area.type == limine::MemoryType::reserved || area.type == limine::MemoryType::bad || area.type == limine::MemoryType::framebuffer)
+            continue;
+        std::uint64_t begin = area.base & ~(page - 1);
+        const std::uint64_t end = (area.base + area.length + page - 1) & ~(page - 1);
+        while (begin < end) {
+            if ((begin & (big_page - 1)) == 0 && end - begin >= big_page) {
+                *entry_for(direct_map_base + begin, 1) = begin | entry::present | entry::writable | entry::large | entry::global | entry::no_execute;
+                begin += big_page;
+            } else {
+                *entry_for(direct_map_base + begin, 0) = begin | entry::present | entry::writable | entry::global | entry::no_execute;
+                begin += page;
+            }
+        }
+    }
+    const auto address = [](const unsigned char* symbol) { return reinterpret_cast<std::uint64_t>(symbol); };
+    const std::uint64_t image = address(image_begin);
+    const auto map_part = [&](const unsigned char* from, const unsigned char* to, std::uint64_t flags) {
+        map(address(from), physical_base + (address(from) - image), (address(to) - address(from) + page - 1) & ~(page - 1), flags);
+    };
+    map_part(text_begin, text_end, 0);
+    map_part(rodata_begin, rodata_end, entry::no_execute);
+    map_part(data_begin, image_end, entry::writable | entry::no_execute);
+    arch::write_cr3(root);
+    window = direct_map_base;
+    frames::use_direct_map();
+}
+
+std::uint64_t kernel_root() { return root; }
+std::uint64_t kernel_table_pages() { return table_pages; }
+
+void share_kernel_map(std::uint64_t other) {
+    auto* const target = direct<std::uint64_t>(other);
+    const auto* const source = direct<std::uint64_t>(root);
+    for (unsigned slot = 320; slot < 512; ++slot)
+        target[slot] = source[slot];
+}
+
+void* map_device(std::uint64_t physical, std::size_t bytes) {
+    const LockGuard guard(lock);
+    const std::uint64_t offset = physical & (page - 1);
+    const std::uint64_t length = (offset + bytes + page - 1) & ~(page - 1);
+    const std::uint64_t address = device_cursor;
+    device_cursor += length + page;
+    map(address, physical - offset, length, entry::writable | entry::no_execute | entry::uncached);
+    return reinterpret_cast<void*>(address + offset);
+}
+
+const void* map_firmware(std::uint64_t physical, std::size_t bytes) {
+    const LockGuard guard(lock);
+    const std::uint64_t begin = physical & ~(page - 1);
+    const std::uint64_t end = (physical + bytes + page - 1) & ~(page - 1);
+    for (std::uint64_t at = begin; at < end; at += page) {
+        // A large page of the direct map holds it already.
+        std::uint64_t* const upper = entry_for(direct_map_base + at, 1);
+        if (upper == nullptr || (*upper & entry::large) != 0)
+            continue;
+        std::uint64_t* const entry = entry_for(direct_map_base + at, 0);
+        if (entry != nullptr && (*entry & entry::present) == 0)
+            *entry = at | entry::present | entry::no_execute | entry::global;
+    }
+    return direct<const void>(physical);
+}
+
+std::uint64_t allocate_stack() {
+    const LockGuard guard(lock);
+    if (free_stacks != 0) {
+        const std::uint64_t top = free_stacks;
+        free_stacks = *reinterpret_cast<std::uint64_t*>(top - 8);
+        return top;
+    }
+    const std::uint64_t bottom = stack_cursor + page; // the first page stays unmapped
+    for (std::size_t i = 0; i < stack_pages; ++i) {
+        std::uint64_t* const entry = entry_for(bottom + i * page, 0);
+        if (entry == nullptr)
+            return 0;
+        if ((*entry & entry::present) != 0)
+            continue; // left from an attempt that ran out of memory
+        const std::uint64_t frame = frames::allocate_zeroed();
+        if (frame == 0)
+            return 0;
+        *entry = frame | entry::present | entry::writable | entry::no_execute | entry::global;
+    }
+    stack_cursor = bottom + stack_pages * page;
+    return stack_cursor;
+}
+
+void free_stack(std::uint64_t top) {
+    const LockGuard guard(lock);
+    *reinterpret_cast<std::uint64_t*>(top - 8) = free_stacks;
+    free_stacks = top;
+}
+
+} // namespace kernel
