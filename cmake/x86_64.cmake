@@ -6,7 +6,7 @@ set(freestanding_options
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti> $<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>
     $<$<COMPILE_LANGUAGE:CXX>:-fno-use-cxa-atexit>)
 set(freestanding_includes
-    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/include/c++/v1 -isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>"
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/config -isystem /usr/lib/llvm-19/include/c++/v1 -isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>"
     "$<$<COMPILE_LANGUAGE:C>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>")
 
 add_library(themelios_kernel_flags INTERFACE)

@@ -1,0 +1,295 @@
+"""What the kernel and its callers get from a kernel interface: numbers, decoders, user stubs, negative tests."""
+
+from text import HEAD, comment, kind_class, rights_expression, scalar_type
+
+# The table has a power of two of entries, so that an index from user mode can be clamped with a mask.
+def table_size(interface):
+    highest = max(call.number for call in interface.calls)
+    size = 1
+    while size <= highest:
+        size *= 2
+    return size
+
+
+def numbers(interface, source):
+    rows = "".join(f"    {call.name} = {call.number},\n" for call in interface.calls)
+    names = "".join(f'    case KernelCall::{call.name}: return "{call.name}";\n' for call in interface.calls)
+    return (HEAD.format(source=source) + "#pragma once\n#include <cstdint>\n\nnamespace abi {\n\n"
+            "enum class KernelCall : std::uint32_t {\n" + rows + "};\n"
+            f"inline constexpr std::uint32_t kernel_call_limit = {max(call.number for call in interface.calls) + 1};\n\n"
+            "// The name of a call for traces; \"unknown\" for a number that names none.\n"
+            "constexpr const char* kernel_call_name(std::uint64_t number) {\n"
+            "    switch (static_cast<KernelCall>(number < kernel_call_limit ? number : 0)) {\n" + names +
+            "    }\n    return \"unknown\";\n}\n\n} // namespace abi\n")
+
+
+def handler_parameter(item):
+    kind = item.type
+    if kind.category == "scalar":
+        return scalar_type(kind.name)
+    return {
+        "deadline": lambda: "abi::Deadline",
+        "guest_address": lambda: "std::uint64_t",
+        "slot": lambda: "abi::Handle",
+        "handle": lambda: f"Held<{kind_class(kind.name)}>",
+        "pointer": lambda: f"UserPointer<abi::{kind.name}>",
+        "buffer": lambda: "UserBytes",
+    }[kind.category]()
+
+
+def handlers(interface, source):
+    text = HEAD.format(source=source)
+    text += "// Declarations of the handlers, for inclusion in namespace kernel where Held, UserPointer and UserBytes are known.\n"
+    for call in interface.calls:
+        text += "\n" + comment(call.doc) + comment(["Errors: " + (", ".join(call.errors) or "none") + "."])
+        if call.custom:
+            text += f"base::Result<void> {call.name}(Thread& caller);\n"
+            continue
+        parameters = "".join(f", {handler_parameter(item)} {item.name}" for item in call.inputs)
+        text += f"base::Result<std::uint64_t> call_{call.name}(Thread& caller{parameters});\n"
+    return text
+
+
+def decode(item, register):
+    """The statements that turn one argument into its typed form, and the expression that names it then."""
+    kind, name, word = item.type, item.name, f"arguments[{register}]"
+    if kind.category == "scalar" and kind.name == "u32":
+        return f"    const std::uint32_t {name} = TRY(decode_u32({word}));\n", name
+    if kind.category == "scalar" and kind.name == "bool":
+        return f"    const bool {name} = TRY(decode_bool({word}));\n", name
+    if kind.category == "scalar" and kind.name == "i64":
+        return f"    const auto {name} = static_cast<std::int64_t>({word});\n", name
+    if kind.category == "handle":
+        rights = rights_expression(kind.rights)
+        if kind.name == "any":
+            look_up = f"lookup_any(caller, {word}, {rights})"
+        else:
+            function = "lookup_optional" if kind.optional else "lookup"
+            look_up = f"{function}<{kind_class(kind.name)}>(caller, {word}, {rights})"
+        return f"    auto {name} = TRY({look_up});\n", f"std::move({name})"
+    if kind.category == "pointer":
+        check = f"    TRY(decode_range({word}, sizeof(abi::{kind.name})));\n"
+        return check + f"    const UserPointer<abi::{kind.name}> {name}({word});\n", name
+    if kind.category == "buffer":
+        length = f"arguments[{register + 1}]"
+        return f"    TRY(decode_range({word}, {length}));\n    const UserBytes {name}{{{word}, {length}}};\n", name
+    return f"    const std::uint64_t {name} = {word};\n", name
+
+
+DECODE_HELPERS = """
+namespace decoders {
+
+using Arguments = const std::uint64_t (&)[6];
+using Decoder = base::Result<std::uint64_t> (*)(Thread&, Arguments);
+
+inline base::Result<std::uint32_t> decode_u32(std::uint64_t word) {
+    if (word >> 32) return std::unexpected(abi::Error::bad_argument);
+    return static_cast<std::uint32_t>(word);
+}
+inline base::Result<bool> decode_bool(std::uint64_t word) {
+    if (word > 1) return std::unexpected(abi::Error::bad_argument);
+    return word == 1;
+}
+// A range that is not within the personality half is refused before anything is done; whether it is mapped shows when it is copied.
+inline base::Result<void> decode_range(std::uint64_t address, std::uint64_t length) {
+    if (length != 0 && !arch::personality_half().contains(address, length)) return std::unexpected(abi::Error::bad_pointer);
+    return {};
+}
+"""
+
+
+def dispatch_table(interface, source):
+    text = HEAD.format(source=source)
+    text += "// For inclusion in namespace kernel. Each decoder checks all arguments, in order, before the handler is called.\n"
+    text += DECODE_HELPERS
+    plain = [call for call in interface.calls if not call.custom]
+    for call in plain:
+        arguments = "arguments" if call.inputs else ""
+        text += f"\nbase::Result<std::uint64_t> {call.name}(Thread& caller, Arguments {arguments}) {{\n"
+        register, expressions = 0, ["caller"]
+        for item in call.inputs:
+            statements, expression = decode(item, register)
+            text += statements
+            expressions.append(expression)
+            register += item.type.registers
+        text += f"    return call_{call.name}({', '.join(expressions)});\n}}\n"
+    size = table_size(interface)
+    by_number = {call.number: call for call in plain}
+    rows = "".join(f"    {by_number[number].name if number in by_number else 'nullptr'},\n" for number in range(size))
+    text += f"\nconstexpr std::size_t table_size = {size};\n"
+    text += "constexpr Decoder table[table_size] = {\n" + rows + "};\n\n} // namespace decoders\n"
+    custom = "".join(f"    case {call.number}: return {call.name}(caller);\n" for call in interface.calls if call.custom)
+    text += f"""
+// Calls with a register convention of their own.
+constexpr bool is_custom_call(std::uint64_t number) {{
+    return {' || '.join(f'number == {call.number}' for call in interface.calls if call.custom) or 'false'};
+}}
+base::Result<void> dispatch_custom(Thread& caller, std::uint64_t number) {{
+    switch (number) {{
+{custom}    }}
+    return std::unexpected(abi::Error::unknown_call);
+}}
+
+// All other calls. Errors: unknown_call, and those of the call.
+base::Result<std::uint64_t> dispatch(Thread& caller, std::uint64_t number, const std::uint64_t (&arguments)[6]) {{
+    if (number >= decoders::table_size) return std::unexpected(abi::Error::unknown_call);
+    // The mask holds under a mispredicted branch as well.
+    const decoders::Decoder decoder = decoders::table[number & (decoders::table_size - 1)];
+    if (decoder == nullptr) return std::unexpected(abi::Error::unknown_call);
+    return decoder(caller, arguments);
+}}
+"""
+    return text
+
+
+def stub_parameter(item):
+    kind = item.type
+    if kind.category == "scalar":
+        return scalar_type(kind.name), [f"static_cast<std::uint64_t>({item.name})"]
+    if kind.category == "pointer":
+        constant = "const " if kind.direction == "in" else ""
+        return f"{constant}abi::{kind.name}&", [f"reinterpret_cast<std::uint64_t>(&{item.name})"]
+    if kind.category == "buffer":
+        constant = "const " if kind.direction == "in" else ""
+        return f"std::span<{constant}std::byte>", [f"reinterpret_cast<std::uint64_t>({item.name}.data())", f"{item.name}.size()"]
+    return {"deadline": "abi::Deadline", "guest_address": "std::uint64_t", "handle": "abi::Handle", "slot": "abi::Handle"}[
+        kind.category], [item.name]
+
+
+STUB_HEAD = """#pragma once
+#include "abi/info.hpp"
+#include "abi/kernel_calls.hpp"
+#include "abi/types.hpp"
+#include "lib/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace native::call {
+
+struct RawResult {
+    std::int64_t status; // 0 or a negative abi::Error
+    std::uint64_t value;
+};
+
+#if defined(THEMELIOS_HOST)
+// On the build machine a test supplies the kernel.
+RawResult raw(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e, std::uint64_t f);
+#else
+inline RawResult raw(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e,
+                     std::uint64_t f) {
+    RawResult result;
+    register std::uint64_t r10 asm("r10") = d;
+    register std::uint64_t r8 asm("r8") = e;
+    register std::uint64_t r9 asm("r9") = f;
+    asm volatile("syscall"
+                 : "=a"(result.status), "=d"(result.value)
+                 : "0"(static_cast<std::uint64_t>(number)), "D"(a), "S"(b), "1"(c), "r"(r10), "r"(r8), "r"(r9)
+                 : "rcx", "r11", "memory");
+    return result;
+}
+#endif
+
+inline base::Result<std::uint64_t> checked(RawResult result) {
+    if (result.status < 0) [[unlikely]]
+        return std::unexpected(static_cast<abi::Error>(-result.status));
+    return result.value;
+}
+"""
+
+
+def stubs(interface, source):
+    text = HEAD.format(source=source) + STUB_HEAD
+    for call in interface.calls:
+        if call.custom:
+            continue
+        parameters, words = [], []
+        for item in call.inputs:
+            kind, expressions = stub_parameter(item)
+            parameters.append(f"{kind} {item.name}")
+            words += expressions
+        words += ["0"] * (6 - len(words))
+        raw = f"checked(raw(abi::KernelCall::{call.name}, {', '.join(words)}))"
+        text += "\n" + comment(call.doc) + comment(["Errors: " + (", ".join(call.errors) or "none") + "."])
+        result = "void"
+        if call.outputs:
+            kind = call.outputs[0].type
+            result = "abi::Handle" if kind.category == "handle" else scalar_type(kind.name)
+        text += f"inline base::Result<{result}> {call.name}({', '.join(parameters)}) {{\n"
+        if not call.outputs:
+            text += f"    TRY({raw});\n    return {{}};\n}}\n"
+        elif result in ("abi::Handle", "std::uint64_t"):
+            text += f"    return {raw};\n}}\n"
+        else:
+            text += f"    return static_cast<{result}>(TRY({raw}));\n}}\n"
+    return text + "\n} // namespace native::call\n"
+
+
+NEGATIVE_HEAD = """// Cases in which each call must refuse: for inclusion at namespace scope. All arguments before the tested one are to be valid, as `calls` describes them.
+namespace negative {
+
+enum class ArgumentType : std::uint8_t { value, handle, optional_handle, pointer, buffer, length, deadline };
+enum class Fault : std::uint8_t { bad_handle, wrong_kind, missing_right, bad_pointer };
+
+struct Argument {
+    ArgumentType type;
+    abi::ObjectKind kind; // of a handle; none: any kind
+    abi::Rights rights;   // that a handle must have
+    std::uint32_t size;   // of what a pointer names
+};
+struct Call {
+    std::uint32_t number;
+    const char* name;
+    std::uint8_t count; // registers
+    Argument arguments[6];
+};
+struct Test {
+    std::uint32_t number;
+    std::uint8_t index; // register of the tested argument
+    Fault fault;
+    abi::Error expected;
+};
+"""
+
+
+def negative_rows(item):
+    kind = item.type
+    if kind.category in ("handle", "slot"):
+        name = "none" if kind.name in ("any", "slot") else kind.name
+        form = "optional_handle" if kind.optional else "handle"
+        return [f"{{ArgumentType::{form}, abi::ObjectKind::{name}, {rights_expression(kind.rights)}, 0}}"]
+    if kind.category == "pointer":
+        return [f"{{ArgumentType::pointer, abi::ObjectKind::none, 0, sizeof(abi::{kind.name})}}"]
+    if kind.category == "buffer":
+        return ["{ArgumentType::buffer, abi::ObjectKind::none, 0, 0}", "{ArgumentType::length, abi::ObjectKind::none, 0, 0}"]
+    form = "deadline" if kind.category == "deadline" else "value"
+    return [f"{{ArgumentType::{form}, abi::ObjectKind::none, 0, 0}}"]
+
+
+def negative_faults(item):
+    kind = item.type
+    if kind.category in ("handle", "slot"):
+        yield "bad_handle"
+        if kind.category == "handle" and kind.name != "any":
+            yield "wrong_kind"
+        if kind.rights:
+            yield "missing_right"
+    if kind.category in ("pointer", "buffer"):
+        yield "bad_pointer"
+
+
+def negative(interface, source):
+    calls, tests = "", ""
+    for call in interface.calls:
+        if call.custom:
+            continue
+        rows, index = [], 0
+        for item in call.inputs:
+            for fault in negative_faults(item):
+                tests += f"    {{{call.number}, {index}, Fault::{fault}, abi::Error::{fault}}},\n"
+            rows += negative_rows(item)
+            index += item.type.registers
+        calls += f'    {{{call.number}, "{call.name}", {index}, {{{", ".join(rows)}}}}},\n'
+    return (HEAD.format(source=source) + NEGATIVE_HEAD + "\ninline constexpr Call calls[] = {\n" + calls +
+            "};\n\ninline constexpr Test tests[] = {\n" + tests + "};\n\n} // namespace negative\n")
