@@ -1,5 +1,6 @@
 // The end of the node: an invariant of the kernel does not hold. Never the answer to anything that a user does.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 namespace kernel {

@@ -7,13 +7,13 @@ namespace base {
 
 template <class Tag = void> class ListNodeOf {
 public:
-    ListNodeOf() = default;
+    constexpr ListNodeOf() = default;
     ListNodeOf(const ListNodeOf&) = delete;
     ListNodeOf& operator=(const ListNodeOf&) = delete;
-    ~ListNodeOf() { unlink(); }
+    constexpr ~ListNodeOf() { unlink(); }
     bool linked() const { return next_ != nullptr; }
     // Out of whatever list it is in. No effect where it is in none.
-    void unlink() {
+    constexpr void unlink() {
         if (next_ == nullptr)
             return;
         previous_->next_ = next_;
@@ -58,12 +58,12 @@ public:
         Node* node_ = nullptr;
     };
 
-    List() { head_.next_ = head_.previous_ = &head_; }
+    constexpr List() { head_.next_ = head_.previous_ = &head_; }
     List(const List&) = delete;
     List& operator=(const List&) = delete;
-    ~List() { clear(); }
+    constexpr ~List() { clear(); }
 
-    bool empty() const { return head_.next_ == &head_; }
+    constexpr bool empty() const { return head_.next_ == &head_; }
     T& front() { return static_cast<T&>(*head_.next_); }
     T& back() { return static_cast<T&>(*head_.previous_); }
     void push_back(T& element) { insert(head_, element); }
@@ -78,7 +78,7 @@ public:
         return &first;
     }
     // Unlinks all.
-    void clear() {
+    constexpr void clear() {
         while (!empty())
             head_.next_->unlink();
     }

@@ -1,6 +1,5 @@
 #include "kernel/arch/x86_64/console.hpp"
 
-#include "kernel/arch/x86_64/framebuffer_text.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 
 namespace kernel::arch {
@@ -37,7 +36,6 @@ void console_put(char character) {
             send('\r');
         send(character);
     }
-    framebuffer_put(character);
 }
 
 } // namespace kernel::arch

@@ -113,7 +113,8 @@ void load_root(std::uint64_t root) {
     Cpu& cpu = this_cpu();
     if (cpu.loaded_root == root)
         return;
-    cpu.loaded_root = root;
+    // Before the register: see tlb::flush_everywhere.
+    __atomic_store_n(&cpu.loaded_root, root, __ATOMIC_SEQ_CST);
     loads.fetch_add(1, std::memory_order_relaxed);
     write_cr3(root);
 }

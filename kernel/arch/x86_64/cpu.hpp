@@ -38,7 +38,8 @@ struct Cpu {
     std::uint64_t loaded_root = 0;            // what CR3 holds
     std::atomic<std::uint64_t> quiescent{0};  // counts returns to user mode and idle rounds
     std::atomic<bool> online{false};
-    std::atomic<bool> shootdown{false};       // the request in tlb.cpp is for this CPU too
+    std::atomic<std::uint64_t> shootdowns_requested{0};
+    std::atomic<std::uint64_t> shootdowns_served{0};
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
     std::uint64_t gdt[8] = {};
@@ -67,6 +68,8 @@ void detect_features();
 void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_stack_top, std::uint64_t debug_stack_top);
 // Once, before the first initialize_cpu.
 void initialize_interrupt_table();
+// For each CPU.
+void load_interrupt_table();
 
 // Makes `root` the page-table root, unless it is.
 void load_root(std::uint64_t root);

@@ -98,10 +98,13 @@ common_entry:
     jz 1f
     swapgs
     lfence
-1:  clac_place:
+1:
+.globl clac_place
+clac_place:                 # becomes CLAC where the processor has it
     nop
     nop
     nop
+handle_interrupt:
     xorl %ebp, %ebp
     movq %rsp, %rdi
     call kernel_interrupt
@@ -116,7 +119,20 @@ common_entry:
 paranoid_entry:
     cld
     save_general
-    movl $0xc0000101, %ecx  # GS base
+    testb $3, 144(%rsp)
+    jz 1f
+    # From user mode it is an ordinary entry; it may end in a switch of threads, so it goes on on the thread's own stack.
+    swapgs
+    lfence
+    movq %rsp, %rsi
+    movq %gs:CPU_KERNEL_STACK, %rdi
+    subq $176, %rdi
+    movq %rdi, %rdx
+    movl $22, %ecx
+    rep movsq
+    movq %rdx, %rsp
+    jmp handle_interrupt
+1:  movl $0xc0000101, %ecx  # GS base
     rdmsr
     movl %eax, %r12d
     movl %edx, %r13d
@@ -136,12 +152,6 @@ paranoid_entry:
     restore_general
     addq $16, %rsp
     iretq
-
-.globl clac_place_address
-.section .rodata
-.balign 8
-clac_place_address: .quad clac_place
-.section .text.entry, "ax"
 
 .macro vector_entry number, target
     .balign 16

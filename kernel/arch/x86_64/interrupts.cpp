@@ -1,0 +1,116 @@
+// Where all vectors come out of the assembly.
+#include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
+#include "kernel/arch/x86_64/relax.hpp"
+#include "kernel/call/dispatch.hpp"
+#include "kernel/panic.hpp"
+#include "kernel/sched/scheduler.hpp"
+
+extern "C" const std::uint64_t vector_table[256];
+extern "C" void kernel_interrupt(kernel::arch::Registers* registers);
+
+namespace kernel::arch {
+
+namespace {
+
+struct [[gnu::packed]] Gate {
+    std::uint16_t low;
+    std::uint16_t selector;
+    std::uint8_t stack;
+    std::uint8_t type;
+    std::uint16_t middle;
+    std::uint32_t high;
+    std::uint32_t reserved;
+};
+constinit Gate gates[256] = {};
+
+// Index into TaskState::interrupt_stack, from 1; 0 is the thread's kernel stack.
+std::uint8_t stack_of(unsigned number) {
+    switch (number) {
+    case 8:
+    case 18:
+        return 1;
+    case 2:
+        return 2;
+    case 1:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+[[noreturn]] void kernel_fault(const Registers& registers) {
+    panic("exception %u in the kernel, error %x, at %x, address %x, stack %x", registers.vector, registers.error, registers.rip, read_cr2(), registers.rsp);
+}
+
+void device_or_timer(std::uint8_t number) {
+    switch (number) {
+    case vector::spurious:
+        return;
+    case vector::timer:
+        end_of_interrupt();
+        sched::on_timer();
+        return;
+    case vector::reschedule:
+        end_of_interrupt();
+        sched::on_reschedule();
+        return;
+    case vector::shootdown:
+        end_of_interrupt();
+        serve_shootdowns();
+        return;
+    case vector::halt:
+        for (;;)
+            asm volatile("cli; hlt");
+    default:
+        end_of_interrupt();
+        if (number >= vector::device_first && number <= vector::device_last)
+            dispatch_interrupt(number);
+        return;
+    }
+}
+
+} // namespace
+
+void initialize_interrupt_table() {
+    for (unsigned i = 0; i < 256; ++i) {
+        const std::uint64_t target = vector_table[i];
+        // Interrupt gates: IF is cleared. #BP and #OF may be raised by INT instructions of user mode.
+        const std::uint8_t privilege = i == 3 || i == 4 ? 0x60 : 0;
+        gates[i] = {static_cast<std::uint16_t>(target), kernel_code, stack_of(i), static_cast<std::uint8_t>(0x8e | privilege), static_cast<std::uint16_t>(target >> 16),
+                    static_cast<std::uint32_t>(target >> 32), 0};
+    }
+}
+
+void load_interrupt_table() {
+    const struct [[gnu::packed]] {
+        std::uint16_t limit;
+        const void* base;
+    } pointer{sizeof gates - 1, gates};
+    asm volatile("lidt %0" ::"m"(pointer));
+}
+
+} // namespace kernel::arch
+
+void kernel_interrupt(kernel::arch::Registers* registers) {
+    using namespace kernel;
+    const std::uint64_t number = registers->vector;
+    if (number == 2) // NMI: nothing asks for one
+        return;
+    if (number < 32) {
+        if (!registers->from_user()) {
+            // A debug trap at the first instruction of an entry was caused by user mode's single step; it goes on there.
+            if (number == 1)
+                return;
+            arch::kernel_fault(*registers);
+        }
+        if (number == 18)
+            arch::kernel_fault(*registers);
+        handle_user_exception(*registers, arch::read_cr2());
+        return;
+    }
+    arch::device_or_timer(static_cast<std::uint8_t>(number));
+    if (registers->from_user())
+        before_return_to_user();
+}

@@ -1,0 +1,80 @@
+// The order in which the kernel comes up.
+#include "kernel/arch/x86_64/acpi.hpp"
+#include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/arch/x86_64/clock.hpp"
+#include "kernel/arch/x86_64/console.hpp"
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
+#include "kernel/arch/x86_64/smp.hpp"
+#include "kernel/boot_information.hpp"
+#include "kernel/init/first_process.hpp"
+#include "kernel/log.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/memory/kernel_map.hpp"
+#include "kernel/memory/physical.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/panic.hpp"
+#include "kernel/sched/scheduler.hpp"
+#include "kernel/test.hpp"
+
+extern "C" unsigned char clac_place[];
+extern "C" [[noreturn]] void kernel_start();
+
+namespace kernel {
+namespace {
+
+// CLAC is an invalid instruction without SMAP, so it is put in place where there is SMAP. The kernel's text is written through the direct map.
+void patch_entry(const BootInformation& boot) {
+    if (!arch::features().smap)
+        return;
+    const std::uint64_t offset = reinterpret_cast<std::uint64_t>(clac_place) - kernel_image_base;
+    auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
+    place[0] = 0x0f;
+    place[1] = 0x01;
+    place[2] = 0xca;
+}
+
+// On the kernel's own stack.
+[[noreturn]] void kernel_go_on(const BootInformation& boot) {
+    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
+    Quota::create_root(frames::free_count());
+    const std::uint64_t clock = frames::allocate_zeroed();
+    if (clock == 0)
+        panic("no memory for the clock page");
+    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
+    if (boot.option("test") == "kernel")
+        run_kernel_tests();
+    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
+    sched::idle();
+}
+
+[[noreturn]] void start() {
+    arch::set_boot_counter(arch::read_tsc());
+    arch::initialize_console();
+    const BootInformation& boot = read_boot_information();
+    frames::initialize(boot.memory, boot.memory_count, boot.direct_map);
+    initialize_kernel_map(boot.memory, boot.memory_count, boot.kernel_physical);
+    arch::initialize_first_cpu();
+    patch_entry(boot);
+    arch::read_acpi(boot.rsdp);
+    arch::initialize_clock();
+    arch::initialize_interrupt_controllers();
+    arch::enable_local_apic();
+    arch::calibrate_timer();
+    sched::initialize_queue(0);
+    arch::start_other_cpus();
+    log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
+    log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
+    // The stack in use is the loader's: it goes back to the allocator with the rest, after the switch to one of the kernel's own.
+    const std::uint64_t stack = allocate_stack();
+    if (stack == 0)
+        panic("no memory for the first CPU's stack");
+    asm volatile("mov %0, %%rsp\n xor %%ebp, %%ebp\n push %%rbp\n jmp *%1" ::"r"(stack), "r"(kernel_go_on), "D"(&boot) : "memory");
+    __builtin_unreachable();
+}
+
+} // namespace
+
+} // namespace kernel
+
+void kernel_start() { kernel::start(); }

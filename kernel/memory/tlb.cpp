@@ -1,0 +1,54 @@
+#include "kernel/memory/tlb.hpp"
+
+#include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/instructions.hpp"
+#include "kernel/arch/x86_64/relax.hpp"
+#include "kernel/memory/kernel_map.hpp"
+
+namespace kernel {
+
+namespace arch {
+
+// Requests are counted: what was asked for before the count was read is covered by the flush that follows.
+void serve_shootdowns() {
+    Cpu& cpu = this_cpu();
+    const std::uint64_t requested = cpu.shootdowns_requested.load(std::memory_order_seq_cst);
+    if (requested == cpu.shootdowns_served.load(std::memory_order_relaxed))
+        return;
+    tlb::flush_local();
+    cpu.shootdowns_served.store(requested, std::memory_order_release);
+}
+
+} // namespace arch
+
+namespace tlb {
+
+void flush_local() { arch::write_cr3(arch::read_cr3()); }
+void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
+
+void flush_everywhere() {
+    flush_local();
+    // The change to the tables must be visible before the other CPUs' roots are looked at: a CPU that loads the root after that sees the change.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    std::uint64_t tickets[arch::max_cpus];
+    std::uint64_t targets = 0;
+    const arch::Cpu& self = arch::this_cpu();
+    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+        arch::Cpu& cpu = arch::cpu(i);
+        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
+            continue;
+        if (__atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST) == kernel_root())
+            continue;
+        tickets[i] = cpu.shootdowns_requested.fetch_add(1, std::memory_order_seq_cst) + 1;
+        targets |= 1ull << i;
+        arch::send_interrupt(cpu.apic_id, arch::vector::shootdown);
+    }
+    for (std::size_t i = 0; targets >> i != 0; ++i)
+        if ((targets >> i & 1) != 0)
+            while (arch::cpu(i).shootdowns_served.load(std::memory_order_acquire) < tickets[i])
+                arch::relax();
+}
+
+} // namespace tlb
+} // namespace kernel

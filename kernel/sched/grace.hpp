@@ -1,0 +1,9 @@
+// Grace periods: when every CPU has been outside the kernel's objects once.
+#pragma once
+
+namespace kernel {
+
+// Returns when each other CPU has taken an interrupt at user level, at idle or at a return to them since the call. No locks held.
+void wait_for_grace_period();
+
+} // namespace kernel
