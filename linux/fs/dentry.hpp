@@ -38,6 +38,13 @@ private:
 
 // A place in the tree of names: what a path leads to.
 struct Location {
+    Location();
+    Location(base::Ref<Mount> mount, base::Ref<Dentry> dentry);
+    Location(const Location& other);
+    Location(Location&& other) noexcept;
+    Location& operator=(Location other) noexcept;
+    ~Location();
+
     base::Ref<Mount> mount;
     base::Ref<Dentry> dentry;
 

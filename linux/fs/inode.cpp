@@ -2,6 +2,7 @@
 
 #include "linux/fs/dentry.hpp"
 #include "linux/fs/file_locks.hpp"
+#include "linux/fs/mount.hpp"
 
 namespace personality {
 
@@ -78,6 +79,16 @@ FileSystem::FileSystem() : device_(make_device(0, ++last_device)) {}
 Dentry::Dentry(base::Ref<Dentry> parent, Name name, base::Ref<Inode> inode)
     : parent_(std::move(parent)), name_(std::move(name)), inode_(std::move(inode)) {}
 Dentry::~Dentry() = default;
+Location::Location() = default;
+Location::Location(base::Ref<Mount> mount, base::Ref<Dentry> dentry) : mount(std::move(mount)), dentry(std::move(dentry)) {}
+Location::Location(const Location& other) = default;
+Location::Location(Location&& other) noexcept = default;
+Location& Location::operator=(Location other) noexcept {
+    mount.swap(other.mount);
+    dentry.swap(other.dentry);
+    return *this;
+}
+Location::~Location() = default;
 void Dentry::move(base::Ref<Dentry> parent, Name name) {
     parent_ = std::move(parent);
     name_ = std::move(name);

@@ -1,6 +1,8 @@
 // Directories of the RAM file system.
 #include "linux/fs/ram_file_system.hpp"
 
+#include "lib/base/result.hpp"
+
 #include <new>
 #include <optional>
 

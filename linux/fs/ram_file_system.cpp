@@ -1,6 +1,7 @@
 // Regular files, symbolic links and special files of the RAM file system, and the file system itself.
 #include "linux/fs/ram_file_system.hpp"
 
+#include "lib/base/result.hpp"
 #include "linux/fs/kernel_memory.hpp"
 #include "linux/fs/quota.hpp"
 

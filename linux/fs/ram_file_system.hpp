@@ -39,11 +39,10 @@ private:
     std::uint32_t count_ = 0;
 };
 
-class RamEntry final : public Dentry {
+class RamEntry final : public Dentry, public base::ListNode {
 public:
     RamEntry(base::Ref<Dentry> parent, Name name, base::Ref<Inode> inode) : Dentry(std::move(parent), std::move(name), std::move(inode)) {}
 
-    base::ListNode order;
     RamEntry* next_in_bucket = nullptr;
     std::uint64_t position = 0; // grows with every insertion into the directory, so listings survive changes
     LayerOrigins origins;       // until the inode is made
@@ -63,11 +62,11 @@ public:
     base::Ref<RamEntry> remove(RamEntry& entry);
     void clear();
     std::uint32_t count() const { return count_; }
-    base::List<RamEntry, &RamEntry::order>& ordered() { return ordered_; }
+    base::List<RamEntry>& ordered() { return ordered_; }
 
 private:
     LinuxResult<void> grow();
-    base::List<RamEntry, &RamEntry::order> ordered_;
+    base::List<RamEntry> ordered_;
     RamEntry** buckets_ = nullptr;
     std::uint32_t bucket_count_ = 0;
     std::uint32_t count_ = 0;
