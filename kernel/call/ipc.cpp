@@ -79,6 +79,7 @@ base::Result<std::uint64_t> call_port_bind(Thread&, Held<Port> port, Held<Object
     const abi::ObjectKind kind = source->kind();
     if (kind != abi::ObjectKind::notification && kind != abi::ObjectKind::endpoint) return std::unexpected(abi::Error::wrong_kind);
     PortSource& bound = static_cast<PortSource&>(*source);
+    if (!source.valid()) return std::unexpected(abi::Error::revoked);
     if (key == UINT64_MAX) {
         bound.unbind();
         return 0;

@@ -6,7 +6,7 @@
 
 namespace kernel {
 
-// Errors: bad_handle, revoked, missing_right.
+// Whatever the slot holds, a dead capability too: the caller asks valid(). Errors: bad_handle, missing_right.
 base::Result<Held<Object>> lookup_any(Thread& caller, abi::Handle handle, abi::Rights rights);
 
 // Errors: bad_handle, revoked, wrong_kind, missing_right.

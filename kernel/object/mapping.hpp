@@ -1,8 +1,10 @@
-// Mapping: one range of a space that shares a Memory. What seal, shrink and revocation walk.
+// Mapping: one range of a space behind which a Memory or a Device stands. What faults, seal, shrink and revocation look for.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "abi/types.hpp"
+#include "kernel/object/capability.hpp"
 #include "kernel/object/lease.hpp"
 #include "lib/base/list.hpp"
 
@@ -13,22 +15,35 @@ class Space;
 struct InMemory;
 struct InSpace;
 
-// Lives in three lists: its space's (by address), its Memory's and, made under a lease, its lease's. Its fields change under the lock of its space only; so whoever
-// found it elsewhere goes through the space.
+// A shared mapping always has one, so that pages without a frame are entered at their first use. A private mapping or one of a Device has one only where it was made
+// under a lease. Lives in three lists: its space's; a shared one's Memory's; its lease's. Its range changes under the lock of its space only; whoever found it
+// elsewhere keeps it by a reference and asks the space.
 class Mapping final : public LeaseUse, public base::ListNodeOf<InMemory>, public base::ListNodeOf<InSpace> {
 public:
-    Space* space = nullptr; // alive while the mapping is in a list
+    enum class Kind : std::uint8_t { shared, private_copy, device };
+
+    // Charged to the space's quota; one reference, the space's. Null where there is no memory.
+    static Mapping* create(Space& space);
+    void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release();
+
+    Space& space;
+    Kind kind = Kind::shared;
+    bool live = false; // in its space's list; under the space's lock
     base::Ref<Memory> memory;
-    base::Ref<Lease> lease;
-    std::uint64_t lease_generation = 0;
+    LeaseHold hold;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    std::uint64_t offset = 0;       // in the Memory, of `begin`
-    abi::Protection allowed = 0;    // the most that space_protect may give
+    std::uint64_t offset = 0; // in the Memory, of `begin`
+    abi::Protection protection = 0;
+    abi::Protection allowed = 0; // the most that space_protect may give
 
 private:
+    explicit Mapping(Space& space) : space(space) {}
     bool begin_end() override;
     void end_use() override;
+
+    std::atomic<std::uint32_t> references_{1};
 };
 
 } // namespace kernel

@@ -157,21 +157,22 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
 }
 
 // Calls `function` for every mapping, without the Memory's lock: it takes the space's, which comes first in the order. Mappings that come meanwhile see the new state of the
-// Memory by themselves. One that goes meanwhile may be gone when the function looks at it: it asks the space, by the pointer's value, before it touches it.
+// Memory by themselves. One that goes meanwhile is kept by a reference and says that it is not live.
 template <class Function>
 void Memory::for_each_mapping(Function&& function) {
     LockGuard walk(walk_lock_);
     base::List<Mapping, InMemory> visited;
     for (;;) {
         Mapping* mapping = nullptr;
-        base::Ref<Space> space;
+        base::Ref<Space> space; // outlives the reference to the mapping
         {
             LockGuard guard(lock_);
             while (!mapping && !mappings_.empty()) {
                 Mapping* first = mappings_.pop_front();
                 visited.push_back(*first);
-                if (!first->space->try_retain()) continue;
-                space = base::Ref<Space>::adopt(*first->space);
+                if (!first->space.try_retain()) continue;
+                space = base::Ref<Space>::adopt(first->space);
+                first->retain();
                 mapping = first;
             }
             if (!mapping) {
@@ -179,7 +180,8 @@ void Memory::for_each_mapping(Function&& function) {
                 return;
             }
         }
-        function(*space, *mapping);
+        function(*mapping);
+        mapping->release();
     }
 }
 
@@ -194,7 +196,7 @@ base::Result<void> Memory::resize(std::uint64_t size) {
         __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);
         if (grows) return {};
     }
-    for_each_mapping([&](Space& space, Mapping& mapping) { space.drop_past(*this, mapping, size); });
+    for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });
     LockGuard guard(lock_);
     if (pages_ == pages) drop_frames(pages);
     return {};
@@ -207,7 +209,7 @@ base::Result<void> Memory::seal() {
         __atomic_store_n(&sealed_, true, __ATOMIC_RELEASE);
     }
     // No writable mapping can come any more; those that are there lose the right.
-    for_each_mapping([&](Space& space, Mapping& mapping) { space.drop_write(*this, mapping); });
+    for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });
     return {};
 }
 
