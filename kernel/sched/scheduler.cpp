@@ -142,7 +142,7 @@ struct Scheduling {
         switches.fetch_add(1, std::memory_order_relaxed);
         const std::uint64_t now = arch::monotonic_nanoseconds();
         if (from != nullptr) {
-            vector_switch_out(from->thread_);
+            vector_switch_out(from->thread());
             from->saved_fs_ = arch::fs_base();
             from->saved_gs_ = arch::user_gs_base();
         }
@@ -152,11 +152,11 @@ struct Scheduling {
         if (to != nullptr) {
             to->since_ = now;
             queue.slice_end = now + slice_nanoseconds;
-            arch::set_kernel_stack(to->stack_top_);
+            arch::set_kernel_stack(to->stack_top());
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
-            arch::load_root(root_of(to->thread_));
-            vector_switch_in(to->thread_);
+            arch::load_root(root_of(to->thread()));
+            vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {
             arch::load_root(kernel_root());
@@ -173,7 +173,7 @@ struct Scheduling {
         queue.ended = nullptr;
         queue.lock.unlock();
         if (ended != nullptr)
-            ended->thread_.release();
+            ended->thread().release();
     }
 
     static void start(Task& task) {
@@ -201,11 +201,11 @@ struct Scheduling {
 };
 
 base::Result<void> Task::create(Quota& quota) {
-    if (!quota.node().charge(stack_pages))
+    if (!quota.node().charge_pages(stack_pages))
         return base::fail(abi::Error::no_memory);
     stack_top_ = allocate_stack();
     if (stack_top_ == 0) {
-        quota.node().release(stack_pages);
+        quota.node().release_pages(stack_pages);
         return base::fail(abi::Error::no_memory);
     }
     return {};
@@ -215,7 +215,7 @@ void Task::destroy(Quota& quota) {
     if (stack_top_ == 0)
         return;
     free_stack(stack_top_);
-    quota.node().release(stack_pages);
+    quota.node().release_pages(stack_pages);
     stack_top_ = 0;
 }
 

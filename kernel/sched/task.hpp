@@ -39,14 +39,9 @@ public:
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
     std::uint32_t home() const { return home_; }
 
-private:
-    friend struct RunQueue;
-    friend struct Scheduling;
-
+    // --- the scheduler's own from here on
     enum class State : std::uint32_t { created, blocked, ready, running, ended };
 
-    Thread& thread_;
-    std::uint64_t stack_top_ = 0;
     std::uint64_t saved_stack_ = 0;
     std::uint32_t home_ = 0;
     std::uint32_t weight_ = 1024;
@@ -61,6 +56,10 @@ private:
     std::uint64_t since_ = 0;
     std::uint64_t saved_fs_ = 0;
     std::uint64_t saved_gs_ = 0;
+
+private:
+    Thread& thread_;
+    std::uint64_t stack_top_ = 0;
 };
 
 } // namespace kernel
