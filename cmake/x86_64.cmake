@@ -32,7 +32,7 @@ function(themelios_native_program name)
     cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
     add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
     target_link_libraries(${name} PRIVATE themelios_native_flags ${arg_LINK} native libc)
-    target_link_options(${name} PRIVATE --target=x86_64-unknown-none-elf -fuse-ld=lld-19 -nostdlib -static
+    target_link_options(${name} PRIVATE --target=x86_64-unknown-linux-gnu -fuse-ld=lld-19 -nostdlib -static
         -Wl,--image-base=0xffff800000200000 -Wl,-z,max-page-size=4096 -Wl,-z,separate-code -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--build-id=none -Wl,-e,_start -Wl,-z,norelro)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()

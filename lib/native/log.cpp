@@ -1,0 +1,59 @@
+#include "lib/native/log.hpp"
+
+#include <cstring>
+#include <iterator>
+
+#include "abi/log_client.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/kernel.hpp"
+#include "lib/native/start.hpp"
+#include "lib/native/thread_block.hpp"
+
+namespace native {
+
+namespace {
+
+constexpr std::uint64_t patience_milliseconds = 100;
+
+constinit abi::Handle target = abi::no_handle;
+constinit bool is_kernel_log = false;
+
+} // namespace
+
+void log_start() {
+    target = granted("log");
+    abi::HandleInfo info{};
+    if (target != abi::no_handle && call::handle_inspect(target, info))
+        is_kernel_log = info.kind == static_cast<std::uint32_t>(abi::ObjectKind::audit_log);
+}
+
+void print_line(std::string_view line) {
+    if (target == abi::no_handle)
+        return;
+    line = line.substr(0, log_line_bytes);
+    if (is_kernel_log) {
+        const Text<log_line_bytes + 1> text(line, '\n');
+        const std::string_view view = text;
+        (void)call::log_write(target, std::as_bytes(std::span(view.data(), view.size())));
+        return;
+    }
+    log::WriteRequest request;
+    request.length = static_cast<std::uint32_t>(line.size());
+    std::memcpy(request.text.data(), line.data(), line.size());
+    // A reply may be pending in the page of this thread: it is put back as it was.
+    const std::uint64_t kept = current_thread().page->reserved[0];
+    log::Client client(Caller{target});
+    (void)client.write(request, clock_page() == nullptr ? abi::never : after_milliseconds(patience_milliseconds));
+    current_thread().page->reserved[0] = kept;
+}
+
+const char* error_name(abi::Error error) {
+    static constexpr const char* names[] = {"no error",    "bad handle", "wrong kind",  "missing right", "revoked",     "bad argument", "bad pointer", "no memory",
+                                            "no slots",    "exists",     "not found",   "bad state",     "timed out",   "canceled",     "peer closed", "would block",
+                                            "too large",   "unknown call", "not supported", "changed",   "denied",      "broken",       "i/o error",   "overflow"};
+    const auto index = static_cast<std::size_t>(error);
+    return index < std::size(names) ? names[index] : "unknown error";
+}
+
+} // namespace native

@@ -1,0 +1,7 @@
+#include "lib/native/log.hpp"
+#include "lib/native/start.hpp"
+
+int native_main() {
+    native::print("hello");
+    return 0;
+}
