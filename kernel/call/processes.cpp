@@ -10,8 +10,7 @@ namespace kernel {
 
 base::Result<std::uint64_t> call_budget_create(Thread& caller, Held<Quota> quota, Held<Budget> parent, UserPointer<abi::BudgetParameters> parameters) {
     const abi::BudgetParameters wanted = TRY(parameters.read(caller));
-    TRY(Budget::check(wanted, *parent));
-    return give(caller, TRY(make_object<Budget>(*quota, std::move(parent.object), wanted)), Budget::rights, parent.hold);
+    return give(caller, TRY(Budget::create(*quota, std::move(parent.object), wanted)), Budget::rights, parent.hold);
 }
 
 base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> budget, UserPointer<abi::BudgetParameters> parameters) {
@@ -60,7 +59,7 @@ base::Result<std::uint64_t> call_process_exit(Thread& caller, std::uint64_t stat
 }
 
 base::Result<std::uint64_t> call_process_set_fixup(Thread& caller, std::uint64_t begin, std::uint64_t end, std::uint64_t landing) {
-    const auto half = arch::personality_half();
+    const auto half = personality_half();
     if (end < begin || !half.contains(begin, end - begin) || !half.contains(landing, 1)) return std::unexpected(abi::Error::bad_pointer);
     caller.process().set_fixup({begin, end, landing});
     return 0;

@@ -1,6 +1,9 @@
 #include "kernel/futex/futex.hpp"
 
+#include <new>
+
 #include "kernel/ipc/thread_queue.hpp"
+#include "kernel/memory/physical.hpp"
 #include "kernel/object/space.hpp"
 #include "kernel/object/thread.hpp"
 #include "kernel/sync.hpp"
@@ -16,12 +19,13 @@ struct Bucket {
 };
 
 constexpr std::size_t bucket_count = 256;
-Bucket buckets[bucket_count];
+// Lists cannot be made at compile time: initialize_futexes does it.
+alignas(Bucket) constinit unsigned char bucket_storage[bucket_count * sizeof(Bucket)] = {};
 
 Bucket& bucket_of(const FutexKey& key) {
     std::uint64_t hash = reinterpret_cast<std::uint64_t>(key.space) ^ (key.address >> 2) * 0x9e3779b97f4a7c15;
     hash ^= hash >> 29;
-    return buckets[hash % bucket_count];
+    return reinterpret_cast<Bucket*>(bucket_storage)[hash % bucket_count];
 }
 
 // The key of a word, with its page brought in. A shared page may lose its frame after this (only by the mapping's own end), then nobody can wake the waiter by it.
@@ -29,22 +33,26 @@ base::Result<FutexKey> key_of(Space& space, std::uint64_t address, bool shared) 
     if (address % sizeof(std::uint32_t) != 0) return std::unexpected(abi::Error::bad_argument);
     if (!space.contains(address, sizeof(std::uint32_t))) return std::unexpected(abi::Error::bad_pointer);
     if (!shared) return FutexKey{&space, address};
-    const std::uint64_t physical = TRY(space.bring_in(address, abi::protection::read));
-    return FutexKey{nullptr, physical};
+    TRY(space.resolve(address, abi::protection::read));
+    return FutexKey{nullptr, TRY(space.translate(address))};
 }
 
 } // namespace
 
+void initialize_futexes() {
+    for (std::size_t i = 0; i < bucket_count; ++i) new (bucket_storage + i * sizeof(Bucket)) Bucket;
+}
+
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline) {
     const FutexKey key = TRY(key_of(space, address, shared));
     for (;;) {
-        TRY(space.bring_in(address, abi::protection::read));
+        TRY(space.resolve(address, abi::protection::read));
         Bucket& bucket = bucket_of(key);
         LockGuard guard(bucket.lock);
         // The word is read under the bucket's lock, by the translation of now: a change after this is followed by a wake that finds the waiter.
         const auto physical = space.translate(address);
         if (!physical) continue;
-        if (__atomic_load_n(space.word_at(*physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
+        if (__atomic_load_n(direct<std::uint32_t>(*physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
         thread.futex_key = key;
         thread.wait_state().announce();

@@ -17,6 +17,9 @@ struct FutexKey {
     bool operator==(const FutexKey&) const = default;
 };
 
+// Once, before the first process.
+void initialize_futexes();
+
 // Waits while the word at `address` of `space` (4 aligned bytes) holds `expected`. Without locks.
 // Errors: changed, timed_out, canceled, bad_pointer, bad_argument (alignment).
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline);

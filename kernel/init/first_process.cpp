@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "abi/start.hpp"
+#include "kernel/futex/futex.hpp"
 #include "kernel/init/elf_image.hpp"
 #include "kernel/memory/physical.hpp"
 #include "kernel/object/audit_log.hpp"
@@ -20,7 +21,7 @@ namespace kernel {
 namespace {
 
 constexpr std::size_t max_handles = 16;
-constexpr std::size_t max_arguments = 2048;
+constexpr std::size_t max_arguments = 640;
 // Above the program, below its heap: one page each way is free.
 constexpr std::uint64_t start_info_address = abi::heap_base - 16 * abi::page_size;
 constexpr std::uint64_t first_stack = abi::stack_base;
@@ -104,7 +105,7 @@ public:
 
 private:
     template <class T>
-    base::Result<void> grant(std::string_view name, base::Ref<T> object, abi::Rights rights) {
+    [[gnu::noinline]] base::Result<void> grant(std::string_view name, base::Ref<T> object, abi::Rights rights) {
         Capability capability;
         capability.object = std::move(object);
         capability.rights = rights;
@@ -140,6 +141,7 @@ private:
 } // namespace
 
 void start_first_process(const BootImages& images) {
+    initialize_futexes();
     if (images.init == 0) panic("no boot module named init");
     FirstProcess first(images);
     if (auto started = first.start(); !started) {

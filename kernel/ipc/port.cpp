@@ -24,7 +24,7 @@ base::Result<void> PortSource::bind(base::Ref<Port> port, std::uint64_t key, con
 }
 
 void PortSource::unbind() {
-    unlink();
+    LeaseUse::unlink();
     base::Ref<Port> port;
     LeaseHold hold;
     {

@@ -1,6 +1,8 @@
 #include "kernel/object/process.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/memory/heap.hpp"
+#include "kernel/memory/kernel_map.hpp"
+#include "kernel/object/budget.hpp"
 #include "kernel/object/space.hpp"
 #include "kernel/sched/scheduler.hpp"
 
@@ -16,9 +18,13 @@ struct ProcessList {
     std::uint64_t next_number = 1;
 };
 
+// Made by the first use, at boot on one CPU: a list's head points to itself, so it cannot be made at compile time.
+alignas(ProcessList) constinit unsigned char list_storage[sizeof(ProcessList)] = {};
+constinit ProcessList* list = nullptr;
+
 ProcessList& all() {
-    static constinit base::Lazy<ProcessList> list;
-    return list.get();
+    if (!list) list = new (list_storage) ProcessList;
+    return *list;
 }
 
 } // namespace
@@ -33,7 +39,8 @@ Process::~Process() { tear_down(); }
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
-    process->space_ = TRY(Space::create_personality(*process));
+    process->space_ = TRY(Space::create_personality(quota, process->number_));
+    process->native_root_ = process->space_->native_root();
     return process;
 }
 
@@ -115,6 +122,7 @@ void Process::tear_down() {
     }
     // Capabilities first: peers learn that this side is gone. Then the memory, unless another process holds the space.
     handles_.close_all();
+    native_root_ = kernel_root();
     if (space) space->remove_all();
     space.reset();
     {
@@ -167,24 +175,39 @@ void Process::end_all_within(const QuotaNode& quota) {
     }
 }
 
+Process::Watch* Process::new_watch(Notification& notification, std::uint64_t bits) {
+    void* memory = allocate_object(*quota_, sizeof(Watch));
+    if (!memory) return nullptr;
+    Watch* watch = new (memory) Watch;
+    watch->notification = base::Ref<Notification>(notification);
+    watch->bits = bits;
+    return watch;
+}
+
+void Process::delete_watch(Watch& watch) {
+    watch.~Watch();
+    heap::release(&watch, sizeof(Watch));
+    quota_->node().release_bytes(sizeof(Watch));
+}
+
 base::Result<void> Process::watch(base::Ref<Notification> notification, std::uint64_t bits) {
-    Watch* watch = TRY(new_watch(*notification, bits));
+    Watch* watch = new_watch(*notification, bits);
+    if (!watch) return std::unexpected(abi::Error::no_memory);
+    bool over = false;
     {
         LockGuard guard(lock_);
-        if (state_.load() != abi::ProcessState::ended) {
-            for (const Watch& other : watches_) {
-                if (other.notification == watch->notification) goto exists;
-            }
+        over = state_.load() == abi::ProcessState::ended;
+        bool watched = false;
+        for (const Watch& other : watches_) watched |= other.notification == watch->notification;
+        if (!over && !watched) {
             watches_.push_back(*watch);
             return {};
         }
     }
     delete_watch(*watch);
+    if (!over) return std::unexpected(abi::Error::exists);
     notification->signal(bits);
     return {};
-exists:
-    delete_watch(*watch);
-    return std::unexpected(abi::Error::exists);
 }
 
 void Process::inspect(abi::ProcessInfo& info) {

@@ -36,6 +36,9 @@ public:
     // The personality half. Empty once the process has ended. Errors: bad_state.
     base::Result<base::Ref<Space>> space();
 
+    // What CR3 holds while a thread without a guest half runs.
+    std::uint64_t native_root() const { return native_root_; }
+
     // --- threads
     // Errors: bad_state where the process has ended.
     base::Result<void> add_thread(Thread& thread);
@@ -68,6 +71,8 @@ private:
         base::Ref<Notification> notification;
         std::uint64_t bits = 0;
     };
+    Watch* new_watch(Notification& notification, std::uint64_t bits);
+    void delete_watch(Watch& watch);
     // Frees what the process had, when no thread is left. Once.
     void tear_down();
 
@@ -77,6 +82,7 @@ private:
     HandleTable handles_;
     SpinLock lock_;
     base::Ref<Space> space_;
+    std::uint64_t native_root_ = 0;
     base::List<Thread, InProcess> threads_;
     std::uint32_t thread_count_ = 0;
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};

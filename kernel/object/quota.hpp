@@ -11,6 +11,7 @@ namespace kernel {
 class Quota final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::quota;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::charge | abi::right::control;
 
     // Errors: no_memory, bad_argument (0 pages).
     static base::Result<base::Ref<Quota>> create(base::Ref<Quota> parent, std::uint64_t pages);

@@ -21,7 +21,7 @@ template <class Environment> class PageTable;
 // Two page-table roots lead to a guest half: the guest's (that half alone) and the personality's (with the personality half, and the guest half not executable). A fused
 // space has one root for both. The personality half is a table of the third level, shared by all roots of its process.
 //
-// Lock order: Space, Memory, the lease tree. Two spaces are never locked at once.
+// Lock order: Space, Memory, the lease tree. Two spaces are never locked at once, but for a fork's copy that nobody else can lock.
 class Space final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::space;

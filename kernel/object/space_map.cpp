@@ -239,7 +239,8 @@ base::Result<base::Ref<Space>> Space::fork(Quota& quota, Process& process) {
     auto copy = TRY(create_guest(quota, process, fused_));
     LockGuard guard(lock_);
     TableBatch batch(*this);
-    // Nobody else knows the copy yet: its lock is not needed, and a failure leaves it to its destructor.
+    // A seal may find the copy by its mappings before its pages are entered: it waits. Nobody else knows the copy, so the two locks have no order to break.
+    LockGuard copy_guard(copy->lock_);
     TableBatch copy_batch(*copy);
     auto copy_table = copy->tables(copy_batch);
     for (const Mapping& mapping : mappings_) {

@@ -34,7 +34,7 @@ public:
 
 private:
     static constexpr std::size_t max_changed = 32;
-    static constexpr std::size_t max_dropped = 64;
+    static constexpr std::size_t max_dropped = 32;
 
     void finish();
     void flush();

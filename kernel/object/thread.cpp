@@ -1,7 +1,13 @@
 #include "kernel/object/thread.hpp"
 
+#include "kernel/arch/x86_64/relax.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/memory/halves.hpp"
+#include "kernel/memory/physical.hpp"
+#include "kernel/object/budget.hpp"
 #include "kernel/object/process.hpp"
 #include "kernel/object/space.hpp"
+#include "kernel/restricted/vector_state.hpp"
 #include "kernel/sched/scheduler.hpp"
 
 namespace kernel {
@@ -41,7 +47,8 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
 Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this) {}
 
 Thread::~Thread() {
-    if (page_frame_) Space::release_thread_page(process_->quota(), page_frame_);
+    if (page_frame_) frames::release(page_frame_);
+    release_vector_state(*this);
     task_.destroy(process_->quota());
 }
 
@@ -85,13 +92,14 @@ bool Thread::WaitUse::begin_end() {
 }
 
 base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument) {
-    if (!arch::personality_half().contains(entry, 1) || !arch::personality_half().contains(stack, 0)) {
+    if (!personality_half().contains(entry, 1) || !personality_half().contains(stack, 0)) {
         return std::unexpected(abi::Error::bad_pointer);
     }
     if (process_->ended() || stopping() || started_.exchange(true)) return std::unexpected(abi::Error::bad_state);
     process_->thread_started();
     // The reference of the running thread itself; given up when its stack is no longer in use.
     retain();
+    budget_->apply(task_);
     task_.start(entry, stack, argument, page_address_);
     return {};
 }
@@ -133,9 +141,24 @@ void Thread::before_user() {
 void Thread::exit() {
     stopping_.store(true, std::memory_order_seq_cst);
     attach(nullptr);
-    call_ = {};
+    call_.finish();
+    call_.reply.reset();
+    if (auto space = process_->space()) (*space)->remove_thread_page(page_address_, page_frame_);
     process_->thread_ended(*this);
     sched::exit_current();
+}
+
+void Thread::inspect(abi::ThreadInfo& info) {
+    info.thread_page = page_address_;
+    info.cpu_nanoseconds = task_.processor_nanoseconds();
+    info.cpu = task_.home();
+    info.state = stopping() ? 2 : started_.load() ? 1 : 0;
+}
+
+std::uint64_t root_of(Thread& thread) {
+    Space* const guest = thread.guest();
+    if (guest) return thread.restricted ? guest->guest_root() : guest->native_root();
+    return thread.process().native_root();
 }
 
 void Thread::attach(base::Ref<Space> space) {

@@ -12,6 +12,7 @@
 #include "kernel/ipc/waiting.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/object/object.hpp"
+#include "kernel/sched/task.hpp"
 #include "kernel/sync.hpp"
 #include "lib/base/list.hpp"
 

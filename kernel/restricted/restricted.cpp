@@ -2,6 +2,8 @@
 
 #include "abi/start.hpp"
 #include "kernel/call/lookup.hpp"
+#include "kernel/arch/x86_64/segments.hpp"
+#include "kernel/object/memory.hpp"
 #include "kernel/object/space.hpp"
 #include "kernel/restricted/vector_state.hpp"
 #include "kernel/sched/scheduler.hpp"

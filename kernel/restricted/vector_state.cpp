@@ -109,12 +109,19 @@ base::Result<std::uint64_t> write_vector_state(Thread& thread, UserBytes buffer)
     if (buffer.length < vector_area::legacy_bytes || buffer.length > bytes) return std::unexpected(abi::Error::bad_argument);
     save(thread.vector_area);
     const std::uint32_t mask = supported_mxcsr(thread.vector_area);
-    alignas(64) std::byte area[abi::page_size];
-    std::memset(area, 0, bytes);
-    TRY(copy_from_user(thread, area, buffer.address, buffer.length));
-    TRY(vector_area::sanitise(area, buffer.length, arch::features().xsave ? arch::features().xsave_mask : vector_area::x87_and_sse, mask));
-    std::memcpy(thread.vector_area, area, bytes);
-    load(thread.vector_area);
+    // Checked in a page of its own: the thread may be switched away meanwhile, and its area must hold a state that loads.
+    const std::uint64_t scratch = allocate_charged(thread.process().quota());
+    if (!scratch) return std::unexpected(abi::Error::no_memory);
+    std::byte* const area = direct<std::byte>(scratch);
+    const std::uint64_t supported = arch::features().xsave ? arch::features().xsave_mask : vector_area::x87_and_sse;
+    base::Result<void> checked = copy_from_user(thread, area, buffer.address, buffer.length);
+    if (checked) checked = vector_area::sanitise(area, buffer.length, supported, mask);
+    if (checked) {
+        std::memcpy(thread.vector_area, area, bytes);
+        load(thread.vector_area);
+    }
+    frames::release(scratch);
+    if (!checked) return std::unexpected(checked.error());
     return buffer.length;
 }
 
