@@ -14,7 +14,7 @@ struct BootModule {
 };
 
 struct BootInformation {
-    limine::MemoryEntry memory[256];
+    limine::MemoryEntry memory[256] = {};
     std::size_t memory_count = 0;
     std::uint64_t direct_map = 0; // the loader's
     std::uint64_t kernel_physical = 0;

@@ -34,20 +34,6 @@ void patch_entry(const BootInformation& boot) {
     place[2] = 0xca;
 }
 
-// On the kernel's own stack.
-[[noreturn]] void kernel_go_on(const BootInformation& boot) {
-    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
-    Quota::create_root(frames::free_count());
-    const std::uint64_t clock = frames::allocate_zeroed();
-    if (clock == 0)
-        panic("no memory for the clock page");
-    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
-    if (boot.option("test") == "kernel")
-        run_kernel_tests();
-    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
-    sched::idle();
-}
-
 [[noreturn]] void start() {
     arch::set_boot_counter(arch::read_tsc());
     arch::initialize_console();
@@ -65,12 +51,16 @@ void patch_entry(const BootInformation& boot) {
     arch::start_other_cpus();
     log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
-    // The stack in use is the loader's: it goes back to the allocator with the rest, after the switch to one of the kernel's own.
-    const std::uint64_t stack = allocate_stack();
-    if (stack == 0)
-        panic("no memory for the first CPU's stack");
-    asm volatile("mov %0, %%rsp\n xor %%ebp, %%ebp\n push %%rbp\n jmp *%1" ::"r"(stack), "r"(kernel_go_on), "D"(&boot) : "memory");
-    __builtin_unreachable();
+    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
+    Quota::create_root(frames::free_count());
+    const std::uint64_t clock = frames::allocate_zeroed();
+    if (clock == 0)
+        panic("no memory for the clock page");
+    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
+    if (boot.option("test") == "kernel")
+        run_kernel_tests();
+    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
+    sched::idle();
 }
 
 } // namespace

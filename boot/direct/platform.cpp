@@ -1,6 +1,7 @@
 #include "boot/direct/platform.hpp"
 
 #include <cstring>
+#include <initializer_list>
 
 namespace loader {
 

@@ -12,12 +12,12 @@ struct Override {
 };
 
 struct AcpiTables {
-    std::uint32_t apic_ids[64];
+    std::uint32_t apic_ids[64] = {};
     std::size_t cpu_count = 0;
     std::uint64_t local_apic = 0xfee00000;
     std::uint64_t io_apic = 0;
     std::uint32_t io_apic_base = 0; // first GSI
-    Override overrides[24];
+    Override overrides[24] = {};
     std::size_t override_count = 0;
     std::uint16_t pm_timer_port = 0; // 0: none
 };

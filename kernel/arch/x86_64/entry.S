@@ -178,7 +178,7 @@ vector_\number:
     .set i, i + 1
 .endr
 
-.section .rodata
+.section .data.rel.ro, "aw"
 .balign 8
 .globl vector_table
 vector_table:
