@@ -4,7 +4,7 @@ set(freestanding_options
     -fno-strict-aliasing -ftrivial-auto-var-init=zero -fno-omit-frame-pointer -ffunction-sections -fdata-sections -fvisibility=hidden
     -fno-asynchronous-unwind-tables -g -O2
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions> $<$<COMPILE_LANGUAGE:CXX>:-fno-rtti> $<$<COMPILE_LANGUAGE:CXX>:-fno-threadsafe-statics>
-    $<$<COMPILE_LANGUAGE:CXX>:-fno-use-cxa-atexit>)
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-c++-static-destructors>)
 set(freestanding_includes
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/config -isystem /usr/lib/llvm-19/include/c++/v1 -isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>"
     "$<$<COMPILE_LANGUAGE:C>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>")
