@@ -31,6 +31,9 @@ public:
 
 class File;
 
+// What a File is, for calls that work on one kind only (epoll_ctl, connect, F_SETPIPE_SZ): the kind says which class to cast to.
+enum class FileKind : std::uint8_t { other, located, pipe, socket, epoll, event, timer, signal, terminal };
+
 // Told when a file goes: epoll refers to files without keeping them.
 class FileWatcher : public base::ListNodeOf<FileWatcher> {
 public:
@@ -65,6 +68,7 @@ public:
     // EPOLL* bits that hold now.
     virtual std::uint32_t poll();
     virtual WaitQueue* wait_queue() { return nullptr; } // null: always ready
+    virtual FileKind kind() const { return FileKind::other; }
     // When poll() may change without a wake (timerfd): whoever waits wakes up by then.
     virtual abi::Deadline next_event() { return abi::never; }
     virtual Inode* inode() { return nullptr; }

@@ -10,6 +10,7 @@ public:
     LocatedFile(Location location, std::uint32_t open_flags);
     ~LocatedFile() override;
     Inode* inode() override { return location_.inode(); }
+    FileKind kind() const override { return FileKind::located; }
     const Location& location() const { return location_; }
     LinuxResult<void> stat(KernelStat& stat) override;
     bool readable() const { return (flags & open_flag::access_mode) != open_flag::write_only && !path_only(); }

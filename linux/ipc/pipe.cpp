@@ -167,10 +167,7 @@ std::uint32_t PipeFile::poll() {
 }
 
 Pipe* PipeFile::pipe_of(File& file) {
-    KernelStat stat;
-    if (!file.stat(stat) || (stat.mode & mode::type_mask) != mode::fifo || (file.flags & open_flag::path) != 0)
-        return nullptr;
-    return &static_cast<PipeFile&>(file).pipe();
+    return file.kind() == FileKind::pipe ? &static_cast<PipeFile&>(file).pipe() : nullptr;
 }
 
 LinuxResult<PipeEnds> make_pipe(std::uint32_t flags) {

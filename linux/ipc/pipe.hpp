@@ -47,6 +47,7 @@ public:
     LinuxResult<std::size_t> write(std::span<const std::byte> from) override;
     LinuxResult<void> stat(KernelStat& stat) override;
     LinuxResult<std::uint64_t> ioctl(std::uint32_t request, std::uint64_t argument) override;
+    FileKind kind() const override { return FileKind::pipe; }
     std::uint32_t poll() override;
     WaitQueue* wait_queue() override { return &pipe_->queue; }
     // Is `file` one of these? Then its pipe, for F_SETPIPE_SZ.
