@@ -31,9 +31,11 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     return caller.process().handles().insert(std::move(copy));
 }
 
-base::Result<std::uint64_t> call_handle_inspect(Thread& caller, Held<Object> capability, UserPointer<abi::HandleInfo> info) {
+base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle handle, UserPointer<abi::HandleInfo> info) {
+    const Capability capability = TRY(caller.process().handles().find_any(handle));
+    if (!(capability.rights & abi::right::inspect)) return std::unexpected(abi::Error::missing_right);
     abi::HandleInfo result{};
-    result.kind = static_cast<std::uint32_t>(capability->kind());
+    result.kind = static_cast<std::uint32_t>(capability.object->kind());
     result.rights = capability.rights;
     result.badge = capability.badge;
     result.leased = capability.hold.lease ? 1 : 0;

@@ -75,7 +75,7 @@ struct RunQueue {
     }
 };
 
-constinit RunQueue queues[arch::max_cpus];
+[[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
 
 // What may touch a Task's private part.
 struct Scheduling {
