@@ -9,11 +9,11 @@
 namespace {
 
 constexpr elf::Limits limits{0xffff'8000'0000'0000, 0xffff'8010'0000'0000};
-constexpr std::uint64_t base = 0xffff'8000'0020'0000;
+constexpr std::uint64_t start = 0xffff'8000'0020'0000;
 
 struct Program {
     std::uint32_t type = 1, flags = 5;
-    std::uint64_t offset = 0, address = base, physical = base, file_size = 0x1234, memory_size = 0x1234, alignment = 4096;
+    std::uint64_t offset = 0, address = start, physical = start, file_size = 0x1234, memory_size = 0x1234, alignment = 4096;
 };
 
 // A small executable: text with the entry, and data with zeroes behind it.
@@ -22,7 +22,7 @@ public:
     Image() {
         programs.push_back({});
         Program data;
-        data.flags = 6, data.offset = 0x2100, data.address = base + 0x2100, data.file_size = 0x80, data.memory_size = 0x5000;
+        data.flags = 6, data.offset = 0x2100, data.address = start + 0x2100, data.file_size = 0x80, data.memory_size = 0x5000;
         programs.push_back(data);
     }
     std::vector<std::byte> bytes() const {
@@ -40,7 +40,7 @@ public:
         return elf::make_plan(std::span(file).first(elf::header_bytes), file.size(), limits);
     }
     std::uint16_t type = 2, machine = 62;
-    std::uint64_t entry = base + 0x100, table = 64;
+    std::uint64_t entry = start + 0x100, table = 64;
     std::vector<Program> programs;
 };
 
@@ -55,11 +55,11 @@ TEST(ElfPlan, AcceptsAStaticProgram) {
     const auto plan = Image().plan();
     ASSERT_TRUE(plan);
     ASSERT_EQ(plan->count, 2u);
-    EXPECT_EQ(plan->entry, base + 0x100);
-    EXPECT_EQ(plan->segments[0].file_pages_end(), base + 0x2000);
-    EXPECT_EQ(plan->segments[1].first_page(), base + 0x2000);
-    EXPECT_EQ(plan->segments[1].file_pages_end(), base + 0x2000);
-    EXPECT_EQ(plan->segments[1].end_page(), base + 0x8000);
+    EXPECT_EQ(plan->entry, start + 0x100);
+    EXPECT_EQ(plan->segments[0].file_pages_end(), start + 0x2000);
+    EXPECT_EQ(plan->segments[1].first_page(), start + 0x2000);
+    EXPECT_EQ(plan->segments[1].file_pages_end(), start + 0x2000);
+    EXPECT_EQ(plan->segments[1].end_page(), start + 0x8000);
 }
 
 TEST(ElfPlan, RefusesWhatItMust) {
@@ -68,13 +68,13 @@ TEST(ElfPlan, RefusesWhatItMust) {
     EXPECT_EQ(error_of(image), abi::Error::not_supported);
     image = Image(), image.machine = 183;
     EXPECT_EQ(error_of(image), abi::Error::not_supported);
-    image = Image(), image.entry = base + 0x2100;
+    image = Image(), image.entry = start + 0x2100;
     EXPECT_EQ(error_of(image), abi::Error::broken);
     image = Image(), image.table = 0x2ff0;
     EXPECT_EQ(error_of(image), abi::Error::broken);
     image = Image(), image.programs[1].flags = 7;
     EXPECT_EQ(error_of(image), abi::Error::not_supported);
-    image = Image(), image.programs[1].address = base + 0x1100;
+    image = Image(), image.programs[1].address = start + 0x1100;
     EXPECT_EQ(error_of(image), abi::Error::broken) << "overlap";
     image = Image(), image.programs[1].memory_size = UINT64_MAX;
     EXPECT_EQ(error_of(image), abi::Error::broken);

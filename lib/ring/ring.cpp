@@ -32,6 +32,8 @@ bool valid_size(std::uint64_t size) { return std::has_single_bit(size) && size >
 
 // Copies between private memory and the ring's data, in one or two pieces.
 template <class Copy> void in_pieces(const View& view, std::uint64_t position, std::size_t length, Copy copy) {
+    if (length == 0)
+        return;
     const std::uint64_t start = position & (view.size - 1);
     const std::size_t first = std::min<std::uint64_t>(length, view.size - start);
     copy(view.data + start, std::size_t{0}, first);
@@ -135,13 +137,13 @@ void Producer::close() { store(view_.header->closed, 1); }
 
 bool Producer::take_wakeup() { return take_flag(view_.header->consumer_waits); }
 
-bool Producer::prepare_wait(std::uint64_t bytes) {
+bool Producer::must_wait(std::uint64_t bytes) {
     set_flag(view_.header->producer_waits);
     auto free = room();
     if (free && *free < bytes)
-        return false;
+        return true;
     cancel_wait();
-    return true;
+    return false;
 }
 
 void Producer::cancel_wait() { (void)take_flag(view_.header->producer_waits); }
@@ -234,13 +236,13 @@ void Consumer::abandon() { store(view_.header->abandoned, 1); }
 
 bool Consumer::take_wakeup() { return take_flag(view_.header->producer_waits); }
 
-bool Consumer::prepare_wait() {
+bool Consumer::must_wait() {
     set_flag(view_.header->consumer_waits);
     auto there = available();
     if (there && *there == 0 && load(view_.header->closed) == 0)
-        return false;
+        return true;
     cancel_wait();
-    return true;
+    return false;
 }
 
 void Consumer::cancel_wait() { (void)take_flag(view_.header->consumer_waits); }

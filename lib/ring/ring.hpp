@@ -50,8 +50,8 @@ public:
 
     // After writing or closing: true once where the consumer asked to be woken.
     bool take_wakeup();
-    // Before waiting for room: asks to be woken, then tells whether there is room for `bytes` after all (or the ring ended), in which case the wait is not needed.
-    bool prepare_wait(std::uint64_t bytes);
+    // Asks to be woken and looks again: true where the caller must wait for its bell, false where there is room for `bytes` after all, or the ring ended.
+    bool must_wait(std::uint64_t bytes);
     void cancel_wait();
 
     bool broken() const { return broken_; }
@@ -99,8 +99,8 @@ public:
 
     // After consuming: true once where the producer asked to be woken.
     bool take_wakeup();
-    // Before waiting: asks to be woken, then tells whether there is something to read (or the ring ended) after all.
-    bool prepare_wait();
+    // Asks to be woken and looks again: true where the caller must wait for its bell, false where there is something to read after all, or the ring ended.
+    bool must_wait();
     void cancel_wait();
 
     bool broken() const { return broken_; }

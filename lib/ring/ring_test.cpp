@@ -1,5 +1,6 @@
 #include "lib/ring/ring.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -80,7 +81,7 @@ TEST_F(RingTest, RecordsComeOutWhole) {
         if (!record)
             continue;
         ASSERT_EQ(record->length, expected.front().size());
-        ASSERT_EQ(std::memcmp(out, expected.front().data(), record->length), 0);
+        ASSERT_TRUE(std::equal(expected.front().begin(), expected.front().end(), out));
         expected.pop_front();
     }
 }
@@ -111,18 +112,18 @@ TEST_F(RingTest, AnAbandonedRingTakesNoMore) {
 TEST_F(RingTest, WakeUpsAreAskedForAndTakenOnce) {
     make(abi::RingUse::bytes);
     EXPECT_FALSE(producer.take_wakeup());
-    EXPECT_FALSE(consumer.prepare_wait());
+    EXPECT_TRUE(consumer.must_wait());
     (void)producer.write(pattern(1, 1));
     EXPECT_TRUE(producer.take_wakeup());
     EXPECT_FALSE(producer.take_wakeup());
-    EXPECT_TRUE(consumer.prepare_wait()) << "there is something";
+    EXPECT_FALSE(consumer.must_wait()) << "there is something";
     EXPECT_FALSE(producer.take_wakeup()) << "the request was withdrawn";
     (void)producer.write(pattern(5000, 1));
-    EXPECT_FALSE(producer.prepare_wait(1));
+    EXPECT_TRUE(producer.must_wait(1));
     std::byte out[16];
     (void)consumer.read(out);
     EXPECT_TRUE(consumer.take_wakeup());
-    EXPECT_TRUE(producer.prepare_wait(16));
+    EXPECT_FALSE(producer.must_wait(16));
 }
 
 TEST_F(RingTest, IndicesOutOfRangeBreakTheRing) {

@@ -52,7 +52,7 @@ TEST(RingThreads, NothingIsLostAndNobodySleepsForEver) {
                 if (written)
                     break;
                 ASSERT_EQ(written.error(), abi::Error::would_block);
-                if (!producer.prepare_wait(length + 16))
+                if (producer.must_wait(length + 16))
                     room.wait();
             }
             if (producer.take_wakeup())
@@ -78,7 +78,7 @@ TEST(RingThreads, NothingIsLostAndNobodySleepsForEver) {
         if (record.error() == abi::Error::peer_closed)
             break;
         ASSERT_EQ(record.error(), abi::Error::would_block);
-        if (!consumer.prepare_wait())
+        if (consumer.must_wait())
             data.wait();
     }
     EXPECT_EQ(next, records);
