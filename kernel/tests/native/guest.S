@@ -1,0 +1,109 @@
+# Tiny guest programs. Copied into the guest half by the tests; position independent.
+
+.section .rodata.guest, "a"
+
+# Adds rdi and rsi, asks with call 7, and again for ever.
+.globl guest_add
+.globl guest_add_end
+guest_add:
+1:  leaq (%rdi,%rsi), %rbx
+    movl $7, %eax
+    syscall
+    jmp 1b
+guest_add_end:
+
+# Loops for ever.
+.globl guest_loop
+.globl guest_loop_end
+guest_loop:
+    incq %rax
+    jmp guest_loop
+guest_loop_end:
+
+# Reads where rdi points, writes rsi there when rdx is 1, jumps there when rdx is 2, then asks with call 1.
+.globl guest_touch
+.globl guest_touch_end
+guest_touch:
+    cmpl $1, %edx
+    je 2f
+    cmpl $2, %edx
+    je 3f
+    movq (%rdi), %rbx
+    jmp 4f
+2:  movq %rsi, (%rdi)
+    jmp 4f
+3:  jmp *%rdi
+4:  movl $1, %eax
+    syscall
+    jmp guest_touch
+guest_touch_end:
+
+# Faults: rdi 0 ud2, 1 int3, 2 divide by zero, 3 cli, 4 hlt, 5 read CR0.
+.globl guest_fault
+.globl guest_fault_end
+guest_fault:
+    testl %edi, %edi
+    jz 10f
+    cmpl $1, %edi
+    je 11f
+    cmpl $2, %edi
+    je 12f
+    cmpl $3, %edi
+    je 13f
+    cmpl $4, %edi
+    je 14f
+    movq %cr0, %rax
+    jmp guest_fault
+10: ud2
+11: int3
+    jmp 11b
+12: xorl %edx, %edx
+    xorl %ecx, %ecx
+    divl %ecx
+13: cli
+14: hlt
+guest_fault_end:
+
+# Fills xmm0 from rdi, sets fs and gs bases from fs:0 and gs:0 into rbx and rbp, asks with call 2, then returns xmm0 in rbx with call 3.
+.globl guest_vector
+.globl guest_vector_end
+guest_vector:
+    movq %rdi, %xmm0
+    movq %fs:0, %rbx
+    movq %gs:0, %rbp
+    movl $2, %eax
+    syscall
+    movq %xmm0, %rbx
+    movl $3, %eax
+    syscall
+    jmp guest_vector
+guest_vector_end:
+
+.section .text.personality, "ax"
+
+# native_peek(address, out) and native_poke(address, value): touch guest memory with fault fix-up; 0, or -1.
+.globl native_peek
+.globl peek_begin
+.globl peek_end
+.globl peek_landing
+peek_begin:
+native_peek:
+    movq (%rdi), %rax
+    movq %rax, (%rsi)
+    xorl %eax, %eax
+    ret
+.globl native_poke
+native_poke:
+    movq %rsi, (%rdi)
+    xorl %eax, %eax
+    ret
+peek_end:
+peek_landing:
+    movq $-1, %rax
+    ret
+
+# native_execute(address): jumps to guest memory with native rights, which must not work.
+.globl native_execute
+native_execute:
+    jmp *%rdi
+.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,28 @@
+"""Native programs that are the first program of an image of their own: the kernel's calls from user mode."""
+
+import os
+import re
+
+from xt import paths
+
+CPUS = (1, 2, 4)
+
+
+def _image(name):
+    return os.path.join(paths.NATIVE, "bin", f"test-native-{name}")
+
+
+def _boot(context, name, cpus):
+    code, text = context.boot(f"native-{name}-{cpus}", kernel=_image(name), cpus=cpus)
+    found = re.search(r"native tests: (\d+) passed, (\d+) failed", text)
+    assert found, "no result; the serial port's last lines:\n" + "\n".join(text.splitlines()[-20:])
+    assert code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines() if "FAIL" in line or "native tests" in line)
+
+
+def cases(context):
+    folder = os.path.join(paths.NATIVE, "bin")
+    names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-"))
+    assert names, "no test images were built"
+    for name in names:
+        for cpus in CPUS:
+            yield f"{name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus)
