@@ -1,0 +1,31 @@
+#include "linux/task/task.hpp"
+
+namespace personality {
+
+Process::Process(std::int32_t pid) : pid(pid), group(pid) {}
+Process::~Process() = default;
+
+Task* Process::leader() {
+    if (threads.empty())
+        return nullptr;
+    for (Task& task : threads)
+        if (task.tid == pid)
+            return &task;
+    return &threads.front();
+}
+
+Task::Task(std::int32_t tid, base::Ref<Process> process) : tid(tid), process_(std::move(process)) {}
+Task::~Task() = default;
+
+void Task::use_temporary_mask(SignalSet temporary) {
+    saved_mask = mask;
+    mask_saved = true;
+    mask = temporary & ~unblockable;
+}
+
+bool Task::signal_pending() const {
+    const Process& group = process();
+    return ((pending.set() | group.pending.set()) & ~mask) != 0 || group.ending || exiting || (group.stopped);
+}
+
+} // namespace personality
