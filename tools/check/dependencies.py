@@ -1,0 +1,58 @@
+"""Which folder may include what of which: kernel → abi, lib/base; everything else → abi, lib; nothing → kernel; linux and services meet the rest through abi."""
+
+import os
+import re
+import subprocess
+
+INCLUDE = re.compile(r'^\s*#\s*(?:include|\.?incbin)\s*"([^"]+)"')
+SOURCES = (".c", ".cc", ".cpp", ".h", ".hpp", ".S", ".inc")
+
+# Top folder → prefixes that its files may include, beside its own folder and generated code.
+ALLOWED = {
+    "abi": ("abi/",),
+    "kernel": ("abi/", "lib/base/", "boot/limine.hpp"),
+    "boot": ("abi/", "lib/base/", "boot/limine.hpp"),
+    "lib": ("abi/", "lib/"),
+    "drivers": ("abi/", "lib/"),
+    "servers": ("abi/", "lib/"),
+    "linux": ("abi/", "lib/"),
+    "services": ("abi/", "lib/"),
+    "bench": ("abi/", "lib/"),
+    "tools": ("abi/", "lib/"),
+}
+# A library that the kernel uses must not lead to others.
+ALLOWED_BELOW = {"lib/base": ("abi/", "lib/base/")}
+# Tests look inside what they test.
+UNBOUND = ("tests",)
+
+
+def check_include(path, included):
+    """The reason why `path` must not include `included` (both from the top of the tree), or None."""
+    top = path.split("/", 1)[0]
+    if top not in ALLOWED or "/" not in included:
+        return None
+    for prefix, allowed in ALLOWED_BELOW.items():
+        if path.startswith(prefix + "/") and not included.startswith(allowed):
+            return f"{prefix} may include only {', '.join(allowed)}"
+    if included.startswith(top + "/") or included.startswith(ALLOWED[top]):
+        return None
+    if included.startswith("native/"):
+        return "only native code includes the kernel's stubs" if top in ("kernel", "abi", "services") else None
+    first = included.split("/", 1)[0]
+    if first in ALLOWED or first in UNBOUND or first == "kernel":
+        return f"{top} must not include {first}/"
+    return None
+
+
+def violations(top):
+    listing = subprocess.run(["git", "-C", top, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True).stdout
+    for name in listing.splitlines():
+        path = os.path.join(top, name)
+        if not name.endswith(SOURCES) or not os.path.exists(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                match = INCLUDE.match(line)
+                reason = match and check_include(name, match[1])
+                if reason:
+                    yield f'{name}:{number}: "{match[1]}": {reason}'

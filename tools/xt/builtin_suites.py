@@ -1,0 +1,76 @@
+"""Suites that need no booted node: unit tests of the host configuration, tests of the tools, checks on the tree and on what was built."""
+
+import os
+import subprocess
+import sys
+import types
+
+from . import build, paths
+
+
+def _suite(text, cases):
+    return types.SimpleNamespace(__doc__=text, cases=cases)
+
+
+def _host(context):
+    def compile_all():
+        build.build("host")
+
+    yield "build", compile_all
+    if not os.path.exists(os.path.join(paths.HOST, "CTestTestfile.cmake")):
+        return
+    listing = subprocess.run(["ctest", "--test-dir", paths.HOST, "-N"], capture_output=True, text=True).stdout
+    for line in listing.splitlines():
+        head, _, name = line.partition(": ")
+        if head.strip().startswith("Test ") and "#" in head:
+            yield name.strip(), lambda name=name.strip(): _ctest(context, name)
+
+
+def _ctest(context, name):
+    result = subprocess.run(["ctest", "--test-dir", paths.HOST, "-R", f"^{name}$", "--output-on-failure", "--no-tests=error"],
+                            capture_output=True, text=True)
+    if result.returncode != 0:
+        raise AssertionError(result.stdout[-4000:])
+
+
+def _unit_tests(folder):
+    def test():
+        result = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-q", "-s", folder, "-p", "*_test.py", "-t", folder],
+                                capture_output=True, text=True, cwd=paths.TOP,
+                                env={**os.environ, "PYTHONPATH": os.path.join(paths.TOP, "tools")})
+        if result.returncode != 0:
+            raise AssertionError(result.stderr[-4000:])
+    return test
+
+
+def _tools(context):
+    tools = os.path.join(paths.TOP, "tools")
+    for folder in sorted(os.listdir(tools)):
+        path = os.path.join(tools, folder)
+        if os.path.isdir(path) and any(name.endswith("_test.py") for name in os.listdir(path)):
+            yield folder, _unit_tests(path)
+
+
+def _check(context):
+    from check import binary, dependencies, length
+    yield "dependencies", lambda: _none(dependencies.violations(paths.TOP))
+    yield "file length", lambda: _none(length.violations(paths.TOP))
+    programs = os.path.join(paths.NATIVE, "bin")
+    if os.path.isdir(programs):
+        for name in sorted(os.listdir(programs)):
+            path = os.path.join(programs, name)
+            if binary.is_checked(path):
+                yield f"binary {name}", lambda path=path: _none(binary.violations(path))
+
+
+def _none(violations):
+    found = list(violations)
+    if found:
+        raise AssertionError("\n".join(found[:40]) + (f"\n... {len(found)} in all" if len(found) > 40 else ""))
+
+
+SUITES = {
+    "check": _suite("the rules of the tree, and of what the compiler made", _check),
+    "tools": _suite("the tools' own tests", _tools),
+    "host": _suite("unit tests with sanitizers", _host),
+}

@@ -1,0 +1,66 @@
+"""The root image: one immutable EROFS file with everything but kernel and init.
+
+  /bin/NAME              native programs (drivers, servers, the personality)
+  /images/NAME.image     which programs start and what each gets
+  /management.erofs      the file system of the management sandbox: the services under /bin, and images/management/ over it
+"""
+
+import os
+import shutil
+import subprocess
+
+from image import erofs
+
+from . import paths
+from .shell import Failure
+
+# What the loader carries itself.
+NOT_IN_ROOT = ("kernel", "init", "themelios-direct")
+
+
+def _copy_programs(source, target):
+    if not os.path.isdir(source):
+        return 0
+    os.makedirs(target, exist_ok=True)
+    count = 0
+    for name in sorted(os.listdir(source)):
+        path = os.path.join(source, name)
+        if name in NOT_IN_ROOT or not os.path.isfile(path) or not os.access(path, os.X_OK):
+            continue
+        # Symbols stay in the build folder, where gdb finds them.
+        result = subprocess.run(["llvm-strip-19", "-o", os.path.join(target, name), path], capture_output=True, text=True)
+        if result.returncode != 0:
+            raise Failure(f"cannot strip {path}: {result.stderr.strip()}")
+        count += 1
+    return count
+
+
+def _management(folder, image):
+    _copy_programs(os.path.join(paths.SERVICES, "bin"), os.path.join(folder, "bin"))
+    overlay = os.path.join(paths.TOP, "images", "management")
+    if os.path.isdir(overlay):
+        shutil.copytree(overlay, folder, dirs_exist_ok=True, symlinks=True)
+    for name in ("etc", "proc", "sys", "dev", "run", "tmp", "var"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    erofs.make(folder, image)
+
+
+def make():
+    """Makes build/root.erofs out of what is built. The same input gives the same bytes."""
+    staging = os.path.join(paths.BUILD, "root")
+    services = os.path.join(paths.BUILD, "management")
+    for folder in (staging, services):
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+    _copy_programs(os.path.join(paths.NATIVE, "bin"), os.path.join(staging, "bin"))
+    os.makedirs(os.path.join(staging, "images"), exist_ok=True)
+    images = os.path.join(paths.TOP, "images")
+    if os.path.isdir(images):
+        for name in sorted(os.listdir(images)):
+            if name.endswith(".image"):
+                shutil.copyfile(os.path.join(images, name), os.path.join(staging, "images", name))
+    _management(services, os.path.join(staging, "management.erofs"))
+    try:
+        erofs.make(staging, paths.ROOT_IMAGE)
+    except erofs.ErofsError as error:
+        raise Failure(str(error)) from None

@@ -1,0 +1,11 @@
+"""Ends the node."""
+
+from . import node
+
+
+def add(parser):
+    pass
+
+
+def run(arguments):
+    print("stopped" if node.stop() else "no node runs")

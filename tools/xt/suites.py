@@ -1,0 +1,137 @@
+"""What a test suite is, and what it gets.
+
+A suite is a module: built in (xt/builtin_suites.py), or tests/NAME/suite.py. It has a docstring (its first line is shown) and
+
+    def cases(context): yield "case name", function
+
+Each function is a test: it returns, or raises (AssertionError for what it tests; anything else counts as failed too).
+`FULL = True` at the head leaves the suite out of `./xt test`; `./xt test --full NAME` runs it. Others ask `context.full` where they have more to do.
+"""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+from . import docker, node, paths, qemu
+from .shell import Failure, run
+
+
+class Context:
+    """What suites share: the tree, what was built, nodes."""
+
+    def __init__(self, full=False, accel="tcg"):
+        self.full = full
+        self.accel = accel
+        self.top = paths.TOP
+        self.build = paths.BUILD
+        self.log_folder = os.path.join(paths.BUILD, "test-logs")
+        self._node = None
+        os.makedirs(self.log_folder, exist_ok=True)
+
+    # --- one node for all suites that talk to the API
+    def api(self):
+        """Port of a ready node's API; the node is started by the first who asks and lives until the tests end."""
+        if self._node is None:
+            if node.load() is not None:
+                raise Failure("a node runs already; ./xt stop ends it before the tests")
+            port, web = free_ports(2)
+            process = node.start(self.accel, 2048, 2, port, [web])
+            self._node = (process, port, web)
+            try:
+                node.wait_ready(process, port, 300)
+            except BaseException:
+                self._node = None
+                raise
+        return self._node[1]
+
+    def published_port(self):
+        """A port of 127.0.0.1 that leads to the same port of the node."""
+        self.api()
+        return self._node[2]
+
+    def docker(self, *words, **options):
+        """The stock CLI against the shared node; a CompletedProcess with text."""
+        return docker.capture(self.api(), list(words), **{"timeout": 300, **options})
+
+    def close(self):
+        if self._node is not None:
+            node.end(self._node[0])
+            self._node = None
+
+    # --- boots of their own
+    def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None):
+        """Boots once, without network, until QEMU ends by itself or `until` appears on the serial port.
+        Returns (exit code or None, serial text)."""
+        log = os.path.join(self.log_folder, name + ".serial")
+        if os.path.exists(log):
+            os.unlink(log)
+        words = qemu.base(self.accel, memory, cpus, "file:" + log)
+        words += ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE] + (["-append", append] if append else []) + list(extra)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        end = time.monotonic() + timeout
+        try:
+            while True:
+                text = read_text(log)
+                if until and until in text:
+                    return None, text
+                try:
+                    code = process.wait(timeout=0.1)
+                    return code, read_text(log)
+                except subprocess.TimeoutExpired:
+                    pass
+                if time.monotonic() > end:
+                    raise AssertionError(f"no end within {timeout} s; the serial port's last lines:\n" + "\n".join(text.splitlines()[-20:]))
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def tool(self, name):
+        """A program that a case needs; its absence is a failure that says so."""
+        found = shutil.which(name)
+        if not found:
+            raise AssertionError(f"{name} is not installed")
+        return found
+
+    def execute(self, words, name):
+        run(words, log=os.path.join(self.log_folder, name + ".log"), cwd=self.top)
+
+
+def read_text(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def free_ports(count):
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def discover():
+    """Name → module, the built-in ones first."""
+    from . import builtin_suites
+    suites = dict(builtin_suites.SUITES)
+    folder = os.path.join(paths.TOP, "tests")
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name, "suite.py")
+            if os.path.exists(path):
+                specification = importlib.util.spec_from_file_location("suite_" + name, path)
+                module = importlib.util.module_from_spec(specification)
+                specification.loader.exec_module(module)
+                suites[name] = module
+    return suites
+
+
+def summary(module):
+    return (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
