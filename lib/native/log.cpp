@@ -33,8 +33,8 @@ void print_line(std::string_view line) {
         return;
     line = line.substr(0, log_line_bytes);
     if (is_kernel_log) {
-        const Text<log_line_bytes + 1> text(line, '\n');
-        const std::string_view view = text;
+        char buffer[log_line_bytes + 1];
+        const std::string_view view = base::format(buffer, line, '\n');
         (void)call::log_write(target, std::as_bytes(std::span(view.data(), view.size())));
         return;
     }

@@ -1,0 +1,162 @@
+#include "servers/init/node.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "abi/info.hpp"
+#include "lib/native/kernel.hpp"
+#include "lib/native/log.hpp"
+#include "lib/native/start.hpp"
+
+namespace init {
+
+namespace {
+
+const char* reason_name(abi::EndReason reason) {
+    switch (reason) {
+    case abi::EndReason::none: return "nothing";
+    case abi::EndReason::exit: return "exit";
+    case abi::EndReason::kill: return "kill";
+    case abi::EndReason::fault: return "fault";
+    case abi::EndReason::quota: return "end of its quota";
+    case abi::EndReason::bad_entry: return "bad entry";
+    }
+    return "unknown reason";
+}
+
+base::Result<std::uint64_t> pages_of(const Amount& amount) {
+    if (amount.unit == Amount::Unit::pages)
+        return amount.value;
+    abi::QuotaInfo info{};
+    TRY(native::call::quota_inspect(native::self().quota, info));
+    return info.limit_pages / 100 * amount.value;
+}
+
+} // namespace
+
+base::Result<void> Node::start() {
+    ended_ = TRY(native::Notification::create());
+    for (std::size_t i = 0; i < file_.endpoint_count; ++i)
+        endpoints_[i] = TRY(native::own(native::call::endpoint_create(native::self().quota)));
+    for (std::size_t i = 0; i < file_.program_count; ++i)
+        if (auto started = start_program(i); !started) {
+            native::print("init: ", file_.programs[i].name, " cannot start: ", native::error_name(started.error()));
+            release(running_[i]);
+        }
+    return {};
+}
+
+base::Result<native::Grant> Node::grant(const GrantLine& line, native::Owned& temporary) {
+    switch (line.kind) {
+    case GrantLine::Kind::kernel:
+        return native::Grant{line.name, TRY(native::require(line.source)), line.rights};
+    case GrantLine::Kind::ports: {
+        const abi::Handle all = TRY(native::require("io_port"));
+        temporary = TRY(native::own(native::call::io_port_slice(all, native::self().quota, line.first_port, line.port_count)));
+        return native::Grant{line.name, temporary.get(), abi::right::read | abi::right::write | abi::right::inspect};
+    }
+    case GrantLine::Kind::serve:
+        return native::Grant{line.name, endpoints_[line.endpoint].get(), abi::right::receive | abi::right::bind | abi::right::inspect};
+    case GrantLine::Kind::call: {
+        abi::Handle endpoint = endpoints_[line.endpoint].get();
+        if (line.badge != 0) {
+            temporary = TRY(native::own(native::duplicate(endpoint, 0, line.badge)));
+            endpoint = temporary.get();
+        }
+        const abi::Rights share = line.share ? abi::right::duplicate | abi::right::transfer : 0;
+        return native::Grant{line.name, endpoint, abi::right::send | abi::right::inspect | share};
+    }
+    }
+    return std::unexpected(abi::Error::bad_argument);
+}
+
+base::Result<void> Node::start_program(std::size_t index) {
+    const Program& program = file_.programs[index];
+    Running& running = running_[index];
+    ++running.starts;
+    const native::FileMemory file = TRY(root_.file(program.file));
+    running.quota = TRY(native::own(native::call::quota_create(native::self().quota, TRY(pages_of(program.memory)))));
+    const abi::BudgetParameters parameters{program.weight, program.priority, 0, 0, 0};
+    running.budget = TRY(native::own(native::call::budget_create(running.quota.get(), native::self().budget, parameters)));
+
+    native::Owned temporary[max_grants];
+    native::Grant grants[max_grants];
+    for (std::size_t i = 0; i < program.grant_count; ++i)
+        grants[i] = TRY(grant(program.grants[i], temporary[i]));
+
+    // The arguments one after the other, each with its NUL.
+    char arguments[max_arguments * 256];
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < program.argument_count; ++i) {
+        const std::string_view text = program.arguments[i];
+        if (text.size() + 1 > sizeof arguments - used)
+            return std::unexpected(abi::Error::too_large);
+        std::memcpy(arguments + used, text.data(), text.size());
+        arguments[used + text.size()] = '\0';
+        used += text.size() + 1;
+    }
+
+    native::LaunchRequest request;
+    request.program = file.memory.get();
+    request.program_bytes = file.size;
+    request.quota = running.quota.get();
+    request.budget = running.budget.get();
+    request.quota_rights = program.quota_rights;
+    request.budget_rights = program.budget_rights;
+    request.grants = {grants, program.grant_count};
+    request.arguments = std::as_bytes(std::span(arguments, used));
+    auto launched = native::launch(request);
+    if (!launched)
+        return std::unexpected(launched.error());
+    running.process = std::move(launched->process);
+    return native::call::process_watch(running.process.get(), ended_.handle(), std::uint64_t{1} << index);
+}
+
+void Node::release(Running& running) {
+    if (running.quota)
+        (void)native::call::quota_destroy(running.quota.get());
+    running.process.reset();
+    running.budget.reset();
+    running.quota.reset();
+}
+
+void Node::on_end(std::size_t index) {
+    const Program& program = file_.programs[index];
+    Running& running = running_[index];
+    abi::ProcessInfo info{};
+    (void)native::call::process_inspect(running.process.get(), info);
+    const bool again = running.starts <= program.restarts;
+    if (info.reason == abi::EndReason::fault)
+        native::print("init: ", program.name, " ended by fault ", info.status, " at ", base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address},
+                      again ? ", starts again" : "");
+    else if (info.reason != abi::EndReason::exit || info.status != 0 || again)
+        native::print("init: ", program.name, " ended by ", reason_name(info.reason), " with ", info.status, again ? ", starts again" : "");
+    // Its quota goes with everything that was charged to it: processes it had started, too.
+    release(running);
+    if (!again)
+        return;
+    if (auto started = start_program(index); !started) {
+        native::print("init: ", program.name, " cannot start: ", native::error_name(started.error()));
+        release(running);
+    }
+}
+
+void Node::watch() {
+    for (;;) {
+        bool any = false;
+        for (std::size_t i = 0; i < file_.program_count; ++i)
+            any |= static_cast<bool>(running_[i].process);
+        if (!any)
+            return;
+        auto bits = ended_.wait();
+        if (!bits)
+            continue;
+        for (std::uint64_t rest = *bits; rest != 0; rest &= rest - 1) {
+            const auto index = static_cast<std::size_t>(std::countr_zero(rest));
+            if (index < file_.program_count && running_[index].process)
+                on_end(index);
+        }
+    }
+}
+
+} // namespace init
