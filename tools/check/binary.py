@@ -23,15 +23,15 @@ PREFIXES = ("lock", "rep", "repne", "repe", "repz", "repnz", "notrack", "data16"
 def _elf_header(path):
     try:
         with open(path, "rb") as file:
-            return file.read(20)
+            return file.read(32)
     except OSError:
         return b""
 
 
 def is_checked(path):
     header = _elf_header(path)
-    # 64-bit x86 programs; the direct loader begins in 32-bit mode and holds the others as data.
-    return header[:5] == b"\x7fELF\x02" and header[18:20] == b"\x3e\x00" and os.path.basename(path) != "themelios-direct"
+    # 64-bit x86 programs that are linked for the upper half. Loaders are not: they begin in 32-bit mode and hold the others as data.
+    return header[:5] == b"\x7fELF\x02" and header[18:20] == b"\x3e\x00" and len(header) == 32 and header[31] == 0xff
 
 
 def judge(mnemonic, operands, symbol, kernel=False):

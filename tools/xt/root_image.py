@@ -14,8 +14,9 @@ from image import erofs
 from . import paths
 from .shell import Failure
 
-# What the loader carries itself.
+# What the loader carries itself, and what only tests boot.
 NOT_IN_ROOT = ("kernel", "init", "themelios-direct")
+TEST_PREFIXES = ("test-", "native-")
 
 
 def _copy_programs(source, target):
@@ -25,7 +26,7 @@ def _copy_programs(source, target):
     count = 0
     for name in sorted(os.listdir(source)):
         path = os.path.join(source, name)
-        if name in NOT_IN_ROOT or not os.path.isfile(path) or not os.access(path, os.X_OK):
+        if name in NOT_IN_ROOT or name.startswith(TEST_PREFIXES) or name.endswith(".stripped") or not os.access(path, os.X_OK):
             continue
         # Symbols stay in the build folder, where gdb finds them.
         result = subprocess.run(["llvm-strip-19", "-o", os.path.join(target, name), path], capture_output=True, text=True)
