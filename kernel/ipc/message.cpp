@@ -22,6 +22,9 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
         // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
         const abi::Handle handle = __atomic_load_n(&area.handles[i], __ATOMIC_RELAXED);
         const abi::Rights wanted = __atomic_load_n(&area.handle_rights[i], __ATOMIC_RELAXED);
+        count_ = i + 1;
+        // A place for an optional capability stays empty.
+        if (handle == abi::no_handle) continue;
         auto capability = table.find(handle);
         base::Result<void> result;
         if (!capability) {
@@ -38,7 +41,6 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
             return result;
         }
         capabilities_[i] = std::move(*capability);
-        count_ = i + 1;
     }
     return {};
 }
@@ -47,6 +49,7 @@ base::Result<void> MessageCapabilities::install(Thread& receiver, abi::Handle (&
     for (abi::Handle& handle : handles) handle = abi::no_handle;
     HandleTable& table = receiver.process().handles();
     for (std::size_t i = 0; i < count_; ++i) {
+        if (!capabilities_[i]) continue;
         base::Result<abi::Handle> handle = std::unexpected(abi::Error::revoked);
         if (capabilities_[i].hold.valid()) handle = table.insert(Capability(capabilities_[i]));
         if (!handle) return std::unexpected(handle.error());

@@ -1,0 +1,327 @@
+// Restricted mode: a tiny personality in the test program runs tiny guests.
+#include <atomic>
+#include <cstring>
+
+#include "abi/thread_page.hpp"
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/thread.hpp"
+#include "lib/native/thread_block.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace protection = abi::protection;
+
+extern "C" {
+extern const unsigned char guest_add[], guest_add_end[], guest_loop[], guest_loop_end[], guest_touch[], guest_touch_end[];
+extern const unsigned char guest_fault[], guest_fault_end[], guest_vector[], guest_vector_end[];
+extern const unsigned char peek_begin[], peek_end[], peek_landing[];
+std::int64_t native_peek(std::uint64_t address, std::uint64_t* out);
+std::int64_t native_poke(std::uint64_t address, std::uint64_t value);
+void native_execute(std::uint64_t address);
+}
+
+namespace {
+
+constexpr std::uint64_t code_at = 0x400000;
+constexpr std::uint64_t data_at = 0x600000;
+constexpr std::uint64_t stack_at = 0x7ffff0000000;
+constexpr std::uint64_t page = abi::page_size;
+constexpr std::uint32_t fused = 1;
+
+abi::RestrictedState& state() { return native::current_thread().page->restricted; }
+abi::GuestRegisters& guest() { return state().registers; }
+
+// A guest half with code, two pages of data and a stack; attached to the calling thread.
+struct Guest {
+    abi::Handle space = 0;
+
+    bool create(std::uint32_t flags, const unsigned char* begin, const unsigned char* end) {
+        const auto made = call::space_create(quota(), flags);
+        if (!made) return false;
+        space = *made;
+        const auto code = call::memory_create(quota(), page, 0);
+        if (!code) return false;
+        bool good = call::memory_write(*code, 0, {reinterpret_cast<const std::byte*>(begin), static_cast<std::size_t>(end - begin)}).has_value();
+        good &= call::space_map(space, *code, code_at, 0, page, protection::read | protection::execute).has_value();
+        good &= call::space_map(space, 0, data_at, 0, 2 * page, protection::read | protection::write).has_value();
+        good &= call::space_map(space, 0, stack_at, 0, page, protection::read | protection::write).has_value();
+        good &= call::handle_close(*code).has_value();
+        good &= call::restricted_attach(space).has_value();
+        guest() = {};
+        guest().rip = code_at;
+        guest().rsp = stack_at + page;
+        return good;
+    }
+    void close() {
+        CHECK(call::restricted_attach(0));
+        CHECK(call::handle_close(space));
+    }
+};
+
+void run_adder(std::uint32_t flags) {
+    Guest one;
+    REQUIRE(one.create(flags, guest_add, guest_add_end));
+    guest().rdi = 40;
+    guest().rsi = 2;
+    guest().r15 = 0x1515;
+    guest().rbp = 0xbbbb;
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        guest().rdi = 40 + i;
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::syscall);
+        CHECK(guest().rax == 7 && guest().rbx == 42 + i && guest().r15 == 0x1515 && guest().rbp == 0xbbbb);
+        CHECK(guest().rip == guest().rcx);
+    }
+    one.close();
+}
+
+} // namespace
+
+KERNEL_USER_TEST(a_guest_calls_its_personality_split) { run_adder(0); }
+KERNEL_USER_TEST(a_guest_calls_its_personality_fused) { run_adder(fused); }
+
+KERNEL_USER_TEST(a_guest_does_not_reach_the_personality) {
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    static volatile std::uint64_t secret = 0x5ec3e7;
+    const std::uint64_t targets[] = {reinterpret_cast<std::uint64_t>(&secret), 0xffff'ffff'8000'0000, 0xffff'a000'0010'0000, abi::thread_pages_base};
+    for (const std::uint64_t target : targets) {
+        for (std::uint64_t kind = 0; kind < 3; ++kind) {
+            guest().rip = code_at;
+            guest().rdi = target;
+            guest().rdx = kind;
+            guest().rsi = 1;
+            CHECK(call::restricted_enter(0));
+            CHECK(state().reason == abi::ExitReason::exception);
+            CHECK(state().vector == 14 && state().fault_address == target);
+        }
+    }
+    CHECK(secret == 0x5ec3e7);
+    // What is its own it reaches: demand-zero and back.
+    guest().rip = code_at;
+    guest().rdi = data_at + page;
+    guest().rsi = 99;
+    guest().rdx = 1;
+    CHECK(call::restricted_enter(0));
+    CHECK(state().reason == abi::ExitReason::syscall);
+    std::uint64_t value = 0;
+    CHECK(native_peek(data_at + page, &value) == 0 && value == 99);
+    one.close();
+}
+
+KERNEL_USER_TEST(fault_fixup_covers_guest_memory) {
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    CHECK(call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)));
+    std::uint64_t value = 1;
+    CHECK(native_peek(data_at, &value) == 0 && value == 0);
+    CHECK(native_peek(0x1000, &value) == -1);
+    CHECK(native_poke(code_at, 1) == -1);
+    CHECK(native_peek(0x0000'9000'0000'0000, &value) == -1);
+    CHECK(native_peek(0xffff'7000'0000'0000, &value) == -1);
+    CHECK_ERROR(call::process_set_fixup(0x1000, 0x2000, 0x3000), bad_pointer);
+    one.close();
+}
+
+KERNEL_USER_TEST(guest_exceptions_reach_the_personality) {
+    Guest one;
+    REQUIRE(one.create(0, guest_fault, guest_fault_end));
+    const std::uint32_t expected[] = {6, 3, 0, 13, 13, 13};
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        guest().rip = code_at;
+        guest().rdi = i;
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::exception);
+        CHECK(state().vector == expected[i]);
+    }
+    // One step at a time.
+    guest().rip = code_at;
+    guest().rdi = 0;
+    guest().rflags = 0x100;
+    CHECK(call::restricted_enter(0));
+    CHECK(state().reason == abi::ExitReason::exception && state().vector == 1);
+    guest().rflags = 0;
+    for (const std::uint64_t bad : {std::uint64_t{0x0000'8000'0000'0000}, std::uint64_t{0xffff'ffff'ff60'0400}, abi::program_base}) {
+        guest().rip = bad;
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::exception);
+    }
+    CHECK(state().fault_address == abi::program_base);
+    guest().rip = code_at;
+    guest().fs_base = abi::personality_base;
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    guest().fs_base = 0;
+    one.close();
+    CHECK_ERROR(call::restricted_enter(0), bad_state);
+}
+
+KERNEL_USER_TEST(map_operations_come_before_the_guest) {
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    guest().rdi = 0x10000000;
+    guest().rdx = 1;
+    guest().rsi = 5;
+    CHECK(call::restricted_enter(0));
+    CHECK(state().reason == abi::ExitReason::exception && state().fault_address == 0x10000000);
+    state().operation_count = 2;
+    state().operations[0] = {abi::MapOperation::Kind::map, protection::read | protection::write, 0x10000000, page, 0, 0};
+    state().operations[1] = {abi::MapOperation::Kind::unmap, 0, data_at, page, 0, 0};
+    CHECK(call::restricted_enter(0));
+    CHECK(state().reason == abi::ExitReason::syscall && state().operations_done == 2 && state().operation_error == 0);
+    std::uint64_t value = 0;
+    CHECK(native_peek(0x10000000, &value) == 0 && value == 5);
+    CHECK(native_peek(data_at, &value) == -1);
+    state().operation_count = 1;
+    state().operations[0] = {abi::MapOperation::Kind::map, protection::read, abi::program_base, page, 0, 0};
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    CHECK(state().operations_done == 0 && state().operation_error == -static_cast<std::int32_t>(abi::Error::bad_argument));
+    state().operation_count = 9;
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    state().operation_count = 0;
+    one.close();
+}
+
+KERNEL_USER_TEST(a_fork_shares_until_a_write) {
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    CHECK(native_poke(data_at, 11) == 0);
+    const auto shared = call::memory_create(quota(), page, 0);
+    REQUIRE(shared);
+    CHECK(call::space_map(one.space, *shared, 0x20000000, 0, page, protection::read | protection::write));
+    const auto pages = figures().free_pages;
+    const auto copy = call::space_fork(one.space, quota());
+    REQUIRE(copy);
+    CHECK(pages - figures().free_pages < 16);
+    CHECK(native_poke(data_at, 12) == 0);
+    CHECK(native_poke(0x20000000, 21) == 0);
+    CHECK(call::restricted_attach(*copy));
+    std::uint64_t value = 0;
+    CHECK(native_peek(data_at, &value) == 0 && value == 11);
+    CHECK(native_peek(0x20000000, &value) == 0 && value == 21);
+    CHECK(native_poke(data_at, 13) == 0);
+    CHECK(call::restricted_attach(one.space));
+    CHECK(native_peek(data_at, &value) == 0 && value == 12);
+    CHECK(call::handle_close(*copy));
+    CHECK(call::handle_close(*shared));
+    one.close();
+}
+
+namespace {
+struct Kicker {
+    abi::Handle thread = 0;
+};
+void kick_later(void* argument) {
+    for (int i = 0; i < 3; ++i) (void)call::thread_yield();
+    (void)call::thread_kick(static_cast<Kicker*>(argument)->thread);
+}
+
+struct Looper {
+    std::atomic<std::int32_t> reason{-1};
+    std::atomic<std::uint64_t> count{0};
+    std::atomic<bool> good{false};
+};
+void loop_in_guest(void* argument) {
+    Looper& looper = *static_cast<Looper*>(argument);
+    Guest one;
+    looper.good = one.create(0, guest_loop, guest_loop_end);
+    guest().r12 = 0x1212;
+    looper.good = looper.good && call::restricted_enter(0).has_value() && guest().r12 == 0x1212;
+    looper.reason = static_cast<std::int32_t>(state().reason);
+    looper.count = guest().rax;
+    one.close();
+}
+} // namespace
+
+KERNEL_USER_TEST(a_kick_gets_a_looping_guest_out) {
+    Looper looper;
+    auto thread = native::Thread::create(loop_in_guest, &looper);
+    REQUIRE(thread);
+    Kicker kicker{(*thread)->handle()};
+    auto helper = native::Thread::create(kick_later, &kicker);
+    REQUIRE(helper);
+    (*thread)->join();
+    (*helper)->join();
+    CHECK(looper.good);
+    CHECK(looper.reason == static_cast<std::int32_t>(abi::ExitReason::kick));
+}
+
+KERNEL_USER_TEST(vectors_and_segment_bases_are_the_guests) {
+    Guest one;
+    REQUIRE(one.create(0, guest_vector, guest_vector_end));
+    CHECK(native_poke(data_at, 0xf5) == 0);
+    CHECK(native_poke(data_at + 8, 0x65) == 0);
+    guest().fs_base = data_at;
+    guest().gs_base = data_at + 8;
+    guest().rdi = 0x1122334455667788;
+    CHECK(call::restricted_enter(1));
+    CHECK(state().reason == abi::ExitReason::syscall && guest().rax == 2);
+    CHECK(guest().rbx == 0xf5 && guest().rbp == 0x65);
+    CHECK(guest().fs_base == data_at && guest().gs_base == data_at + 8);
+    (void)call::thread_yield();
+    alignas(64) static std::byte area[4096];
+    const auto used = call::vector_state(0, area);
+    REQUIRE(used);
+    std::uint64_t xmm0 = 0;
+    std::memcpy(&xmm0, area + 160, 8);
+    CHECK(xmm0 == 0x1122334455667788);
+    CHECK(call::restricted_enter(0));
+    CHECK(guest().rax == 3 && guest().rbx == 0x1122334455667788);
+    const std::uint64_t other = 0x99;
+    std::memcpy(area + 160, &other, 8);
+    // Reserved bits of MXCSR do not get through.
+    std::memset(area + 24, 0xff, 4);
+    guest().rip = code_at + 0;
+    CHECK(call::vector_state(1, std::span(area, *used)));
+    CHECK(call::vector_state(0, area));
+    std::memcpy(&xmm0, area + 160, 8);
+    CHECK(xmm0 == 0x99);
+    std::memset(area + 512, 0xff, 64);
+    CHECK_ERROR(call::vector_state(1, std::span(area, *used)), bad_argument);
+    CHECK_ERROR(call::vector_state(0, std::span(area, 100)), bad_argument);
+    CHECK_ERROR(call::vector_state(2, area), bad_argument);
+    one.close();
+}
+
+KERNEL_USER_TEST(guests_may_have_writable_code_and_shared_memory_may_not) {
+    const auto half = call::space_create(quota(), 0);
+    REQUIRE(half);
+    CHECK(call::space_map(*half, 0, code_at, 0, page, protection::read | protection::write | protection::execute));
+    const auto memory = call::memory_create(quota(), page, 0);
+    REQUIRE(memory);
+    CHECK_ERROR(call::space_map(*half, *memory, data_at, 0, page, protection::read | protection::write | protection::execute), bad_argument);
+    CHECK(call::space_map(*half, *memory, data_at, 0, page, protection::read | protection::execute));
+    CHECK_ERROR(call::space_protect(*half, data_at, page, protection::read | protection::write), missing_right);
+    // The last page of the half is nobody's.
+    CHECK_ERROR(call::space_map(*half, 0, 0x7ffffffff000, 0, page, protection::read), bad_argument);
+    CHECK_ERROR(call::restricted_attach(space()), wrong_kind);
+    CHECK(call::handle_close(*memory));
+    CHECK(call::handle_close(*half));
+}
+
+KERNEL_USER_TEST(futexes_wake_waiters_of_the_same_word) {
+    static std::uint32_t word = 0;
+    struct Waiter {
+        static void run(void* argument) {
+            auto& result = *static_cast<std::atomic<std::int32_t>*>(argument);
+            result = error_of(native::futex_wait(&word, 0));
+        }
+    };
+    CHECK_ERROR(native::futex_wait(&word, 1), changed);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word), 0, abi::poll, 0), timed_out);
+    CHECK_ERROR(call::futex_wait(0x1000, 0, abi::poll, 0), bad_pointer);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word) + 1, 0, abi::poll, 0), bad_argument);
+    std::atomic<std::int32_t> results[3] = {-1, -1, -1};
+    native::Thread* threads[3] = {};
+    for (int i = 0; i < 3; ++i) threads[i] = native::Thread::create(Waiter::run, &results[i]).value_or(nullptr);
+    for (int i = 0; i < 30; ++i) (void)call::thread_yield();
+    std::uint64_t woken = 0;
+    static std::uint32_t other = 0;
+    while (woken < 1) woken += call::futex_wake(native::address_of(&word), 1, 0, native::address_of(&other), 1).value_or(99);
+    while (woken < 3) {
+        woken += call::futex_wake(native::address_of(&word), 9, 0, 0, 0).value_or(99);
+        woken += call::futex_wake(native::address_of(&other), 9, 0, 0, 0).value_or(99);
+    }
+    CHECK(woken == 3);
+    for (auto* thread : threads) thread->join();
+    for (auto& result : results) CHECK(result == 0);
+}
