@@ -19,9 +19,9 @@ public:
     QuotaNode(const QuotaNode&) = delete;
     QuotaNode& operator=(const QuotaNode&) = delete;
 
-    // True where `pages` are now charged to this node and all its ancestors. A closed node refuses.
+    // True where `pages` are now charged to this node and all its ancestors. A closed node refuses, and so do the nodes below it.
     bool charge_pages(std::uint64_t pages) {
-        if (closed_.load(std::memory_order_relaxed)) return false;
+        if (closed()) return false;
         for (QuotaNode* node = this; node; node = node->parent_) {
             const std::uint64_t before = node->used_.fetch_add(pages, std::memory_order_relaxed);
             if (before > node->limit_ || pages > node->limit_ - before) {
@@ -53,6 +53,7 @@ public:
 
     // `bytes` of kernel memory for an object. Pages are charged before the sum moves and given back where another charge moved it first.
     bool charge_bytes(std::size_t bytes) {
+        if (closed()) return false;
         std::uint64_t before = bytes_.load(std::memory_order_relaxed);
         for (;;) {
             const std::uint64_t pages = pages_of(before + bytes) - pages_of(before);
@@ -75,7 +76,12 @@ public:
 
     // No charge succeeds any more; what is charged stays until released.
     void close() { closed_.store(true, std::memory_order_relaxed); }
-    bool closed() const { return closed_.load(std::memory_order_relaxed); }
+    bool closed() const {
+        for (const QuotaNode* node = this; node; node = node->parent_) {
+            if (node->closed_.load(std::memory_order_relaxed)) return true;
+        }
+        return false;
+    }
 
     bool is_within(const QuotaNode& ancestor) const {
         for (const QuotaNode* node = this; node; node = node->parent_) {
