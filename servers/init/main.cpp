@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr std::string_view default_image = "/system/image";
+constexpr std::string_view default_image = "/images/node.image";
 
 // A word KEY=value of the command line.
 std::string_view option(std::string_view key, std::string_view fallback) {
