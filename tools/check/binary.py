@@ -30,8 +30,8 @@ def _elf_header(path):
 
 def is_checked(path):
     header = _elf_header(path)
-    # 64-bit x86 programs that are linked for the upper half. Loaders are not: they begin in 32-bit mode and hold the others as data.
-    return header[:5] == b"\x7fELF\x02" and header[18:20] == b"\x3e\x00" and len(header) == 32 and header[31] == 0xff
+    # 64-bit x86 programs that are linked for the upper half, with their symbols. Loaders are not: they begin in 32-bit mode and hold the others as data.
+    return not path.endswith(".stripped") and header[:5] == b"\x7fELF\x02" and header[18:20] == b"\x3e\x00" and len(header) == 32 and header[31] == 0xff
 
 
 def judge(mnemonic, operands, symbol, kernel=False):

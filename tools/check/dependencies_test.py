@@ -14,7 +14,8 @@ class Includes(unittest.TestCase):
         for path, included in (("kernel/call/x.cpp", "abi/types.hpp"), ("kernel/call/x.cpp", "lib/base/ref.hpp"), ("kernel/call/x.cpp", "kernel/log.hpp"),
                                ("servers/init/main.cpp", "lib/native/start.hpp"), ("linux/fs/path.cpp", "abi/ring.hpp"),
                                ("servers/init/main.cpp", "native/kernel_stubs.hpp"), ("tests/attacks/x.cpp", "kernel/object/slot_table.hpp"),
-                               ("services/engine/x.cpp", "boost/beast.hpp")):
+                               ("services/engine/x.cpp", "boost/beast.hpp"),
+                               ("kernel/tests/native/x.cpp", "lib/native/start.hpp"), ("servers/init/x_test.cpp", "tests/fakes/x.hpp")):
             self.assertFalse(self.refused(path, included), (path, included))
 
     def test_what_is_not(self):

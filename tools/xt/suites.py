@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 
-from . import docker, node, paths, qemu
+from . import docker, node, paths, qemu, root_image
 from .shell import Failure, run
 
 
@@ -64,13 +64,17 @@ class Context:
     # --- boots of their own
     def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None):
         """Boots once, without network, until QEMU ends by itself or `until` appears on the serial port.
-        Returns (exit code or None, serial text)."""
-        log = os.path.join(self.log_folder, name + ".serial")
+        Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
+        log = os.path.join(self.log_folder, name.replace("/", "-").replace(" ", "-") + ".serial")
+        errors = log + ".qemu"
         if os.path.exists(log):
             os.unlink(log)
+        if root is None and not os.path.exists(paths.ROOT_IMAGE):
+            root_image.make()
         words = qemu.base(self.accel, memory, cpus, "file:" + log)
         words += ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE] + (["-append", append] if append else []) + list(extra)
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        with open(errors, "wb") as file:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         end = time.monotonic() + timeout
         try:
             while True:
@@ -79,6 +83,8 @@ class Context:
                     return None, text
                 try:
                     code = process.wait(timeout=0.1)
+                    if not os.path.exists(log):
+                        raise AssertionError("QEMU did not start: " + read_text(errors)[-1000:])
                     return code, read_text(log)
                 except subprocess.TimeoutExpired:
                     pass
