@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/segments.hpp"
+#include "kernel/call/dispatch.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/object/thread.hpp"
@@ -433,4 +434,8 @@ std::uint64_t root_loads() { return arch::root_loads(); }
 
 } // namespace kernel
 
-extern "C" void kernel_thread_begins() { kernel::Scheduling::after_switch(); }
+extern "C" void kernel_thread_begins() {
+    kernel::Scheduling::after_switch();
+    // It may have been stopped or suspended before it ever ran.
+    kernel::before_return_to_user();
+}
