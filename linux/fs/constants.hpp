@@ -37,6 +37,10 @@ inline constexpr std::uint32_t readable = in | read_normal, writable = out | wri
 inline constexpr std::uint32_t exclusive = 1u << 28, wake_up = 1u << 29, one_shot = 1u << 30, edge_triggered = 1u << 31;
 } // namespace poll_event
 
+namespace seal { // F_SEAL_*
+inline constexpr std::uint32_t seal = 1, shrink = 2, grow = 4, write = 8, future_write = 16, all = 31;
+}
+
 inline constexpr int seek_set = 0, seek_current = 1, seek_end = 2, seek_data = 3, seek_hole = 4;
 inline constexpr std::size_t path_max = 4096; // with the NUL
 inline constexpr std::size_t name_max = 255;

@@ -86,6 +86,10 @@ public:
     // Overridden by special files: what open gives. Null: the generic file of the inode's type.
     virtual LinuxResult<base::Ref<File>> open_special(const Location& location, std::uint32_t flags);
 
+    // File seals (man 2 fcntl): EINVAL for files that have none.
+    virtual LinuxResult<std::uint32_t> seals() { return fail(Errno::EINVAL); }
+    virtual LinuxResult<void> add_seals(std::uint32_t) { return fail(Errno::EINVAL); }
+
     virtual LinuxResult<void> set_mode(std::uint32_t permissions);
     virtual LinuxResult<void> set_owner(std::uint32_t user, std::uint32_t group); // UINT32_MAX keeps
     virtual LinuxResult<void> set_times(const TimeChange& change);

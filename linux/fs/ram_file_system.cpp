@@ -78,6 +78,8 @@ LinuxResult<void> RamNode::copy_up(std::uint64_t bytes) {
 LinuxResult<std::size_t> RamNode::write_at(std::uint64_t offset, std::span<const std::byte> from) {
     if (!is_regular())
         return fail(is_directory() ? Errno::EISDIR : Errno::EINVAL);
+    if ((seals_ & (seal::write | seal::future_write)) != 0 || ((seals_ & seal::grow) != 0 && offset + from.size() > data_.size()))
+        return fail(Errno::EPERM);
     TRY(copy_up(UINT64_MAX));
     TRY(data_.write(offset, from));
     touch_modified();
@@ -87,6 +89,8 @@ LinuxResult<std::size_t> RamNode::write_at(std::uint64_t offset, std::span<const
 LinuxResult<void> RamNode::truncate(std::uint64_t size) {
     if (!is_regular())
         return fail(is_directory() ? Errno::EISDIR : Errno::EINVAL);
+    if (((seals_ & seal::grow) != 0 && size > data_.size()) || ((seals_ & seal::shrink) != 0 && size < data_.size()))
+        return fail(Errno::EPERM);
     TRY(copy_up(size));
     TRY(data_.resize(size));
     touch_modified();
@@ -96,6 +100,8 @@ LinuxResult<void> RamNode::truncate(std::uint64_t size) {
 LinuxResult<void> RamNode::allocate(std::uint64_t offset, std::uint64_t length, bool keep_size, bool punch) {
     if (!is_regular())
         return fail(Errno::ENODEV);
+    if ((punch && (seals_ & seal::write) != 0) || (!keep_size && (seals_ & seal::grow) != 0 && offset + length > data_.size()))
+        return fail(Errno::EPERM);
     TRY(copy_up(UINT64_MAX));
     if (punch)
         TRY(data_.clear_range(offset, length));
@@ -114,7 +120,23 @@ LinuxResult<BackingMemory> RamNode::backing(std::uint64_t offset, std::uint64_t,
     const std::uint64_t length = offset < bytes ? bytes - offset : 0;
     if (lower_.layer != nullptr)
         return BackingMemory{lower_.layer->memory(), lower_attributes_.data_offset + offset, length, false};
-    return BackingMemory{TRY(data_.memory()), offset, length, data_.writable()};
+    const bool may_write = data_.writable() && (seals_ & (seal::write | seal::future_write)) == 0;
+    return BackingMemory{TRY(data_.memory()), offset, length, may_write};
+}
+
+LinuxResult<std::uint32_t> RamNode::seals() {
+    if (!is_regular())
+        return fail(Errno::EINVAL);
+    return sealable_ ? seals_ : seals_ | seal::seal;
+}
+
+LinuxResult<void> RamNode::add_seals(std::uint32_t added) {
+    if (!is_regular() || (added & ~seal::all) != 0)
+        return fail(Errno::EINVAL);
+    if (!sealable_ || (seals_ & seal::seal) != 0)
+        return fail(Errno::EPERM);
+    seals_ |= added;
+    return {};
 }
 
 LinuxResult<std::size_t> RamNode::read_link(std::span<char> to) {

@@ -95,10 +95,14 @@ public:
     LinuxResult<void> allocate(std::uint64_t offset, std::uint64_t length, bool keep_size, bool punch) override;
     LinuxResult<BackingMemory> backing(std::uint64_t offset, std::uint64_t length, bool writable) override;
     LinuxResult<std::size_t> read_link(std::span<char> to) override;
+    LinuxResult<std::uint32_t> seals() override;
+    LinuxResult<void> add_seals(std::uint32_t added) override;
     LinuxResult<base::Ref<File>> open_special(const Location& location, std::uint32_t flags) override;
 
     // A file whose contents are an existing Memory (memfd, a channel's blob).
     FileData& data() { return data_; }
+    // memfd: seals may be added.
+    void allow_seals() { sealable_ = true; }
     // What open gives for this special file, in place of the device number's driver.
     using Opener = LinuxResult<base::Ref<File>> (*)(const Location& location, std::uint32_t flags);
     void set_opener(Opener opener) { opener_ = opener; }
@@ -123,6 +127,8 @@ private:
     std::uint64_t device_ = 0;
     Opener opener_ = nullptr;
     RamNode* next_shared_ = nullptr; // chain of hard-linked inodes of the layers
+    std::uint32_t seals_ = 0;
+    bool sealable_ = false;
     bool populated_ = true;
 };
 
