@@ -3,6 +3,10 @@ file(STRINGS ${CMAKE_SOURCE_DIR}/VERSION THEMELIOS_VERSION LIMIT_COUNT 1)
 set(THEMELIOS_GENERATED ${CMAKE_BINARY_DIR}/generated)
 add_library(themelios_common INTERFACE)
 target_include_directories(themelios_common INTERFACE ${CMAKE_SOURCE_DIR} ${THEMELIOS_GENERATED})
+if(NOT THEMELIOS_PART STREQUAL x86_64)
+    # A <cxxabi.h> that leaves the name `abi` to us.
+    target_include_directories(themelios_common INTERFACE ${CMAKE_SOURCE_DIR}/lib/libc/hosted)
+endif()
 target_compile_definitions(themelios_common INTERFACE THEMELIOS_VERSION="${THEMELIOS_VERSION}")
 target_compile_options(themelios_common INTERFACE -Wall -Wextra -Wno-unused-parameter $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 

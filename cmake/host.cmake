@@ -5,8 +5,7 @@ add_library(themelios_host_flags INTERFACE)
 target_link_libraries(themelios_host_flags INTERFACE themelios_common)
 target_compile_options(themelios_host_flags INTERFACE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 target_link_options(themelios_host_flags INTERFACE -fsanitize=address,undefined -fuse-ld=lld-19)
-# GoogleTest includes cxxabi.h, whose namespace abi is an alias, unless told not to.
-target_compile_definitions(themelios_host_flags INTERFACE THEMELIOS_HOST=1 GTEST_HAS_CXXABI_H_=0)
+target_compile_definitions(themelios_host_flags INTERFACE THEMELIOS_HOST=1)
 add_dependencies(themelios_host_flags interfaces)
 
 # themelios_host_test(NAME SOURCES... LINK libraries...)
