@@ -94,8 +94,8 @@ public:
         TRY(space->map(Held<Memory>{}, first_stack + abi::page_size, 0, abi::stack_size - abi::page_size,
                        abi::protection::read | abi::protection::write));
         TRY(grant_all(quota, budget, space));
-        block_.add_argument(images_.command_line);
-        block_.add_argument(" rsdp=0x");
+        add_words(images_.command_line);
+        block_.add_argument("rsdp=0x");
         block_.add_hexadecimal(images_.rsdp);
         auto info = TRY(block_.finish(quota));
         TRY(space->map(held(info, abi::right::map | abi::right::read), start_info_address, 0, info->size(), abi::protection::read));
@@ -104,6 +104,18 @@ public:
     }
 
 private:
+    // The command line's words, as the NUL-terminated strings that native programs take.
+    void add_words(std::string_view line) {
+        while (!line.empty()) {
+            const std::size_t end = std::min(line.find(' '), line.size());
+            if (end != 0) {
+                block_.add_argument(line.substr(0, end));
+                block_.add_argument(std::string_view("\0", 1));
+            }
+            line.remove_prefix(std::min(end + 1, line.size()));
+        }
+    }
+
     template <class T>
     [[gnu::noinline]] base::Result<void> grant(std::string_view name, base::Ref<T> object, abi::Rights rights) {
         Capability capability;

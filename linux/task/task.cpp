@@ -15,7 +15,7 @@ Task* Process::leader() {
 }
 
 Task::Task(std::int32_t tid, base::Ref<Process> process) : tid(tid), process_(std::move(process)) {}
-Task::~Task() = default;
+Task::~Task() { delete[] vector_bytes; }
 
 void Task::use_temporary_mask(SignalSet temporary) {
     saved_mask = mask;

@@ -2,6 +2,7 @@
 #pragma once
 #include "abi/thread_page.hpp"
 #include "linux/task/credentials.hpp"
+#include "linux/task/fault.hpp"
 #include "linux/task/process.hpp"
 
 #include <atomic>
@@ -22,7 +23,7 @@ public:
     Task(std::int32_t tid, base::Ref<Process> process);
     ~Task();
 
-    const std::int32_t tid;
+    std::int32_t tid; // changes once at most: exec makes its caller the leader
     Process& process() const { return *process_; }
     const base::Ref<Process>& process_reference() const { return process_; }
 
@@ -33,6 +34,7 @@ public:
     SignalSet mask = 0;
     SignalSet saved_mask = 0; // while `mask_saved`: comes back after the call, or with the return from the handler
     bool mask_saved = false;  // [own]
+    SignalSet waited_for = 0; // by sigtimedwait
     PendingSignals pending;
     struct AlternateStack {
         std::uint64_t address = 0, size = 0;
@@ -60,11 +62,15 @@ public:
     std::atomic<bool> attention{false};
 
     bool exiting = false;
-    std::int32_t* created_tid = nullptr;
     // vfork: the parent waits until the child has left its memory.
     WaitQueue* vfork_done = nullptr;
     bool vfork_child = false;
     abi::GuestRegisters initial{}; // registers that a new thread starts with
+    std::byte* vector_bytes = nullptr; // vector registers that it starts with; null: the initial ones
+    std::size_t vector_length = 0;
+    FaultRecord fault; // [own]
+    std::uint64_t last_resolved = 0, last_resolved_rip = 0; // [own]
+    std::uint32_t repeated_faults = 0;                      // [own]
 
     std::uint64_t minor_faults = 0, voluntary_switches = 0;
 

@@ -24,6 +24,7 @@ abi::QuotaInfo figures() {
 } // namespace kernel_test
 
 int native_main() {
+    if (native::argument("costs") == "1") kernel_test::print_costs();
     unsigned passed = 0;
     unsigned failed = 0;
     const std::string_view only = native::argument("only");

@@ -276,7 +276,7 @@ KERNEL_USER_TEST(vectors_and_segment_bases_are_the_guests) {
     std::memcpy(&xmm0, area + 160, 8);
     CHECK(xmm0 == 0x99);
     std::memset(area + 512, 0xff, 64);
-    CHECK_ERROR(call::vector_state(1, std::span(area, *used)), bad_argument);
+    if (*used > 512) CHECK_ERROR(call::vector_state(1, std::span(area, *used)), bad_argument); // a processor without XSAVE has no header
     CHECK_ERROR(call::vector_state(0, std::span(area, 100)), bad_argument);
     CHECK_ERROR(call::vector_state(2, area), bad_argument);
     one.close();

@@ -26,6 +26,9 @@ inline abi::Handle quota() { return native::self().quota; }
 inline abi::Handle budget() { return native::self().budget; }
 inline abi::Handle space() { return native::self().space; }
 
+// Prints what the basic operations take, in nanoseconds: with QEMU's icount one is an instruction.
+void print_costs();
+
 // Figures of the node.
 abi::QuotaInfo figures();
 

@@ -1,0 +1,77 @@
+#include "abi/thread_page.hpp"
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/thread.hpp"
+#include "lib/native/thread_block.hpp"
+
+extern "C" const unsigned char guest_add[], guest_add_end[];
+
+namespace kernel_test {
+
+namespace {
+
+namespace call = native::call;
+namespace protection = abi::protection;
+
+constexpr std::uint64_t rounds = 2000;
+
+template <class Function>
+void measure(const char* name, Function&& function) {
+    function(); // brings pages and caches in
+    const std::uint64_t begin = native::monotonic_nanoseconds();
+    for (std::uint64_t i = 0; i < rounds; ++i) function();
+    native::print("cost ", name, ": ", (native::monotonic_nanoseconds() - begin) / rounds, " ns");
+}
+
+void echo(void* argument) {
+    const abi::Handle endpoint = *static_cast<abi::Handle*>(argument);
+    native::Message message{};
+    auto incoming = native::receive(endpoint, message);
+    while (incoming && abi::tag_message(message.tag) != 9) incoming = native::answer_and_receive(incoming->reply, endpoint, message);
+    if (incoming) (void)native::answer(incoming->reply, message);
+}
+
+void measure_restricted(const char* name, std::uint32_t flags) {
+    const auto half = call::space_create(quota(), flags);
+    const auto code = call::memory_create(quota(), abi::page_size, 0);
+    if (!half || !code) return;
+    (void)call::memory_write(*code, 0, {reinterpret_cast<const std::byte*>(guest_add), static_cast<std::size_t>(guest_add_end - guest_add)});
+    (void)call::space_map(*half, *code, 0x400000, 0, abi::page_size, protection::read | protection::execute);
+    (void)call::restricted_attach(*half);
+    abi::RestrictedState& state = native::current_thread().page->restricted;
+    state.registers = {};
+    state.registers.rip = 0x400000;
+    measure(name, [] { (void)call::restricted_enter(0); });
+    (void)call::restricted_attach(0);
+    (void)call::handle_close(*half);
+    (void)call::handle_close(*code);
+}
+
+} // namespace
+
+void print_costs() {
+    measure("unknown call", [] { (void)native::call::raw(static_cast<abi::KernelCall>(999), 0, 0, 0, 0, 0, 0); });
+    measure("thread_yield", [] { (void)call::thread_yield(); });
+    abi::HandleInfo info{};
+    measure("handle_inspect", [&] { (void)call::handle_inspect(quota(), info); });
+    const auto notification = call::notification_create(quota());
+    if (notification) measure("notification signal and wait", [&] {
+        (void)call::notification_signal(*notification, 1);
+        (void)call::notification_wait(*notification, abi::poll);
+    });
+    measure("Memory create and close", [] { (void)call::handle_close(call::memory_create(quota(), abi::page_size, 0).value_or(0)); });
+    measure_restricted("restricted round trip, split", 0);
+    measure_restricted("restricted round trip, fused", 1);
+    abi::Handle endpoint = call::endpoint_create(quota()).value_or(0);
+    auto server = native::Thread::create(echo, &endpoint);
+    if (!server) return;
+    native::Message message{};
+    message.tag = abi::make_tag(1, 2, 0);
+    measure("call and reply, two threads of a process", [&] { (void)native::send_call(endpoint, message); });
+    message.tag = abi::make_tag(9, 0, 0);
+    (void)native::send_call(endpoint, message);
+    (*server)->join();
+}
+
+} // namespace kernel_test

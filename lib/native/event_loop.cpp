@@ -1,0 +1,47 @@
+#include "lib/native/event_loop.hpp"
+
+namespace native {
+
+base::Result<void> EventLoop::add(abi::Handle source, EventHandler& handler) {
+    std::size_t index = 0;
+    while (index < slots_.size() && slots_[index].handler != nullptr)
+        ++index;
+    if (index == slots_.size())
+        TRY(slots_.push_back({}));
+    TRY(port_.bind(source, index));
+    slots_[index] = {source, &handler};
+    return {};
+}
+
+void EventLoop::remove(abi::Handle source) {
+    for (Slot& slot : slots_)
+        if (slot.handler != nullptr && slot.source == source) {
+            (void)port_.unbind(source);
+            slot = {};
+            return;
+        }
+}
+
+base::Result<void> EventLoop::run() {
+    abi::PortEvent events[16];
+    while (!stopped_) {
+        auto came = port_.wait(events, deadline_);
+        if (!came && came.error() == abi::Error::canceled)
+            continue;
+        if (!came && (came.error() == abi::Error::timed_out || came.error() == abi::Error::would_block) && timer_ != nullptr) {
+            deadline_ = abi::never;
+            timer_->on_time();
+            continue;
+        }
+        if (!came)
+            return std::unexpected(came.error());
+        // A handler that was removed by one before it in the batch has no slot any more; a new one in its slot sees an event without a reason.
+        for (const abi::PortEvent& event : *came)
+            if (event.key < slots_.size())
+                if (EventHandler* handler = slots_[event.key].handler; handler != nullptr)
+                    handler->on_event(event.bits);
+    }
+    return {};
+}
+
+} // namespace native
