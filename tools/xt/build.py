@@ -6,7 +6,7 @@ import argparse
 import os
 
 from . import paths, root_image
-from .shell import Failure
+from .shell import Failure, run_steps
 from .shell import run as execute
 
 PRESETS = {"x86_64": "x86_64-release", "services": "services", "host": "host"}
@@ -37,7 +37,7 @@ def build(part, debug=False, jobs=None, targets=()):
     command = ["cmake", "--build", folder, "-j", str(jobs or os.cpu_count())]
     if targets:
         command += ["--target", *targets]
-    execute(command, log=log, cwd=paths.TOP)
+    run_steps(command, log, cwd=paths.TOP)
 
 
 def _debug_differs(folder, part, debug):

@@ -24,6 +24,9 @@ COMMANDS = (
     ("clean", "clean", "remove what was built"),
 )
 
+# What builds installs first what it lacks.
+NEED_SETUP = ("build", "run", "test", "bench", "iso", "docs")
+
 
 def main(words):
     parser = argparse.ArgumentParser(prog="./xt", description="Builds, boots and tests ThemeliOS.", allow_abbrev=False)
@@ -40,6 +43,8 @@ def main(words):
     else:
         arguments = parser.parse_args(words)
     try:
+        if arguments.command in NEED_SETUP:
+            importlib.import_module("xt.setup").ensure()
         return modules[arguments.command].run(arguments) or 0
     except Failure as failure:
         print(f"xt: {failure}", file=sys.stderr)

@@ -52,7 +52,7 @@ def start(accel, memory, cpus, api_port, publish, command_line="", display=False
     for path in (SERIAL, QMP, ERRORS):
         if os.path.exists(path):
             os.unlink(path)
-    words = (qemu.base(accel, memory, cpus, "file:" + SERIAL, display) + qemu.direct(command_line) + qemu.network(api_port, publish)
+    words = (qemu.base(accel, memory, cpus, "file:" + SERIAL, display) + (qemu.cdrom() if display else qemu.direct(command_line)) + qemu.network(api_port, publish)
              + ["-qmp", f"unix:{QMP},server=on,wait=off"])
     with open(ERRORS, "wb") as errors:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True, cwd=paths.TOP)

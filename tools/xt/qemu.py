@@ -64,6 +64,11 @@ def direct(command_line):
     return ["-kernel", paths.DIRECT, "-initrd", paths.ROOT_IMAGE] + (["-append", command_line] if command_line else [])
 
 
+def cdrom(firmware=None):
+    """Boots the ISO: by SeaBIOS, or by the firmware in a file."""
+    return ["-cdrom", paths.ISO] + (["-bios", firmware] if firmware else [])
+
+
 class Qmp:
     """A connection to a running QEMU's control socket."""
 

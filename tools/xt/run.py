@@ -9,7 +9,7 @@ import sys
 
 from image import busybox
 
-from . import build, docker, node, paths, qemu
+from . import build, docker, iso, node, paths, qemu
 from .shell import Failure
 
 
@@ -44,7 +44,7 @@ def add(parser):
     parser.add_argument("--insecure", action="store_true", help="say that the API without TLS is meant (it is on loopback)")
     parser.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto", help="auto: kvm where a guest boots under it (default)")
     parser.add_argument("--detach", action="store_true", help="leave the node running in the background")
-    parser.add_argument("--display", action="store_true", help="show the node's screen in a window")
+    parser.add_argument("--display", action="store_true", help="boot the ISO and show the node's screen in a window")
     parser.add_argument("--debug", action="store_true", help="run the debug configuration")
     parser.add_argument("--no-build", action="store_true", help="run what was built last")
     parser.add_argument("--append", default="", metavar="TEXT", help="command line of the kernel")
@@ -67,6 +67,8 @@ def first_container(api_port):
 
 
 def run(arguments):
+    if arguments.display and arguments.append:
+        raise Failure("--display boots the ISO, whose command line is fixed; --append is for the direct boot")
     docker.program()
     if node.load() is not None:
         raise Failure("a node runs already; ./xt stop ends it")
@@ -74,6 +76,8 @@ def run(arguments):
         build.build_node(arguments.debug)
     accel = qemu.accelerator(arguments.accel)
     print(f"booting (q35, {accel}, {arguments.cpus} processors, {arguments.memory} MiB) ...", flush=True)
+    if arguments.display:
+        iso.make()
     process = node.start(accel, arguments.memory, arguments.cpus, arguments.api, arguments.publish, arguments.append, arguments.display)
     try:
         seconds = node.wait_ready(process, arguments.api, arguments.timeout)

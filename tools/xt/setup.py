@@ -54,13 +54,17 @@ def docker_cli():
     return paths.TOOLS_CLI
 
 
-def run(arguments):
-    wanted = [package for package in PACKAGES if not (arguments.ci and package == "gdb")]
-    absent = missing(wanted)
+def ensure(with_gdb=False):
+    """Installs what is missing, without a word where nothing is."""
+    absent = missing([package for package in PACKAGES if with_gdb or package != "gdb"])
     if absent:
         print("installing " + " ".join(absent), flush=True)
         _apt(["update"])
         _apt(["install", "--no-install-recommends", *absent])
     if not shutil.which("docker") and not os.path.exists(paths.TOOLS_CLI):
         docker_cli()
+
+
+def run(arguments):
+    ensure(with_gdb=not arguments.ci)
     print("everything is there")

@@ -1,9 +1,11 @@
 """Running programs, and the one exception that ends a command with a sentence."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 
 class Failure(Exception):
@@ -25,6 +27,27 @@ def run(words, quiet=False, log=None, **options):
     if code != 0:
         tail = "\n" + last_lines(log, 30) if log else ""
         raise Failure(f"{shlex.join(words[:6])} ended with {code}{tail}")
+
+
+def run_steps(words, log, **options):
+    """Runs a program whose lines begin with [DONE/ALL], as Ninja's do; its output goes to `log`, how far it is to the terminal."""
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    terminal = sys.stdout.isatty()
+    shown = 0
+    with open(log, "ab") as file, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **options) as process:
+        for line in process.stdout:
+            file.write(line)
+            found = re.match(rb"\[(\d+)/(\d+)\]", line)
+            if not found:
+                continue
+            done, steps = int(found[1]), int(found[2])
+            if terminal:
+                print(f"\r  {done} of {steps}", end="\n" if done == steps else "", flush=True)
+            elif done * 4 // steps > shown and steps > 4:
+                shown = done * 4 // steps
+                print(f"  {done} of {steps}", flush=True)
+    if process.returncode != 0:
+        raise Failure(f"{shlex.join(words[:6])} ended with {process.returncode}\n{last_lines(log, 30)}")
 
 
 def output(words, **options):
