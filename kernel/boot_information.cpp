@@ -17,6 +17,7 @@ REQUEST limine::Request executable_address = limine::request(limine::executable_
 REQUEST limine::Request executable_file = limine::request(limine::executable_file);
 REQUEST limine::Request modules = limine::request(limine::modules);
 REQUEST limine::Request rsdp = limine::request(limine::rsdp);
+REQUEST limine::Request framebuffer = limine::request(limine::framebuffer);
 
 constinit kernel::BootInformation information;
 
@@ -68,6 +69,10 @@ const BootInformation& read_boot_information() {
     }
     if (const auto* pointer = response<limine::RsdpResponse>(rsdp))
         information.rsdp = pointer->address >= direct->offset ? pointer->address - direct->offset : pointer->address;
+    if (const auto* list = response<limine::FramebufferResponse>(framebuffer); list != nullptr && list->count > 0) {
+        information.framebuffer = *list->framebuffers[0];
+        information.framebuffer_physical = information.framebuffer.address - direct->offset;
+    }
     if (const auto* file = response<limine::ExecutableFileResponse>(executable_file); file != nullptr && file->file->string != nullptr) {
         const std::string_view text = file->file->string;
         text.copy(information.command_line, sizeof information.command_line - 1);

@@ -21,6 +21,8 @@ struct BootInformation {
     BootModule init;
     BootModule root;
     std::uint64_t rsdp = 0; // physical
+    limine::Framebuffer framebuffer = {}; // width 0: none
+    std::uint64_t framebuffer_physical = 0;
     char command_line[512] = {};
 
     std::string_view command() const { return command_line; }

@@ -1,6 +1,7 @@
 #include "kernel/log.hpp"
 
 #include "kernel/arch/x86_64/console.hpp"
+#include "kernel/display.hpp"
 #include "kernel/sync.hpp"
 
 namespace kernel {
@@ -15,6 +16,7 @@ constinit std::uint64_t written = 0;
 void put(char character) {
     ring[written++ % ring_bytes] = character;
     arch::console_put(character);
+    display::put(character);
 }
 
 std::size_t digits(char (&buffer)[24], std::uint64_t value, unsigned base) {

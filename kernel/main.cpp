@@ -7,6 +7,7 @@
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/smp.hpp"
 #include "kernel/boot_information.hpp"
+#include "kernel/display.hpp"
 #include "kernel/init/first_process.hpp"
 #include "kernel/log.hpp"
 #include "kernel/memory/frames.hpp"
@@ -40,6 +41,8 @@ void patch_entry(const BootInformation& boot) {
     const BootInformation& boot = read_boot_information();
     frames::initialize(boot.memory, boot.memory_count, boot.direct_map);
     initialize_kernel_map(boot.memory, boot.memory_count, boot.kernel_physical);
+    if (boot.framebuffer.width != 0)
+        display::initialize(boot.framebuffer, boot.framebuffer_physical);
     arch::initialize_first_cpu();
     patch_entry(boot);
     arch::read_acpi(boot.rsdp);

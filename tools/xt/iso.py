@@ -40,7 +40,8 @@ def make():
     if os.path.exists(log):
         os.unlink(log)
     execute(["grub-mkrescue", "-o", paths.ISO + ".part", "--compress=no", "--fonts=", "--locales=", "--themes=",
-             "--install-modules=multiboot2 normal iso9660 part_gpt part_msdos fat all_video boot search configfile echo", folder], log=log)
+             "--install-modules=multiboot2 normal iso9660 part_gpt part_msdos part_apple part_bsd part_sun part_sunpc part_acorn part_amiga part_dfly part_dvh part_plan fat "
+             "all_video boot search configfile echo", folder], log=log)
     os.replace(paths.ISO + ".part", paths.ISO)
 
 
