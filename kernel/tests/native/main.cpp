@@ -36,7 +36,7 @@ int native_main() {
         native::print(kernel_test::failures ? "FAIL " : "ok ", test->name);
         ++(kernel_test::failures ? failed : passed);
     }
-    native::print("kernel user tests: ", passed, " passed, ", failed, " failed");
+    native::print("native tests: ", passed, " passed, ", failed, " failed");
     (void)native::call::io_port_write(native::granted("io_port"), 0xf4, 4, failed == 0 && passed != 0 ? 0x10 : 0x11);
     return 0;
 }
