@@ -62,7 +62,7 @@ class Context:
             self._node = None
 
     # --- boots of their own
-    def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None):
+    def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
         """Boots once, without network, until QEMU ends by itself or `until` appears on the serial port.
         Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
         log = os.path.join(self.log_folder, name.replace("/", "-").replace(" ", "-") + ".serial")
@@ -71,7 +71,7 @@ class Context:
             os.unlink(log)
         if root is None and not os.path.exists(paths.ROOT_IMAGE):
             root_image.make()
-        words = qemu.base(self.accel, memory, cpus, "file:" + log)
+        words = qemu.base(accel or self.accel, memory, cpus, "file:" + log)
         words += ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE] + (["-append", append] if append else []) + list(extra)
         with open(errors, "wb") as file:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
