@@ -1,5 +1,6 @@
 #include "kernel/sched/scheduler.hpp"
 
+#include <bit>
 #include <cstring>
 
 #include "kernel/arch/x86_64/apic.hpp"
@@ -34,6 +35,7 @@ constinit std::atomic<std::uint64_t> switches{0};
 struct RunQueue {
     SpinLock lock;
     base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
+    std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
     base::List<Task, InDeadlines> deadlines;        // ordered
     std::uint32_t load = 0;                         // ready or running tasks
     std::uint64_t virtual_now = 0;
@@ -43,6 +45,7 @@ struct RunQueue {
     std::uint32_t cpu = 0;
 
     void add(Task& task) {
+        occupied |= 1u << task.priority_;
         if (task.priority_ > 0) {
             ready[task.priority_].push_back(task);
             return;
@@ -59,10 +62,18 @@ struct RunQueue {
     }
 
     Task* best() {
-        for (unsigned priority = priorities; priority-- > 0;)
-            if (!ready[priority].empty())
-                return &ready[priority].front();
-        return nullptr;
+        return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
+    }
+
+    Task* take_best() {
+        if (occupied == 0)
+            return nullptr;
+        const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
+        Task& task = ready[index].front();
+        static_cast<base::ListNodeOf<InRunQueue>&>(task).unlink();
+        if (ready[index].empty())
+            occupied &= ~(1u << index);
+        return &task;
     }
 
     // Whether a ready task should run instead of `running`. `expired`: its slice is over.
@@ -129,11 +140,9 @@ struct Scheduling {
     // Queue lock held at entry, free at return, which is when this task runs again. The current task was put where it belongs.
     static void switch_away(RunQueue& queue) {
         Task* const from = current();
-        Task* const to = queue.best();
-        if (to != nullptr) {
-            static_cast<base::ListNodeOf<InRunQueue>&>(*to).unlink();
+        Task* const to = queue.take_best();
+        if (to != nullptr)
             to->state_ = Task::State::running;
-        }
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         if (from == to) {
             program_timer(queue);
