@@ -45,6 +45,7 @@ void patch_entry(const BootInformation& boot) {
         display::initialize(boot.framebuffer, boot.framebuffer_physical);
     arch::initialize_first_cpu();
     patch_entry(boot);
+    protect_image_alias(boot.kernel_physical);
     arch::read_acpi(boot.rsdp);
     arch::initialize_clock();
     arch::initialize_interrupt_controllers();

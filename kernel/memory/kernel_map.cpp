@@ -104,6 +104,24 @@ void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count
     frames::use_direct_map();
 }
 
+void protect_image_alias(std::uint64_t physical_base) {
+    const auto offset = [](const unsigned char* symbol) { return static_cast<std::uint64_t>(symbol - image_begin); };
+    for (std::uint64_t physical = physical_base + offset(text_begin); physical < physical_base + offset(rodata_end); physical += page) {
+        const std::uint64_t address = direct_map_base + physical;
+        std::uint64_t& upper = *entry_for(address, 1);
+        if ((upper & entry::large) != 0) {
+            const std::uint64_t frame = new_table();
+            if (frame == 0)
+                panic("no memory for the kernel's page tables");
+            for (std::uint64_t i = 0; i < 512; ++i)
+                table(frame)[i] = ((upper & ~entry::large) + i * page);
+            upper = frame | entry::present | entry::writable;
+        }
+        *entry_for(address, 0) &= ~entry::writable;
+        arch::invalidate_page(address);
+    }
+}
+
 std::uint64_t kernel_root() { return root; }
 std::uint64_t kernel_table_pages() { return table_pages; }
 

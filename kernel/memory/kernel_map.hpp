@@ -9,6 +9,8 @@ namespace kernel {
 
 // Builds the tables (direct map of all memory, kernel image with W^X) and loads them. `physical_base`: where the kernel's image lies. Once, on the first CPU.
 void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count, std::uint64_t physical_base);
+// Takes the write permission from the direct map's view of the kernel's text and constants. On the first CPU, before the others start.
+void protect_image_alias(std::uint64_t physical_base);
 // The root with nothing but the kernel: for idle threads.
 std::uint64_t kernel_root();
 // Copies the kernel's top-level entries into a new root (a zeroed frame).
