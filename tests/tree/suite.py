@@ -1,0 +1,45 @@
+"""What a new contributor does first: the book builds, a new server builds and its test fails."""
+
+import os
+import shutil
+import subprocess
+
+from xt import docs, paths
+
+
+def _book(context):
+    docs.run(_Arguments())
+    site = os.path.join(paths.BUILD, "docs", "site")
+    for page in ("index.html", "book/boot.html", "reference/kernel.html"):
+        assert os.path.getsize(os.path.join(site, page)) > 1000, page
+
+
+class _Arguments:
+    pages_only = False
+
+
+def _new_server(context):
+    """In a copy of the tree: nothing is left behind in this one."""
+    copy = os.path.join(paths.BUILD, "test-tree")
+    shutil.rmtree(copy, ignore_errors=True)
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=paths.TOP, check=True, capture_output=True).stdout.decode().split("\0")
+    for name in filter(None, files):
+        source, target = os.path.join(paths.TOP, name), os.path.join(copy, name)
+        if os.path.exists(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(source, target)
+    try:
+        command = [os.path.join(copy, "xt"), "new-server", "greet"]
+        subprocess.run(command, check=True, capture_output=True)
+        assert subprocess.run(command, capture_output=True).returncode != 0, "a second server of the same name was made"
+        context.execute(["cmake", "--preset", "host", "-S", copy, "-B", os.path.join(copy, "build/host"), "-DTHEMELIOS_FOLDERS=abi;lib;servers"], "new-server")
+        context.execute(["cmake", "--build", os.path.join(copy, "build/host"), "--target", "greet_test"], "new-server")
+        tested = subprocess.run(["ctest", "--test-dir", os.path.join(copy, "build/host"), "-R", "^greet_test$", "--no-tests=error"], capture_output=True, text=True)
+        assert tested.returncode != 0 and "greet_test" in tested.stdout, tested.stdout[-1000:]
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def cases(context):
+    yield "book", lambda: _book(context)
+    yield "new-server", lambda: _new_server(context)
