@@ -52,6 +52,19 @@ base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page) {
 
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 
+// Word by word without a call: this is done twice in every round trip.
+void copy_frame(UserRegisters& to, const UserRegisters& from) {
+    static_assert(sizeof(UserRegisters) % sizeof(std::uint64_t) == 0);
+    using Word = std::uint64_t __attribute__((may_alias));
+    auto* const target = reinterpret_cast<Word*>(&to);
+    const auto* const source = reinterpret_cast<const Word*>(&from);
+#pragma clang loop unroll(full)
+    for (std::size_t i = 0; i < sizeof(UserRegisters) / sizeof(std::uint64_t); ++i) {
+        target[i] = source[i];
+        asm volatile("" ::: "memory"); // else the loop becomes the call again
+    }
+}
+
 } // namespace
 
 base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
@@ -60,11 +73,11 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     abi::RestrictedState& page = thread.page().restricted;
     TRY(do_operations(thread, page));
 
-    abi::GuestRegisters guest;
-    __builtin_memcpy(&guest, &page.registers, sizeof(guest));
-    asm volatile("" : "+m"(guest));
+    // Other threads of the process may write the page at any time: each field is read once. What is checked is read here, the rest straight into the frame.
+    const volatile abi::GuestRegisters& guest = page.registers;
+    const std::uint64_t fs_base = guest.fs_base, gs_base = guest.gs_base, rip = guest.rip;
     // A base outside the guest half would fault at the load, or let the guest name kernel addresses.
-    if (!in_guest_half(guest.fs_base) || !in_guest_half(guest.gs_base)) return std::unexpected(abi::Error::bad_argument);
+    if (!in_guest_half(fs_base) || !in_guest_half(gs_base)) return std::unexpected(abi::Error::bad_argument);
 
     TRY(prepare_vector_state(thread, flags & enter_reset_vector));
 
@@ -72,18 +85,18 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
         page.reason = abi::ExitReason::kick;
         return {};
     }
-    if (!in_guest_half(guest.rip)) {
+    if (!in_guest_half(rip)) {
         // What the processor would report for the jump there: a fetch fault in the upper half, #GP for no address at all.
-        const bool canonical = guest.rip >= 0xffff'8000'0000'0000;
+        const bool canonical = rip >= 0xffff'8000'0000'0000;
         page.reason = abi::ExitReason::exception;
         page.vector = canonical ? vector_page_fault : vector_general_protection;
         page.error_code = canonical ? fetch_by_user : 0;
-        page.fault_address = canonical ? guest.rip : 0;
+        page.fault_address = canonical ? rip : 0;
         return {};
     }
 
     UserRegisters& registers = thread.registers();
-    thread.native_registers = registers;
+    copy_frame(thread.native_registers, registers);
     registers.rax = guest.rax;
     registers.rbx = guest.rbx;
     registers.rcx = guest.rcx;
@@ -100,10 +113,10 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.r13 = guest.r13;
     registers.r14 = guest.r14;
     registers.r15 = guest.r15;
-    registers.rip = guest.rip;
+    registers.rip = rip;
     registers.rflags = guest_flags(guest.rflags);
-    arch::set_fs_base(guest.fs_base);
-    arch::set_user_gs_base(guest.gs_base);
+    arch::set_fs_base(fs_base);
+    arch::set_user_gs_base(gs_base);
     thread.restricted = true;
     sched::load_root(thread.task());
     return {};
@@ -137,7 +150,7 @@ void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vect
     page.vector = vector;
     page.error_code = error_code;
     page.fault_address = fault_address;
-    registers = thread.native_registers;
+    copy_frame(registers, thread.native_registers);
     registers.rax = 0;
     thread.restricted = false;
     sched::load_root(thread.task());
