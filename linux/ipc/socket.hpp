@@ -18,7 +18,7 @@ inline constexpr std::uint32_t stream = 1, datagram = 2, raw = 3, sequential = 5
 }
 namespace message_flag {
 inline constexpr std::uint32_t out_of_band = 1, peek = 2, control_truncated = 8, truncated = 0x20, dont_wait = 0x40, end_of_record = 0x80, wait_all = 0x100,
-                               no_signal = 0x4000, more = 0x8000, wait_for_one = 0x10000, close_on_exec = 0x40000000;
+                               error_queue = 0x2000, no_signal = 0x4000, more = 0x8000, wait_for_one = 0x10000, close_on_exec = 0x40000000;
 }
 namespace socket_level {
 inline constexpr int socket = 1, ip = 0, tcp = 6, udp = 17, ipv6 = 41;
@@ -88,6 +88,8 @@ struct ReceiveRequest {
     FileBundle files;
     bool has_credentials = false;
     UnixCredentials credentials;
+    std::uint32_t destination = 0;  // IPv4: the address that the message was sent to, as it travels; 0: not known
+    std::uint8_t time_to_live = 0;  // of an IPv4 message
 };
 
 // Sandbox lock. Defaults: EOPNOTSUPP.

@@ -13,7 +13,7 @@ from .shell import Failure, run as execute
 PACKAGES = (
     # build
     "clang-19", "lld-19", "llvm-19", "libc++-19-dev", "libc++abi-19-dev", "libclang-rt-19-dev", "libstdc++-12-dev", "cmake", "ninja-build", "ccache",
-    "python3", "erofs-utils",
+    "python3", "erofs-utils", "dpkg-dev",
     # services
     "libboost-dev", "libboost-system-dev", "libssl-dev", "libarchive-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev", "liblzma-dev", "libbz2-dev", "libacl1-dev",
     "libxml2-dev", "nettle-dev", "nlohmann-json3-dev",
@@ -61,6 +61,7 @@ def ensure(with_gdb=False):
         print("installing " + " ".join(absent), flush=True)
         _apt(["update"])
         _apt(["install", "--no-install-recommends", *absent])
+    execute([os.path.join(paths.TOP, "linux", "net", "fetch-lwip"), os.path.join(paths.BUILD, "sources", "lwip")])
     if not shutil.which("docker") and not os.path.exists(paths.TOOLS_CLI):
         docker_cli()
 

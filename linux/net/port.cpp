@@ -1,0 +1,92 @@
+// What lwIP asks of its platform (lwip/arch/cc.h, lwip/hooks.h): memory, randomness, checksums, sequence numbers.
+#include "lwip/tcp.h"
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/sys.h"
+
+#include "linux/ipc/clock.hpp"
+#include "linux/net/random.hpp"
+#include "linux/net/tcp_socket.hpp"
+
+#include <cstring>
+#include <new>
+
+#if THEMELIOS_HOST
+#include <cstdio>
+#include <cstdlib>
+#else
+#include "lib/native/start.hpp"
+#endif
+
+namespace net = personality::net;
+
+extern "C" void* net_allocate(size_t size) { return ::operator new(size, std::nothrow); }
+
+extern "C" void* net_allocate_cleared(size_t count, size_t size) {
+    if (size != 0 && count > SIZE_MAX / size)
+        return nullptr;
+    void* memory = net_allocate(count * size);
+    if (memory != nullptr)
+        std::memset(memory, 0, count * size);
+    return memory;
+}
+
+extern "C" void net_release(void* pointer) { ::operator delete(pointer); }
+
+extern "C" uint32_t net_random(void) { return net::random().next(); }
+
+extern "C" void net_assertion(const char* text) {
+#if THEMELIOS_HOST
+    std::fprintf(stderr, "lwIP: %s\n", text);
+    std::abort();
+#else
+    native::panic(text);
+#endif
+}
+
+extern "C" u32_t sys_now(void) { return static_cast<u32_t>(personality::monotonic_now() / 1'000'000); }
+
+// RFC 1071, eight bytes a step: the sum is the same in every word size, once folded.
+extern "C" uint16_t net_checksum(const void* data, int length) {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    unsigned __int128 sum = 0;
+    while (length >= 8) {
+        std::uint64_t word;
+        std::memcpy(&word, bytes, sizeof word);
+        sum += word;
+        bytes += 8;
+        length -= 8;
+    }
+    std::uint64_t last = 0;
+    std::memcpy(&last, bytes, static_cast<std::size_t>(length));
+    sum += last;
+    auto folded = static_cast<std::uint64_t>(sum) + static_cast<std::uint64_t>(sum >> 64);
+    if (folded < static_cast<std::uint64_t>(sum))
+        ++folded;
+    folded = (folded & 0xffff'ffff) + (folded >> 32);
+    folded = (folded & 0xffff'ffff) + (folded >> 32);
+    folded = (folded & 0xffff) + (folded >> 16);
+    folded = (folded & 0xffff) + (folded >> 16);
+    return static_cast<uint16_t>(folded);
+}
+
+// RFC 6528: a clock of 4 microseconds, plus a secret function of the connection's ends.
+extern "C" u32_t net_initial_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port) {
+    struct {
+        u32_t local, remote;
+        u16_t local_port, remote_port;
+    } const ends{local->addr, remote->addr, local_port, remote_port};
+    return net::random().keyed(std::as_bytes(std::span(&ends, 1))) + static_cast<u32_t>(personality::monotonic_now() / 4000);
+}
+
+// A segment that would make a connection which the program's queue has no room for is dropped: the peer sends it again.
+extern "C" err_t net_segment_arrived(struct tcp_pcb* pcb) {
+    void* listener = nullptr;
+    if (pcb->state == LISTEN)
+        listener = pcb->callback_arg;
+    else if (pcb->state == SYN_RCVD && pcb->listener != nullptr)
+        listener = pcb->listener->callback_arg;
+    if (listener != nullptr && static_cast<personality::TcpSocket*>(listener)->backlog_full())
+        return ERR_BUF;
+    return ERR_OK;
+}
