@@ -24,6 +24,11 @@ public:
     LinuxResult<std::size_t> get_option(int level, int name, std::span<std::byte> value) override;
     LinuxResult<std::uint64_t> ioctl(std::uint32_t request, std::uint64_t argument) override;
     WaitQueue* wait_queue() override { return &queue_; }
+    // What the program wants told about each message.
+    struct WantedControl {
+        bool packet_information, time_to_live;
+    };
+    WantedControl wanted_control() const { return {packet_information_, receive_ttl_}; }
 
 protected:
     Errno take_error() override { return std::exchange(error_, Errno{0}); }
