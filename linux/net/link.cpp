@@ -108,7 +108,7 @@ private:
             }
             pbuf* frame = nullptr;
             if (record->kind == ethernet_frame && record->length <= largest_frame && record->length != 0)
-                frame = pbuf_alloc(PBUF_RAW, static_cast<u16_t>(record->length), PBUF_RAM);
+                frame = make_frame(static_cast<u16_t>(record->length));
             if (frame != nullptr)
                 (void)pair_.in().copy(*record, 0, {static_cast<std::byte*>(frame->payload), record->length});
             pair_.in().consume(*record);

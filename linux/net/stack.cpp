@@ -21,6 +21,7 @@ namespace personality::net {
 namespace {
 
 constexpr std::uint64_t millisecond = 1'000'000, second = 1'000'000'000;
+constexpr std::uint16_t shortest_frame = 60; // without the check sequence
 constexpr std::size_t most_waiting = 4096; // frames
 constexpr std::uint64_t quiet_after = 6 * second;
 
@@ -101,6 +102,13 @@ void settle() {
     netif_poll_all();
     if (stack.wire != nullptr)
         stack.wire->batch_done();
+}
+
+pbuf* make_frame(std::uint16_t length) {
+    pbuf* frame = pbuf_alloc(PBUF_RAW, std::max(length, shortest_frame), PBUF_RAM);
+    if (frame != nullptr && length < shortest_frame)
+        std::memset(static_cast<std::byte*>(frame->payload) + length, 0, shortest_frame - length);
+    return frame;
 }
 
 void frame_arrived(pbuf* frame) {

@@ -42,6 +42,8 @@ struct Counters {
 void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings* settings, Wire* wire);
 // After calls into lwIP and before the lock is let go: delivers what the sandbox sent to itself and completes the batch of frames.
 void settle();
+// Memory for a frame of `length` bytes from the wire, or null. It is as long as Ethernet's shortest frame, with zeros behind: lwIP relies on that.
+pbuf* make_frame(std::uint16_t length);
 // A frame from the wire; taken over.
 void frame_arrived(pbuf* frame);
 // Offers frames that are waiting to the wire. True where none is left.

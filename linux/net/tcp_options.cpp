@@ -156,7 +156,7 @@ LinuxResult<std::size_t> TcpSocket::get_option(int level, int name, std::span<st
 LinuxResult<std::uint64_t> TcpSocket::ioctl(std::uint32_t request, std::uint64_t argument) {
     if (request == ioctl_request::output_queue) { // SIOCOUTQ: not yet acknowledged
         *ioctl_argument<std::int32_t>(argument) =
-            pcb_ != nullptr && state_ == State::connected ? static_cast<std::int32_t>(TCP_SND_BUF - tcp_sndbuf(pcb_)) : 0;
+            pcb_ != nullptr && state_ == State::connected ? static_cast<std::int32_t>(TCP_SND_BUF - pcb_->snd_buf) : 0;
         return std::uint64_t{0};
     }
     return InetSocket::ioctl(request, argument);

@@ -22,7 +22,7 @@ constexpr std::size_t many_packets = 512;           // small ones are put togeth
 std::size_t TcpSocket::send_space() const {
     if (pcb_ == nullptr || tcp_sndqueuelen(pcb_) + reserve > TCP_SND_QUEUELEN)
         return 0;
-    return tcp_sndbuf(pcb_);
+    return pcb_->snd_buf; // tcp_sndbuf() tells 16 bits of it
 }
 
 err_t TcpSocket::on_sent(void* self, tcp_pcb*, u16_t) {
