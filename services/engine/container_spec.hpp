@@ -1,0 +1,84 @@
+// What a container is to be: the body of POST /containers/create, checked, and completed from its image.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "services/engine/json_fields.hpp"
+
+namespace engine {
+
+inline constexpr std::uint32_t protocol_tcp = 6;
+inline constexpr std::uint32_t protocol_udp = 17;
+
+// "80/tcp"
+struct ContainerPort {
+    std::uint16_t number = 0;
+    std::uint32_t protocol = protocol_tcp;
+    auto operator<=>(const ContainerPort&) const = default;
+    std::string text() const { return std::to_string(number) + (protocol == protocol_udp ? "/udp" : "/tcp"); }
+};
+
+struct PortBinding {
+    ContainerPort container;
+    std::uint16_t node_port = 0; // 0: the engine chooses
+    std::string node_address;    // "" for all
+};
+
+struct RestartPolicy {
+    enum class Kind { no, always, unless_stopped, on_failure };
+    Kind kind = Kind::no;
+    std::uint64_t most_retries = 0; // on_failure: 0 is without limit
+};
+
+struct ContainerSpec {
+    std::string image; // as the client wrote it
+    std::string hostname;
+    std::string domain_name;
+    std::string user;
+    std::string directory;
+    std::vector<std::string> entrypoint;
+    std::vector<std::string> command;
+    std::vector<std::string> environment;
+    std::map<std::string, std::string> labels;
+    std::vector<ContainerPort> exposed;
+    bool attach_stdin = false;
+    bool attach_stdout = false;
+    bool attach_stderr = false;
+    bool terminal = false;
+    bool open_stdin = false;
+    bool stdin_once = false;
+    std::string stop_signal;
+    int stop_timeout = 10; // seconds
+    bool entrypoint_given = false;
+
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t nano_cpus = 0;
+    std::uint64_t cpu_shares = 0;
+    bool auto_remove = false;
+    bool network = true;
+    bool publish_all = false;
+    std::vector<PortBinding> publish;
+    RestartPolicy restart;
+    std::size_t log_limit = 8 << 20;
+    std::uint16_t rows = 0;
+    std::uint16_t columns = 0;
+
+    Json host_config;                  // as the client sent it
+    std::vector<std::string> warnings; // what is accepted without an effect
+
+    // The program and its arguments.
+    std::vector<std::string> arguments() const;
+};
+
+// Throws ApiError 400: wrong types, values out of range, and settings that this node does not have.
+ContainerSpec parse_container_spec(const Json& body);
+// Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400 where no command results.
+void apply_image(ContainerSpec& spec, const Json& image_configuration);
+// "80", "80/tcp", "53/udp". Throws ApiError 400.
+ContainerPort parse_port(const std::string& text);
+// A signal's number of "SIGTERM", "term" or "15". Throws ApiError 400.
+int parse_signal(const std::string& text);
+
+} // namespace engine

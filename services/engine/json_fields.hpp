@@ -1,0 +1,24 @@
+// Members of a client's JSON, with the type checked: absent and null give the fallback, another type is ApiError 400.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace engine {
+
+using Json = nlohmann::json;
+
+std::string text_field(const Json& object, const char* name);
+bool switch_field(const Json& object, const char* name);
+// Within the range of 64 bits, not below `least`.
+long long number_field(const Json& object, const char* name, long long least = 0);
+std::vector<std::string> list_field(const Json& object, const char* name);
+std::map<std::string, std::string> map_field(const Json& object, const char* name);
+// An object; an empty one where it is absent.
+const Json& object_field(const Json& object, const char* name);
+// Nothing is asked for: null, false, 0, "", and lists and objects of only such.
+bool is_empty_value(const Json& value);
+
+} // namespace engine

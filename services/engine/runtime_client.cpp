@@ -1,0 +1,133 @@
+#include "services/engine/runtime_client.hpp"
+
+#include <cstring>
+
+#include <boost/asio/post.hpp>
+
+#include "services/common/log.hpp"
+
+namespace engine {
+
+using abi::runtime::Message;
+using abi::runtime::Tag;
+using services::Reply;
+using services::Request;
+
+Task<Reply> RuntimeClient::call(Message message, Request request) {
+    co_return co_await offload(workers_, [&] { return channel_.call(message, std::move(request)); });
+}
+
+Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
+    Request request;
+    request.text(Tag::name, options.name).text(Tag::hostname, options.hostname).number(Tag::network, options.network ? 1 : 0);
+    if (options.memory_bytes != 0)
+        request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
+    if (options.nano_cpus != 0)
+        request.number(Tag::nano_cpus, options.nano_cpus);
+    if (options.cpu_weight != 0)
+        request.number(Tag::cpu_weight, options.cpu_weight);
+    for (const auto& publish : options.publish)
+        request.bytes(Tag::publish, &publish, sizeof publish);
+    const Reply reply = co_await call(Message::sandbox_create, std::move(request));
+    Sandbox sandbox;
+    sandbox.number = reply.number(Tag::sandbox);
+    sandbox.address = ntohl(static_cast<std::uint32_t>(reply.number(Tag::address)));
+    co_return sandbox;
+}
+
+Task<> RuntimeClient::add_layer(std::uint64_t sandbox, int fd) {
+    Request request;
+    request.number(Tag::sandbox, sandbox).descriptor(fd);
+    co_await call(Message::sandbox_add_layer, std::move(request));
+}
+
+Task<> RuntimeClient::prepare(std::uint64_t sandbox) {
+    Request request;
+    request.number(Tag::sandbox, sandbox);
+    co_await call(Message::sandbox_prepare, std::move(request));
+}
+
+Task<services::UniqueFd> RuntimeClient::stream(std::uint64_t sandbox, unsigned number) {
+    Request request;
+    request.number(Tag::sandbox, sandbox).number(Tag::stream, number);
+    Reply reply = co_await call(Message::sandbox_stream, std::move(request));
+    if (reply.descriptors.size() != 1)
+        throw services::ChannelError(abi::Error::broken, "the runtime gave no stream");
+    co_return std::move(reply.descriptors.front());
+}
+
+Task<int> RuntimeClient::start(std::uint64_t sandbox, ProgramOptions options) {
+    Request request;
+    request.number(Tag::sandbox, sandbox);
+    for (const std::string& argument : options.arguments)
+        request.text(Tag::argument, argument);
+    for (const std::string& variable : options.environment)
+        request.text(Tag::environment, variable);
+    request.text(Tag::directory, options.directory);
+    if (!options.user.empty())
+        request.text(Tag::user, options.user);
+    request.number(Tag::terminal, options.terminal).number(Tag::stdin_open, options.stdin_open);
+    if (options.rows != 0 && options.columns != 0)
+        request.number(Tag::rows, options.rows).number(Tag::columns, options.columns);
+    const Reply reply = co_await call(Message::sandbox_start, std::move(request));
+    co_return static_cast<int>(reply.number(Tag::linux_error));
+}
+
+Task<> RuntimeClient::signal(std::uint64_t sandbox, int number) {
+    Request request;
+    request.number(Tag::sandbox, sandbox).number(Tag::signal, static_cast<std::uint64_t>(number));
+    co_await call(Message::sandbox_signal, std::move(request));
+}
+
+Task<> RuntimeClient::resize(std::uint64_t sandbox, std::uint16_t rows, std::uint16_t columns) {
+    Request request;
+    request.number(Tag::sandbox, sandbox).number(Tag::rows, rows).number(Tag::columns, columns);
+    co_await call(Message::sandbox_resize, std::move(request));
+}
+
+Task<> RuntimeClient::destroy(std::uint64_t sandbox) {
+    Request request;
+    request.number(Tag::sandbox, sandbox);
+    co_await call(Message::sandbox_destroy, std::move(request));
+}
+
+Task<Reply> RuntimeClient::inspect(std::uint64_t sandbox) {
+    Request request;
+    request.number(Tag::sandbox, sandbox);
+    co_return co_await call(Message::sandbox_inspect, std::move(request));
+}
+
+Task<Reply> RuntimeClient::node_info() { co_return co_await call(Message::node_info, Request()); }
+
+void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle, std::function<void()> lost) {
+    std::thread([&io, handle = std::move(handle), lost = std::move(lost)] {
+        std::uint64_t after = 0;
+        for (;;) {
+            try {
+                services::Session session("runtime");
+                for (;;) {
+                    Request request;
+                    request.number(Tag::after, after);
+                    const Reply reply = session.call(static_cast<std::uint32_t>(Message::next_event), std::move(request));
+                    auto records = reply.records();
+                    abi::TlvRecord record;
+                    while (records.next(record)) {
+                        abi::runtime::EventRecord event;
+                        if (record.tag != static_cast<std::uint16_t>(Tag::event) || record.value.size() != sizeof event)
+                            continue;
+                        std::memcpy(&event, record.value.data(), sizeof event);
+                        after = event.sequence;
+                        asio::post(io, [&handle, event] { handle(event); });
+                    }
+                }
+            } catch (const std::exception& error) {
+                services::log_line(std::string("the runtime's events: ") + error.what());
+                asio::post(io, lost);
+                // The runtime may be on its way back; a node without one is of no use, so there is no limit.
+                std::this_thread::sleep_for(std::chrono::milliseconds(500));
+            }
+        }
+    }).detach();
+}
+
+} // namespace engine

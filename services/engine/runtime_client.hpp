@@ -1,0 +1,67 @@
+// The channel `runtime` as coroutines: the life of sandboxes. Failures are services::ChannelError.
+#pragma once
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <netinet/in.h>
+
+#include "abi/runtime.hpp"
+#include "services/common/channel.hpp"
+#include "services/engine/async.hpp"
+
+namespace engine {
+
+struct SandboxOptions {
+    std::string name; // 64 hexadecimal digits
+    std::string hostname;
+    std::uint64_t memory_bytes = 0; // 0: no limit of its own
+    std::uint64_t nano_cpus = 0;
+    std::uint64_t cpu_weight = 0;
+    bool network = true;
+    std::vector<abi::runtime::Publish> publish;
+};
+
+struct Sandbox {
+    std::uint64_t number = 0;
+    std::uint32_t address = 0; // IPv4 in host order; 0: none
+};
+
+struct ProgramOptions {
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::string directory;
+    std::string user;
+    bool terminal = false;
+    bool stdin_open = false;
+    std::uint16_t rows = 0;
+    std::uint16_t columns = 0;
+};
+
+class RuntimeClient {
+public:
+    explicit RuntimeClient(asio::thread_pool& workers) : workers_(workers), channel_("runtime") {}
+
+    Task<Sandbox> create(SandboxOptions options);
+    Task<> add_layer(std::uint64_t sandbox, int fd);
+    Task<> prepare(std::uint64_t sandbox);
+    Task<services::UniqueFd> stream(std::uint64_t sandbox, unsigned number);
+    // 0, or the errno with which the program could not be executed.
+    Task<int> start(std::uint64_t sandbox, ProgramOptions options);
+    Task<> signal(std::uint64_t sandbox, int number);
+    Task<> resize(std::uint64_t sandbox, std::uint16_t rows, std::uint16_t columns);
+    Task<> destroy(std::uint64_t sandbox);
+    Task<services::Reply> inspect(std::uint64_t sandbox);
+    Task<services::Reply> node_info();
+
+private:
+    Task<services::Reply> call(abi::runtime::Message message, services::Request request);
+    asio::thread_pool& workers_;
+    services::Channel channel_;
+};
+
+// Waits for the runtime's events on a thread and a session of its own, and hands each to `handle` on the loop. `lost` is called on the loop when the session broke.
+void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle, std::function<void()> lost);
+
+} // namespace engine
