@@ -149,7 +149,7 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
     else if (mode == "host" || mode.starts_with("container:"))
         throw refused("the network mode \"" + mode + "\"");
     else if (!mode.empty() && mode != "default" && mode != "bridge")
-        throw ApiError(404, "network " + mode + " not found");
+        throw bad_request("network " + mode + " not found"); // not 404: clients would take it for a missing image
     spec.publish = parse_bindings(host);
     if (!spec.network && (!spec.publish.empty() || spec.publish_all))
         throw bad_request("conflicting options: port publishing and the container type network mode");
@@ -254,7 +254,7 @@ ContainerSpec parse_container_spec(const Json& body) {
     parse_host_config(spec.host_config, spec);
     for (const auto& [name, endpoint] : object_field(object_field(body, "NetworkingConfig"), "EndpointsConfig").items())
         if (name != "default" && name != "bridge" && name != "none")
-            throw ApiError(404, "network " + name + " not found");
+            throw bad_request("network " + name + " not found");
     return spec;
 }
 

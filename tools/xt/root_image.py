@@ -2,14 +2,15 @@
 
   /bin/NAME              native programs (drivers, servers, the personality)
   /images/NAME.image     which programs start and what each gets
-  /management.erofs      the file system of the management sandbox: the services under /bin, and images/management/ over it
+  /management.erofs      the file system of the management sandbox: the services under /bin (the first program is /bin/init), the images that
+                         a node has from the start as archives under /images, and the tree's images/management/ over it
 """
 
 import os
 import shutil
 import subprocess
 
-from image import erofs
+from image import busybox, erofs
 
 from . import paths
 from .shell import Failure
@@ -19,14 +20,14 @@ NOT_IN_ROOT = ("kernel", "init", "themelios-direct")
 TEST_PREFIXES = ("test-", "native-")
 
 
-def _copy_programs(source, target):
+def _copy_programs(source, target, left_out=()):
     if not os.path.isdir(source):
         return 0
     os.makedirs(target, exist_ok=True)
     count = 0
     for name in sorted(os.listdir(source)):
         path = os.path.join(source, name)
-        if name in NOT_IN_ROOT or name.startswith(TEST_PREFIXES) or name.endswith(".stripped") or not os.access(path, os.X_OK):
+        if name in left_out or name.startswith(TEST_PREFIXES) or name.endswith(".stripped") or not os.access(path, os.X_OK):
             continue
         # Symbols stay in the build folder, where gdb finds them.
         result = subprocess.run(["llvm-strip-19", "-o", os.path.join(target, name), path], capture_output=True, text=True)
@@ -38,6 +39,10 @@ def _copy_programs(source, target):
 
 def _management(folder, image):
     _copy_programs(os.path.join(paths.SERVICES, "bin"), os.path.join(folder, "bin"))
+    os.makedirs(os.path.join(folder, "images"), exist_ok=True)
+    if not os.path.exists(paths.BUSYBOX):
+        busybox.make(paths.BUSYBOX)
+    shutil.copyfile(paths.BUSYBOX, os.path.join(folder, "images", "busybox.tar"))
     overlay = os.path.join(paths.TOP, "images", "management")
     if os.path.isdir(overlay):
         shutil.copytree(overlay, folder, dirs_exist_ok=True, symlinks=True)
@@ -53,7 +58,7 @@ def make():
     for folder in (staging, services):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-    _copy_programs(os.path.join(paths.NATIVE, "bin"), os.path.join(staging, "bin"))
+    _copy_programs(os.path.join(paths.NATIVE, "bin"), os.path.join(staging, "bin"), NOT_IN_ROOT)
     os.makedirs(os.path.join(staging, "images"), exist_ok=True)
     images = os.path.join(paths.TOP, "images")
     if os.path.isdir(images):
