@@ -21,16 +21,11 @@ constexpr std::uint32_t largest_backlog = 4096; // Linux' net.core.somaxconn
 TcpSocket::TcpSocket(std::uint32_t open_flags) : InetSocket(address_family::inet, socket_type::stream, IP_PROTO_TCP, open_flags) {}
 
 TcpSocket::~TcpSocket() {
-    while (TcpSocket* waiting = pending_.pop_front())
-        (void)base::Ref<TcpSocket>::adopt(*waiting);
+    if (state_ == State::listening)
+        stop_listening();
     if (pcb_ == nullptr)
         return;
     tcp_pcb* pcb = pcb_;
-    if (state_ == State::listening) {
-        tcp_arg(pcb, nullptr);
-        (void)tcp_close(pcb);
-        return;
-    }
     detach();
     // Unread data makes lwIP send a reset, as Linux does. Linger with no time drops what was not sent.
     if ((options_.linger && options_.linger_seconds == 0 && state_ != State::fresh) || tcp_close(pcb) != ERR_OK)
@@ -135,6 +130,25 @@ LinuxResult<void> TcpSocket::listen(int backlog) {
     note_addresses();
     queue_.wake();
     return {};
+}
+
+// The listening pcb goes first, so that nothing new comes while the connections that nobody will accept are reset.
+void TcpSocket::stop_listening() {
+    tcp_arg(pcb_, nullptr);
+    (void)tcp_close(pcb_);
+    pcb_ = nullptr;
+    state_ = State::fresh;
+    bound_ = false;
+    while (TcpSocket* waiting = pending_.pop_front()) {
+        if (waiting->pcb_ != nullptr) {
+            tcp_pcb* pcb = waiting->pcb_;
+            waiting->detach();
+            tcp_abort(pcb);
+        }
+        (void)base::Ref<TcpSocket>::adopt(*waiting);
+    }
+    pending_count_ = 0;
+    net::settle();
 }
 
 err_t TcpSocket::on_accept(void* self, tcp_pcb* pcb, err_t error) {
@@ -256,11 +270,7 @@ LinuxResult<void> TcpSocket::shutdown(bool reading, bool writing) {
     if (state_ == State::listening) {
         if (!reading)
             return {};
-        // Nobody can connect any more; who waits in accept gets EINVAL.
-        (void)tcp_close(pcb_);
-        pcb_ = nullptr;
-        state_ = State::fresh;
-        bound_ = false;
+        stop_listening(); // who waits in accept gets EINVAL
         queue_.wake();
         return {};
     }

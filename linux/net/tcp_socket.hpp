@@ -45,6 +45,7 @@ private:
     // lwIP finishes the connection by itself from here on.
     void detach();
     void note_addresses();
+    void stop_listening();
     void options_changed() override;
     void disconnect();
     bool accepting() const override { return state_ == State::listening; }
