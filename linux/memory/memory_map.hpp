@@ -1,6 +1,7 @@
 // The address space of a guest process: its areas, which are the truth, and the kernel's space, which follows them.
 #pragma once
 #include "linux/memory/area_tree.hpp"
+#include "linux/signal/signal_set.hpp"
 #include "linux/signal/signal_info.hpp"
 
 namespace personality {
