@@ -34,24 +34,24 @@ template <class T> LinuxResult<T> convert(const base::Result<T>& result) {
 
 namespace kernel_memory {
 
-LinuxResult<abi::Handle> create(std::uint64_t size) { return convert(native::kernel::memory_create(configuration().quota, size)); }
-LinuxResult<void> resize(abi::Handle memory, std::uint64_t size) { return convert(native::kernel::memory_resize(memory, size)); }
+LinuxResult<abi::Handle> create(std::uint64_t size) { return convert(native::call::memory_create(configuration().quota, size, 0)); }
+LinuxResult<void> resize(abi::Handle memory, std::uint64_t size) { return convert(native::call::memory_resize(memory, size)); }
 LinuxResult<void> read(abi::Handle memory, std::uint64_t offset, std::span<std::byte> to) {
-    return convert(native::kernel::memory_read(memory, offset, to));
+    return convert(native::call::memory_read(memory, offset, to));
 }
 LinuxResult<void> write(abi::Handle memory, std::uint64_t offset, std::span<const std::byte> from) {
-    return convert(native::kernel::memory_write(memory, offset, from));
+    return convert(native::call::memory_write(memory, offset, from));
 }
 LinuxResult<std::uint64_t> size(abi::Handle memory, std::uint64_t& frames) {
     abi::MemoryInfo info{};
-    if (auto inspected = native::kernel::memory_inspect(memory, info); !inspected)
+    if (auto inspected = native::call::memory_inspect(memory, info); !inspected)
         return fail(errno_of(inspected.error()));
     frames = info.frames;
     return info.size;
 }
-LinuxResult<void> seal(abi::Handle memory) { return convert(native::kernel::memory_seal(memory)); }
-LinuxResult<abi::Handle> duplicate(abi::Handle memory) { return convert(native::kernel::handle_duplicate(memory, abi::right::all)); }
-void close(abi::Handle memory) { (void)native::kernel::handle_close(memory); }
+LinuxResult<void> seal(abi::Handle memory) { return convert(native::call::memory_seal(memory)); }
+LinuxResult<abi::Handle> duplicate(abi::Handle memory) { return convert(native::call::handle_duplicate(memory, 0, 0, abi::no_handle)); }
+void close(abi::Handle memory) { (void)native::call::handle_close(memory); }
 
 } // namespace kernel_memory
 
@@ -65,7 +65,7 @@ std::int64_t realtime_offset() { return static_cast<std::int64_t>(native::realti
 
 QuotaFigures quota_figures() {
     abi::QuotaInfo info{};
-    if (!native::kernel::quota_inspect(configuration().quota, info))
+    if (!native::call::quota_inspect(configuration().quota, info))
         return {0, 0, 1};
     return {info.limit_pages, info.used_pages, info.cpu_count};
 }

@@ -1,5 +1,7 @@
 #include "linux/task/task.hpp"
 
+#include "lib/native/kernel.hpp"
+
 namespace personality {
 
 Process::Process(std::int32_t pid) : pid(pid), group(pid) {}
@@ -12,6 +14,16 @@ Task* Process::leader() {
         if (task.tid == pid)
             return &task;
     return &threads.front();
+}
+
+Times Process::times() {
+    Times sum = ended_times;
+    for (Task& task : threads) {
+        abi::ThreadInfo info{};
+        if (task.thread != abi::no_handle && native::call::thread_inspect(task.thread, info))
+            sum.user += info.cpu_nanoseconds;
+    }
+    return sum;
 }
 
 Task::Task(std::int32_t tid, base::Ref<Process> process) : tid(tid), process_(std::move(process)) {}

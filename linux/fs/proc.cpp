@@ -1,0 +1,13 @@
+#include "linux/fs/proc.hpp"
+
+#include "lib/base/result.hpp"
+
+#include "linux/fs/ram_file_system.hpp"
+
+namespace personality {
+
+// Empty trees, at the places where programs look for them.
+LinuxResult<FileSystem*> make_proc() { return TRY(RamFileSystem::make(0555, "proc")); }
+LinuxResult<FileSystem*> make_sys() { return TRY(RamFileSystem::make(0555, "sysfs")); }
+
+} // namespace personality
