@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 namespace personality {
+
 namespace {
 
 std::string ask(Socket& socket, std::uint16_t type, std::uint16_t flags, std::size_t body = 16) {

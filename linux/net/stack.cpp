@@ -27,7 +27,7 @@ constexpr std::uint64_t quiet_after = 6 * second;
 
 struct Stack {
     Wire* wire = nullptr;
-    bool has_interface = false;
+    bool has_interface = false, busy = false;
     InterfaceSettings settings;
     Counters counters;
     PacketQueue waiting;
@@ -72,6 +72,12 @@ err_t set_up(netif* interface) {
     return ERR_OK;
 }
 
+// Marks that lwIP is at work and may call back.
+struct Busy {
+    Busy() { stack.busy = true; }
+    ~Busy() { stack.busy = false; }
+};
+
 bool unfinished(const tcp_pcb& pcb) {
     return pcb.state != SYN_SENT && (pcb.unsent != nullptr || pcb.unacked != nullptr || (pcb.flags & TF_CLOSEPEND) != 0);
 }
@@ -99,6 +105,9 @@ void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings*
 }
 
 void settle() {
+    if (stack.busy) // out of a callback: who called lwIP settles
+        return;
+    const Busy busy;
     netif_poll_all();
     if (stack.wire != nullptr)
         stack.wire->batch_done();
@@ -112,6 +121,7 @@ pbuf* make_frame(std::uint16_t length) {
 }
 
 void frame_arrived(pbuf* frame) {
+    const Busy busy;
     stack.last_traffic = monotonic_now();
     ++stack.counters.received_frames;
     stack.counters.received_bytes += frame->tot_len;
@@ -150,6 +160,7 @@ abi::Deadline next_timer() {
 }
 
 void run_timers() {
+    const Busy busy;
     const std::uint64_t now = monotonic_now();
     if (now >= stack.last_tcp + TCP_TMR_INTERVAL * millisecond) {
         stack.last_tcp = now;

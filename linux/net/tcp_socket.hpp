@@ -54,6 +54,7 @@ private:
     std::size_t copy_queued(std::span<std::byte> to);
     void consume(std::size_t count);
     void compact();
+    void acknowledge();
 
     // What lwIP calls; the first argument is the socket. signed char: err_t.
     static signed char on_accept(void* self, tcp_pcb* pcb, signed char error);

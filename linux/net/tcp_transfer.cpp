@@ -144,6 +144,15 @@ void TcpSocket::consume(std::size_t count) {
     }
 }
 
+// The program wants more before it answers anything: a delayed acknowledgement would only hold back a peer that sends small pieces (Nagle's rule).
+void TcpSocket::acknowledge() {
+    if (pcb_ == nullptr || state_ != State::connected || (pcb_->flags & TF_ACK_DELAY) == 0)
+        return;
+    tcp_ack_now(pcb_);
+    (void)tcp_output(pcb_);
+    net::settle();
+}
+
 LinuxResult<std::size_t> TcpSocket::receive(ReceiveRequest& request) {
     if ((request.flags & message_flag::out_of_band) != 0)
         return fail(Errno::EINVAL); // none is there
@@ -155,6 +164,8 @@ LinuxResult<std::size_t> TcpSocket::receive(ReceiveRequest& request) {
     if (state_ == State::listening || (state_ == State::fresh && error_ == Errno{0}))
         return fail(Errno::ENOTCONN);
     while (done < request.data.size()) {
+        if (bytes_ == 0)
+            acknowledge();
         if (bytes_ != 0) {
             const std::size_t count = copy_queued(request.data.subspan(done));
             done += count;
@@ -190,6 +201,8 @@ LinuxResult<std::size_t> TcpSocket::receive(ReceiveRequest& request) {
 // --- readiness (as Linux' tcp_poll)
 
 std::uint32_t TcpSocket::poll() {
+    if (bytes_ == 0)
+        acknowledge();
     std::uint32_t events = error_ != Errno{0} ? poll_event::error : 0;
     switch (state_) {
     case State::listening: return pending_.empty() ? events : events | poll_event::readable;

@@ -1,6 +1,5 @@
 #include "linux/net/test_support.hpp"
 
-#include "linux/fs/anonymous.hpp"
 #include "linux/ipc/clock.hpp"
 
 namespace personality {
@@ -20,9 +19,6 @@ LinuxResult<void> block(WaitQueue&, abi::Deadline deadline) {
 }
 
 std::uint64_t monotonic_now() { return now; }
-std::uint64_t next_anonymous_inode() { return 1; }
-void anonymous_stat(KernelStat&, std::uint64_t, std::uint32_t) {}
-UnixCredentials current_unix_credentials() { return {1, 0, 0}; }
 
 namespace net::test {
 
