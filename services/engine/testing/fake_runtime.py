@@ -8,6 +8,8 @@ It needs root, and isolates nothing: it is for tests of the engine alone.
 
 import array
 import atexit
+import ctypes
+import faulthandler
 import fcntl
 import hashlib
 import os
@@ -29,6 +31,9 @@ TAGS = {name: number for number, name in enumerate(
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
 BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 17, 20, 22
 EXITED = 1
+
+
+LIBC = ctypes.CDLL(None)
 
 
 class Refused(Exception):
@@ -81,6 +86,7 @@ class Sandbox:
         self.folder = os.path.join(runtime.scratch, f"sandbox-{identity}")
         self.root = os.path.join(self.folder, "root")
         self.layers = []
+        self.mounted = False
         self.process = None
         self.master = None
         self.ours = {}    # ends of the streams that the program gets
@@ -88,13 +94,18 @@ class Sandbox:
         os.makedirs(self.folder)
 
     def mount(self):
-        if os.path.isdir(self.root):
+        if self.mounted:
             return
         if not self.layers:
             raise Refused(BAD_STATE, "a sandbox without layers")
-        shutil.copytree(self.layers[0], self.root, symlinks=True) if len(self.layers) > 1 else subprocess.run(["cp", "-a", self.layers[0], self.root], check=True)
-        for layer in self.layers[1:]:
-            subprocess.run(["cp", "-a", layer + "/.", self.root], check=True)
+        folders = {name: os.path.join(self.folder, name) for name in ("upper", "work", "root")}
+        for folder in folders.values():
+            os.makedirs(folder, exist_ok=True)
+        options = f"lowerdir={':'.join(reversed(self.layers))},upperdir={folders['upper']},workdir={folders['work']}"
+        if LIBC.mount(b"overlay", self.root.encode(), b"overlay", 0, options.encode()) != 0:
+            for layer in self.layers:
+                subprocess.run(["cp", "-a", layer + "/.", self.root], check=True)
+        self.mounted = True
         for folder in ("dev", "proc", "sys", "tmp"):
             os.makedirs(os.path.join(self.root, folder), exist_ok=True)
         for name, minor in (("null", 3), ("zero", 5), ("urandom", 9)):
@@ -249,6 +260,7 @@ class Sandbox:
                 pass
             process.wait()
         self.drop_streams()
+        LIBC.umount2(self.root.encode(), 2)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -258,7 +270,7 @@ class Runtime:
         self.arrived = threading.Condition(self.lock)
         self.verbose = verbose
         self.scratch = tempfile.mkdtemp(prefix="fake-runtime-")
-        atexit.register(shutil.rmtree, self.scratch, True)
+        atexit.register(self.clean)
         self.sandboxes = {}
         self.layers = {}
         self.events = []
@@ -271,6 +283,11 @@ class Runtime:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(self.path)
         self.listener.listen(64)
+
+    def clean(self):
+        for sandbox in list(self.sandboxes.values()):
+            sandbox.destroy()
+        shutil.rmtree(self.scratch, True)
 
     def event(self, sandbox, kind, detail):
         with self.lock:
@@ -388,6 +405,7 @@ class Runtime:
 
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     runtime = Runtime(sys.argv[1], "--verbose" in sys.argv)
     print("ready", flush=True)

@@ -96,15 +96,15 @@ public:
             throw ImageError(404, "No such image: " + normalize_name(reference));
         Removed removed;
         Image& image = found->second;
-        const bool used = std::find(in_use.begin(), in_use.end(), image.id) != in_use.end();
-        if (used && !force)
-            throw ImageError(409, "conflict: unable to remove repository reference \"" + std::string(reference) + "\" (must force)");
         const std::string name = normalize_name(reference);
         if (std::find(image.names.begin(), image.names.end(), name) != image.names.end() && image.names.size() > 1) {
             std::erase(image.names, name);
             removed.untagged.push_back(name);
             return removed;
         }
+        const bool used = std::find(in_use.begin(), in_use.end(), image.id) != in_use.end();
+        if (used && !force)
+            throw ImageError(409, "conflict: unable to remove repository reference \"" + std::string(reference) + "\" (must force)");
         removed.untagged = image.names;
         removed.deleted.push_back(image.id);
         images_.erase(found);

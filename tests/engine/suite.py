@@ -1,0 +1,304 @@
+"""The Docker Engine API on this machine: the stock CLI against the engine over a runtime made of the machine's own processes (needs root)."""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from image import busybox
+from xt import docker, paths
+from xt.suites import free_ports
+
+ENGINE = os.path.join(paths.SERVICES, "testing", "engine-testing")
+RUNTIME = os.path.join(paths.TOP, "services", "engine", "testing", "fake_runtime.py")
+
+
+class Bench:
+    """An engine with its runtime."""
+
+    def __init__(self, folder):
+        if not os.path.exists(ENGINE):
+            raise AssertionError(f"{ENGINE} is not built")
+        if os.geteuid() != 0:
+            raise AssertionError("the runtime for tests needs root")
+        self.port = free_ports(1)[0]
+        archive = os.path.join(folder, "busybox.tar")
+        busybox.make(archive)
+        channels = os.path.join(folder, "channels")
+        environment = {**os.environ, "THEMELIOS_CHANNELS": channels, "THEMELIOS_TEST_STORE": os.path.join(folder, "store")}
+        self.log = open(os.path.join(paths.BUILD, "test-logs", "engine.log"), "wb")
+        self.runtime = subprocess.Popen([sys.executable, RUNTIME, channels], stdout=subprocess.PIPE, stderr=self.log)
+        assert self.runtime.stdout.readline() == b"ready\n", "the runtime did not start"
+        self.engine = subprocess.Popen([ENGINE, "--address", "127.0.0.1", "--port", str(self.port), archive], env=environment, stderr=subprocess.PIPE)
+        for line in self.engine.stderr:
+            self.log.write(line)
+            if b"answers on port" in line:
+                break
+        else:
+            raise AssertionError("the engine did not start")
+        # Its later lines must not fill the pipe.
+        threading.Thread(target=shutil.copyfileobj, args=(self.engine.stderr, self.log), daemon=True).start()
+
+    def close(self):
+        for process in (self.engine, self.runtime):
+            process.terminate()
+            process.wait()
+
+    def docker(self, *words, data=None, timeout=120):
+        return subprocess.run(docker.words(self.port, words), capture_output=True, input=data, stdin=subprocess.DEVNULL if data is None else None,
+                              env=docker.environment(), timeout=timeout)
+
+    def good(self, *words, **options):
+        result = self.docker(*words, **options)
+        assert result.returncode == 0, f"docker {' '.join(words)}: {result.returncode}: {result.stderr.decode()}"
+        return result.stdout.decode(errors="replace").strip()
+
+    def background(self, *words):
+        return subprocess.Popen(docker.words(self.port, words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=docker.environment())
+
+    def http(self, method, path, body=None, headers=None):
+        """(status, JSON or text)"""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=body, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                status, text = response.status, response.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text.decode(errors="replace")
+
+    def figures(self):
+        """Descriptors and resident KiB of the engine."""
+        with open(f"/proc/{self.engine.pid}/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[1])
+        return len(os.listdir(f"/proc/{self.engine.pid}/fd")), pages * 4
+
+
+def _equal(got, want):
+    assert got == want, f"want {want!r}, got {got!r}"
+
+
+def _basics(b):
+    assert "ThemeliOS" in b.good("version")
+    assert "Storage Driver: erofs" in b.good("info")
+    assert "busybox" in b.good("images")
+    _equal(b.good("ps", "-aq"), "")
+    _equal(b.good("run", "--rm", "busybox", "echo", "hello"), "hello")
+    _equal(b.docker("run", "--rm", "busybox", "sh", "-c", "exit 7").returncode, 7)
+    _equal(b.good("run", "-i", "--rm", "busybox", "cat", data=b"abc"), "abc")
+    both = b.docker("run", "--rm", "busybox", "sh", "-c", "echo out; echo err >&2")
+    _equal((both.stdout, both.stderr), (b"out\n", b"err\n"))
+    _equal(b.good("ps", "-aq"), "")
+
+
+def _failures(b):
+    for program, code, text in (("/nonexistent", 127, b"no such file or directory"), ("nosuch", 127, b"executable file not found in $PATH"), ("/etc/passwd", 126, b"permission denied")):
+        result = b.docker("run", "--rm", "busybox", program)
+        _equal(result.returncode, code)
+        assert text in result.stderr, result.stderr
+    assert b"No such image: nosuch:latest" in b.docker("image", "inspect", "nosuch").stderr
+    _equal(b.docker("run", "nosuch", "true").returncode, 125)
+    for words, text in ((["-v", "/tmp:/x"], b"HostConfig.Binds"), (["--network", "host"], b"network mode"), (["--privileged"], b"HostConfig.Privileged"),
+                        (["--health-cmd", "true"], b"Healthcheck"), (["--network", "nosuch"], b"network nosuch not found")):
+        result = b.docker("run", *words, "busybox", "true")
+        assert result.returncode == 125 and text in result.stderr, result.stderr
+    _equal(b.good("ps", "-aq"), "")
+
+
+def _large_stream(b):
+    data = os.urandom(1 << 20) * 100
+    result = b.docker("run", "-i", "--rm", "busybox", "cat", data=data)
+    _equal(hashlib.sha256(result.stdout).hexdigest(), hashlib.sha256(data).hexdigest())
+
+
+def _life(b):
+    b.good("run", "-d", "--name", "life", "-p", "18080:80", "-l", "a=b", "busybox", "sleep", "1000")
+    assert "18080->80/tcp" in b.good("ps", "--filter", "label=a=b")
+    assert b"port is already allocated" in b.docker("run", "-d", "-p", "18080:80", "busybox", "true").stderr
+    assert b'Conflict. The container name "/life" is already in use' in b.docker("create", "--name", "life", "busybox").stderr
+    b.good("rename", "life", "life2")
+    assert b"container is running" in b.docker("rm", "life2").stderr
+    b.good("stop", "life2")
+    _equal(b.good("inspect", "life2", "--format", "{{.State.Status}} {{.State.ExitCode}}"), "exited 143")
+    _equal(b.good("wait", "life2"), "143")
+    b.good("start", "life2")
+    b.good("kill", "life2")
+    _equal(b.good("wait", "life2"), "137")
+    assert b"is not running" in b.docker("kill", "life2").stderr
+    b.good("restart", "life2")
+    _equal(b.good("ps", "--format", "{{.Names}} {{.State}}"), "life2 running")
+    b.good("rm", "-f", "life2")
+    assert b"No such container: life2" in b.docker("start", "life2").stderr
+
+
+def _wait_conditions(b):
+    b.good("run", "-d", "--rm", "--name", "waited", "busybox", "sleep", "1000")
+    waits = [b.background("wait", "waited")]
+    request = urllib.request.Request(f"http://127.0.0.1:{b.port}/containers/waited/wait?condition=removed", method="POST")
+    with urllib.request.urlopen(request, timeout=60) as removed:
+        # The head came although the container runs.
+        _equal(removed.status, 200)
+        b.good("kill", "waited")
+        _equal(json.loads(removed.read())["StatusCode"], 137)
+    for each in waits:
+        _equal(each.communicate(timeout=60)[0], b"137\n")
+    _equal(b.http("POST", "/containers/waited/wait")[0], 404)
+
+
+def _logs(b):
+    script = "echo one; echo three; read x; echo $x"
+    b.good("run", "-d", "-i", "--name", "logged", "busybox", "sh", "-c", script)
+    follow = b.background("logs", "-f", "logged")
+    # Each line that was followed is in the log.
+    _equal(follow.stdout.readline(), b"one\n")
+    _equal(follow.stdout.readline(), b"three\n")
+    _equal(b.good("logs", "--tail", "1", "logged"), "three")
+    stamped = b.good("logs", "-t", "--tail", "1", "logged").split(" ")
+    assert stamped[0].endswith("Z") and stamped[1] == "three", stamped
+    _equal(b.good("logs", "--since", "2099-01-01T00:00:00Z", "logged"), "")
+    attached = subprocess.Popen(docker.words(b.port, ["attach", "logged"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=docker.environment())
+    _equal(attached.communicate(b"four\n", timeout=60)[0], b"four\n")
+    _equal(follow.communicate(timeout=60), (b"four\n", b""))
+    _equal(b.good("logs", "logged"), "one\nthree\nfour")
+    b.good("rm", "logged")
+    b.good("run", "--name", "errors", "busybox", "sh", "-c", "echo two >&2; echo three")
+    both = b.docker("logs", "errors")
+    _equal((both.stdout, both.stderr), (b"three\n", b"two\n"))
+    b.good("rm", "errors")
+
+
+def _terminal(b):
+    _equal(b.good("run", "--rm", "-t", "busybox", "sh", "-c", "test -t 0 && test -t 1 && echo terminal"), "terminal")
+
+
+def _events(b):
+    events = b.background("events", "--filter", "type=container", "--format", "{{.Action}}")
+    b.good("create", "--name", "seen", "busybox", "true")
+    b.good("start", "-a", "seen")
+    b.good("rm", "seen")
+    past = b.good("events", "--since", "1", "--until", str(int(time.time()) + 1), "--filter", "container=seen", "--format", "{{.Action}}").split()
+    _equal(past, ["create", "attach", "start", "die", "destroy"])
+    # The listener came before some of them, and sees whatever comes now.
+    b.good("create", "--name", "last", "busybox", "true")
+    b.good("rm", "last")
+    lines = iter(events.stdout.readline, b"")
+    assert any(line == b"destroy\n" for line in lines), "no event was streamed"
+    events.kill()
+    events.communicate()
+
+
+def _parallel(b):
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        results = list(pool.map(lambda n: b.good("run", "--rm", "busybox", "echo", str(n)), range(50)))
+    _equal(results, [str(n) for n in range(50)])
+    _equal(b.good("ps", "-aq"), "")
+
+
+def _no_growth(b, count):
+    for _ in range(20):
+        b.good("run", "--rm", "busybox", "true")
+    before = b.figures()
+    for _ in range(count):
+        b.good("run", "--rm", "busybox", "true")
+    after = b.figures()
+    assert after[0] <= before[0] + 2, f"descriptors: {before[0]}, then {after[0]}"
+    assert after[1] <= before[1] + 2048, f"resident KiB: {before[1]}, then {after[1]}"
+
+
+def _malformed(b):
+    create = "/containers/create"
+    for body, status in ((b"", 400), (b"{", 400), (b"[]", 400), (b'{"Image": 3}', 400), (b'{"Image":"busybox","Cmd":[1]}', 400), (b'{"Image":"busybox","HostConfig":[]}', 400),
+                         (b"[" * 100000, 400), (b'{"Image":"' + b"x" * (5 << 20) + b'"}', 413), (b'{"Image":"busybox","HostConfig":{"Memory":-1}}', 400),
+                         (b'{"Image":"busybox","HostConfig":{"Memory":1e300}}', 400), (b'{"Image":"busybox","HostConfig":{"Memory":1024}}', 400),
+                         (b'{"Image":"busybox","HostConfig":{"PortBindings":{"99999/tcp":[]}}}', 400), (b'{"Image":"b\\u0000x"}', 400), (b'{"Image":"BAD NAME"}', (400, 404))):
+        got, answer = b.http("POST", create, body, {"Content-Type": "application/json"})
+        assert got == status or (isinstance(status, tuple) and got in status), f"{body[:60]}: want {status}, got {got} {answer}"
+        assert answer["message"], answer
+    for method, path, status in (("GET", "/v1.9/info", 400), ("GET", "/v9.99/info", 400), ("GET", "/nosuch", 404), ("GET", "/containers/%zz/json", 400), ("GET", "/containers/json?filters=x", 400),
+                                 ("GET", "/containers/json?filters=%7B%22no%22%3A%5B%22x%22%5D%7D", 400), ("GET", "/containers/json?limit=x", 400), ("PUT", "/containers/json", 405),
+                                 ("POST", "/containers/nosuch/start", 404), ("POST", "/containers/nosuch/exec", 501), ("GET", "/swarm", 501), ("POST", "/images/create?fromImage=x", 501),
+                                 ("GET", "/containers/nosuch/logs", 404)):
+        got, answer = b.http(method, path)
+        _equal((method, path, got), (method, path, status))
+        assert answer["message"], answer
+    for raw in (b"\r\n\r\n", b"GARBAGE\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n", b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
+        with socket.create_connection(("127.0.0.1", b.port), timeout=60) as connection:
+            with contextlib.suppress(OSError):
+                connection.sendall(raw)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+    _equal(b.good("run", "--rm", "busybox", "echo", "alive"), "alive")
+
+
+def _old_clients(b):
+    """Without an upgrade, without a version, with HTTP/1.0."""
+    status, made = b.http("POST", "/containers/create", json.dumps({"Image": "busybox", "Cmd": ["echo", "plain"]}).encode(), {"Content-Type": "application/json"})
+    _equal(status, 201)
+    with socket.create_connection(("127.0.0.1", b.port), timeout=60) as connection:
+        connection.sendall(f"POST /containers/{made['Id']}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        head = connection.recv(65536)
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n") and b"application/vnd.docker" in head, head
+        _equal(b.http("POST", f"/containers/{made['Id']}/start")[0], 204)
+        rest = head.split(b"\r\n\r\n", 1)[1]
+        while data := connection.recv(65536):
+            rest += data
+    _equal(rest, b"\x01\0\0\0\0\0\0\x06plain\n")
+    with socket.create_connection(("127.0.0.1", b.port), timeout=60) as connection:
+        connection.sendall(f"GET /containers/{made['Id']}/logs?stdout=1 HTTP/1.0\r\n\r\n".encode())
+        rest = b""
+        while data := connection.recv(65536):
+            rest += data
+    assert rest.endswith(b"\r\n\r\n\x01\0\0\0\0\0\0\x06plain\n"), rest
+    _equal(b.http("DELETE", f"/containers/{made['Id']}")[0], 204)
+
+
+def _images(b):
+    b.good("tag", "busybox", "bb:2")
+    _equal(b.good("images", "-q", "bb:2"), b.good("images", "-q", "busybox"))
+    _equal(b.good("rmi", "bb:2"), "Untagged: bb:2")
+    refused = b.docker("load", data=b"no archive" * 1000)
+    assert refused.returncode == 1 and b"invalid archive" in refused.stderr, refused.stderr
+
+
+def _node(b):
+    status, figures = b.http("GET", "/themelios/node")
+    _equal(status, 200)
+    for name in ("version", "cpus", "free_pages", "table_pages", "objects", "restarts", "missing_calls"):
+        assert name in figures, f"{name} is missing in {figures}"
+
+
+def cases(context):
+    folder = tempfile.mkdtemp(prefix="engine-suite-")
+    bench = None
+
+    def on_bench(function, *arguments):
+        def run():
+            nonlocal bench
+            if bench is None:
+                bench = Bench(folder)
+            function(bench, *arguments)
+        return run
+
+    try:
+        for name, function, *arguments in (("basics", _basics), ("failures", _failures), ("100 MiB through standard input and output", _large_stream), ("life cycle", _life),
+                                           ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
+                                           ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("old clients", _old_clients),
+                                           ("images", _images), ("figures of the node", _node)):
+            yield name, on_bench(function, *arguments)
+    finally:
+        if bench is not None:
+            bench.close()
+        shutil.rmtree(folder, ignore_errors=True)
