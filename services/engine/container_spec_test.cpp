@@ -1,0 +1,121 @@
+#include "services/engine/container_spec.hpp"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "services/engine/error.hpp"
+
+namespace engine {
+namespace {
+
+ContainerSpec parse(const std::string& text) { return parse_container_spec(Json::parse(text)); }
+
+// The status and sentence with which a body is refused; "" where it is not.
+std::string refusal(const std::string& text) {
+    try {
+        parse(text);
+        return "";
+    } catch (const ApiError& error) {
+        EXPECT_EQ(error.status, 400);
+        return error.what();
+    }
+}
+
+std::string with_host(const std::string& host) { return R"({"Image":"busybox","HostConfig":)" + host + "}"; }
+
+TEST(ContainerSpec, TakesWhatTheCommandLineClientSends) {
+    const ContainerSpec spec = parse(R"({"Hostname":"","User":"1:1","AttachStdout":true,"Tty":false,"OpenStdin":true,"StdinOnce":true,"Env":["A=1"],"Cmd":["true"],"Image":"alpine",
+        "ExposedPorts":{"80/tcp":{}},"Volumes":{},"Entrypoint":null,"OnBuild":null,"Labels":{"x":"y"},"HostConfig":{"Binds":null,"LogConfig":{"Type":"","Config":{}},"NetworkMode":"default",
+        "PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"8080"}]},"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"AutoRemove":true,"ConsoleSize":[24,80],"Dns":[],"Memory":67108864,
+        "NanoCpus":1500000000,"MemorySwappiness":-1,"OomKillDisable":false,"PidsLimit":0,"MaskedPaths":null},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}})");
+    EXPECT_EQ(spec.command, std::vector<std::string>{"true"});
+    EXPECT_TRUE(spec.auto_remove && spec.open_stdin && spec.stdin_once && !spec.terminal && spec.network);
+    EXPECT_EQ(spec.memory_bytes, 67108864U);
+    EXPECT_EQ(spec.nano_cpus, 1500000000U);
+    EXPECT_EQ(spec.rows, 24);
+    EXPECT_EQ(spec.columns, 80);
+    ASSERT_EQ(spec.publish.size(), 1U);
+    EXPECT_EQ(spec.publish[0].node_port, 8080);
+    EXPECT_EQ(spec.publish[0].container.number, 80);
+    EXPECT_TRUE(spec.warnings.empty());
+}
+
+TEST(ContainerSpec, NamesTheSettingThatItRefuses) {
+    for (const char* name : {"Binds", "Mounts", "Devices", "DeviceRequests", "CapAdd", "CapDrop", "SecurityOpt", "VolumesFrom", "Ulimits", "Dns", "Links", "GroupAdd", "SomethingNew"})
+        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":["x"]})")), "HostConfig." + std::string(name) + " is not supported by this node");
+    for (const char* name : {"Privileged", "ReadonlyRootfs", "Init"})
+        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":true})")), "HostConfig." + std::string(name) + " is not supported by this node");
+    EXPECT_EQ(refusal(with_host(R"({"Privileged":false,"Binds":[],"Tmpfs":{},"PidMode":""})")), "");
+    EXPECT_EQ(refusal(R"({"Image":"x","Volumes":{"/data":{}}})"), "Volumes is not supported by this node");
+    EXPECT_EQ(refusal(R"({"Image":"x","Healthcheck":{"Test":["CMD","true"]}})"), "Healthcheck is not supported by this node");
+    EXPECT_EQ(refusal(R"({"Image":"x","Healthcheck":{"Test":["NONE"]}})"), "");
+}
+
+TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
+    for (const char* text : {R"({})", R"({"Image":""})", R"({"Image":3})", R"({"Image":"x","Cmd":[3]})", R"({"Image":"x","Env":["=1"]})", R"({"Image":"x","Env":[""]})",
+                             R"({"Image":"x","Labels":[]})", R"({"Image":"x","Labels":{"a":1}})", R"({"Image":"x","Tty":"yes"})", R"({"Image":"x","WorkingDir":"rel"})",
+                             R"({"Image":"x","Hostname":"a b"})", R"({"Image":"x","StopSignal":"NOPE"})", R"({"Image":"x","ExposedPorts":{"0":{}}})", R"({"Image":"x","HostConfig":3})"})
+        EXPECT_NE(refusal(text), "") << text;
+    for (const char* host : {R"({"Memory":-1})", R"({"Memory":1})", R"({"Memory":1.5})", R"({"Memory":18446744073709551615})", R"({"NanoCpus":-1})", R"({"NanoCpus":1,"CpuQuota":1})",
+                             R"({"PortBindings":{"80/sctp":[]}})", R"({"PortBindings":{"80":[{"HostPort":"70000"}]}})", R"({"PortBindings":{"80":[3]}})", R"({"PortBindings":{"80":{}}})",
+                             R"({"PortBindings":{"80":[{"HostIp":"10.0.0.1","HostPort":"1"}]}})", R"({"NetworkMode":"host"})", R"({"NetworkMode":"container:x"})",
+                             R"({"NetworkMode":"none","PortBindings":{"80":[{}]}})", R"({"RestartPolicy":{"Name":"sometimes"}})", R"({"RestartPolicy":{"Name":"always","MaximumRetryCount":1}})",
+                             R"({"RestartPolicy":{"Name":"always"},"AutoRemove":true})", R"({"LogConfig":{"Type":"syslog"}})", R"({"LogConfig":{"Type":"local","Config":{"max-size":"x"}}})"})
+        EXPECT_NE(refusal(with_host(host)), "") << host;
+}
+
+TEST(ContainerSpec, MergesTheImage) {
+    const Json image = Json::parse(R"({"config":{"Env":["PATH=/bin","A=image","B=image"],"Cmd":["sh"],"Entrypoint":["/entry"],"WorkingDir":"/w","User":"u","Labels":{"l":"image","m":"image"},
+        "ExposedPorts":{"80/tcp":{}},"StopSignal":"SIGQUIT"}})");
+    ContainerSpec spec = parse(R"({"Image":"x","Env":["A=mine"],"Labels":{"l":"mine"}})");
+    apply_image(spec, image);
+    EXPECT_EQ(spec.arguments(), (std::vector<std::string>{"/entry", "sh"}));
+    EXPECT_EQ(spec.environment, (std::vector<std::string>{"A=mine", "PATH=/bin", "B=image"}));
+    EXPECT_EQ(spec.labels, (std::map<std::string, std::string>{{"l", "mine"}, {"m", "image"}}));
+    EXPECT_EQ(spec.directory, "/w");
+    EXPECT_EQ(spec.user, "u");
+    EXPECT_EQ(spec.stop_signal, "SIGQUIT");
+    EXPECT_EQ(spec.exposed.size(), 1U);
+
+    ContainerSpec other = parse(R"({"Image":"x","Cmd":["a"],"HostConfig":{"PublishAllPorts":true}})");
+    apply_image(other, image);
+    EXPECT_EQ(other.arguments(), (std::vector<std::string>{"/entry", "a"}));
+    ASSERT_EQ(other.publish.size(), 1U);
+    EXPECT_EQ(other.publish[0].node_port, 0);
+
+    // An entry point of the client's own drops the image's command; [""] clears the entry point.
+    ContainerSpec own = parse(R"({"Image":"x","Entrypoint":["e"]})");
+    apply_image(own, image);
+    EXPECT_EQ(own.arguments(), std::vector<std::string>{"e"});
+    ContainerSpec nothing = parse(R"({"Image":"x","Entrypoint":[""]})");
+    EXPECT_THROW(apply_image(nothing, image), ApiError);
+}
+
+TEST(ContainerSpec, SurvivesDamagedImages) {
+    for (const char* text : {R"({"config":3})", R"({"config":{"Cmd":[1]}})", R"({"config":{"Env":{}}})", R"({})"}) {
+        ContainerSpec spec = parse(R"({"Image":"x"})");
+        EXPECT_THROW(apply_image(spec, Json::parse(text)), ApiError) << text;
+    }
+}
+
+TEST(ContainerSpec, ReadsSignals) {
+    EXPECT_EQ(parse_signal("SIGTERM"), 15);
+    EXPECT_EQ(parse_signal("term"), 15);
+    EXPECT_EQ(parse_signal("9"), 9);
+    EXPECT_EQ(parse_signal("WINCH"), 28);
+    EXPECT_EQ(parse_signal("SYS"), 31);
+    for (const char* text : {"", "SIG", "0", "65", "-1", "FOO", "TERMX"})
+        EXPECT_THROW(parse_signal(text), ApiError) << text;
+}
+
+TEST(ContainerSpec, LimitsItsLogToMemory) {
+    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"none"}})")).log_limit, 0U);
+    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"10k"}}})")).log_limit, 10240U);
+    const std::size_t most = parse(with_host("{}")).log_limit;
+    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"900g"}}})")).log_limit, most);
+    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"18446744073709551615g"}}})")).log_limit, most);
+}
+
+} // namespace
+} // namespace engine
