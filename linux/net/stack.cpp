@@ -88,10 +88,8 @@ void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings*
     random().seed(secret);
     lwip_init();
     UdpSocket::watch_errors();
-    // What never leaves the sandbox needs no checksums.
-    netif* loopback = netif_find("lo0");
-    if (loopback != nullptr)
-        NETIF_SET_CHECKSUM_CTRL(loopback, NETIF_CHECKSUM_DISABLE_ALL);
+    // The loopback interface is the only one so far: what never leaves the sandbox needs no checksums.
+    NETIF_SET_CHECKSUM_CTRL(netif_list, NETIF_CHECKSUM_DISABLE_ALL);
     stack.wire = wire;
     stack.last_traffic = stack.last_tcp = stack.last_second = monotonic_now();
     if (settings == nullptr)

@@ -11,9 +11,11 @@
 #include "linux/fs/root.hpp"
 #include "linux/calls/table.hpp"
 #include "linux/memory/user_word.hpp"
+#include "linux/net/link.hpp"
 #include "linux/sandbox/configuration.hpp"
 #include "linux/task/guest_loop.hpp"
 
+#include <array>
 #include <new>
 
 namespace personality {
@@ -67,6 +69,10 @@ LinuxResult<void> run() {
         const SandboxLock lock;
         TRY(make_root(layers, options));
     }
+    std::array<std::byte, 32> secret;
+    random_bytes(secret);
+    if (!net::start(secret, nullptr, {})) // the loopback interface
+        return fail(Errno::ENOMEM);
     FirstProgram first;
     std::string_view rest = native::argument("program");
     while (!rest.empty()) {
