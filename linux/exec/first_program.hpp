@@ -21,4 +21,7 @@ LinuxResult<void> start_first_program(FirstProgram& program);
 // Called, with the sandbox lock held, when process 1 has ended; given by linux/sandbox. `status` as wait4 shows it.
 void first_program_ended(std::uint32_t status);
 
+// Called, with the sandbox lock held, when no task is left.
+void last_task_ended();
+
 } // namespace personality

@@ -1,6 +1,12 @@
 // What the launch record gave this sandbox: fixed from the start on.
 #pragma once
 #include "abi/types.hpp"
+#include "lib/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
 
 namespace personality {
 
@@ -8,8 +14,14 @@ struct Configuration {
     abi::Handle quota = abi::no_handle; // charged for all guest memory
     abi::Handle budget = abi::no_handle;
     bool fused = false;                 // one page-table root: faster, for a sandbox that needs no protection from itself
+    bool network = false;               // has an Ethernet interface; else loopback alone
+    std::uint32_t address = 0, gateway = 0, name_server = 0; // IPv4, as they travel
+    std::uint64_t mac = 0;
+    std::string_view hostname = "sandbox";
 };
 
 const Configuration& configuration();
+// Reads the handles and the TLV records (tags of abi/runtime.hpp) that the program was started with. Once, before anything else. Errors: not_found, bad_argument.
+base::Result<void> read_configuration();
 
 } // namespace personality

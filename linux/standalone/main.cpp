@@ -108,6 +108,8 @@ void first_program_ended(std::uint32_t status) {
     native::futex_wake(&ended, 1);
 }
 
+void last_task_ended() {}
+
 void random_bytes(std::span<std::byte> to) {
     static constinit std::uint64_t state = 0x9e3779b97f4a7c15;
     for (std::byte& byte : to) {

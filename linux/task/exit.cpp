@@ -141,6 +141,8 @@ void exit_task(Task& task) {
             become_zombie(process);
         else
             process.child_events.wake(); // exec waits for its siblings
+        if (task_count() == 0)
+            last_task_ended();
         task.release(); // the thread's own reference; `current` is not used any more
     }
     native::leave_thread();

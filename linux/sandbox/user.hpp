@@ -1,0 +1,17 @@
+// Who a program runs as: "uid[:gid]", or names of the image's /etc/passwd and /etc/group, as `docker run --user` takes them.
+#pragma once
+#include "linux/fs/path.hpp"
+#include "linux/task/credentials.hpp"
+
+#include <string_view>
+
+namespace personality {
+
+struct User {
+    Credentials credentials;
+    char home[256] = "/"; // NUL-terminated
+};
+// An empty text is root. Sandbox lock held. Errors: ENOENT (no such name), ENOMEM.
+LinuxResult<User> find_user(const PathContext& context, std::string_view text);
+
+} // namespace personality
