@@ -213,12 +213,13 @@ LinuxResult<void> TcpSocket::connect(const SocketAddress& address) {
     if (state_ == State::connecting && !waits(0))
         return fail(Errno::EALREADY);
     if (state_ == State::fresh) {
+        if (error_ != Errno{0})
+            return fail(take_error()); // of the attempt before
         if (wanted.address == inet::any)
             wanted.address = inet::loopback;
         if (wanted.address == inet::broadcast || inet::is_multicast(wanted.address))
             return fail(Errno::ENETUNREACH);
         TRY(need_pcb());
-        error_ = Errno{0};
         const ip_addr_t ip{wanted.address};
         state_ = State::connecting;
         if (const err_t error = tcp_connect(pcb_, &ip, wanted.port, on_connected); error != ERR_OK) {
@@ -228,8 +229,8 @@ LinuxResult<void> TcpSocket::connect(const SocketAddress& address) {
         bound_ = true;
         note_addresses();
         net::settle();
-        if (state_ == State::connecting && !waits(0))
-            return fail(Errno::EINPROGRESS);
+        if (!waits(0))
+            return fail(Errno::EINPROGRESS); // also where the answer is there already: programs expect to poll
     }
     const abi::Deadline deadline = send_deadline();
     while (state_ == State::connecting)
