@@ -1,4 +1,5 @@
-// Coroutines on the one event loop. All state of the engine belongs to that loop's thread; blocking calls go to worker threads by `offload`.
+// Coroutines on the one event loop. All state of the engine belongs to that loop's thread; blocking calls go to worker
+// threads by `offload`.
 #pragma once
 #include <chrono>
 #include <utility> // awaitable.hpp of Boost 1.74 needs it first
@@ -18,7 +19,8 @@ namespace asio = boost::asio;
 using asio::use_awaitable;
 using ErrorCode = boost::system::error_code;
 using Clock = std::chrono::steady_clock;
-template <class T = void> using Task = asio::awaitable<T>;
+template <class T = void>
+using Task = asio::awaitable<T>;
 
 // Wakes all that wait now. Waiters check their condition again: a signal has no memory.
 class Signal {
@@ -31,16 +33,15 @@ public:
         co_await timer_.async_wait(asio::redirect_error(use_awaitable, ignored));
     }
     // Waits until `condition()` holds; false where `deadline` came first.
-    template <class Condition> Task<bool> wait_until(Clock::time_point deadline, Condition condition) {
+    template <class Condition>
+    Task<bool> wait_until(Clock::time_point deadline, Condition condition) {
         asio::steady_timer alarm(timer_.get_executor());
         alarm.expires_at(deadline);
         alarm.async_wait([this](const ErrorCode& error) {
-            if (!error)
-                notify();
+            if (!error) notify();
         });
         while (!condition()) {
-            if (Clock::now() >= deadline)
-                co_return false;
+            if (Clock::now() >= deadline) co_return false;
             co_await wait();
         }
         co_return true;
@@ -70,8 +71,7 @@ public:
         AsyncMutex* mutex_;
     };
     Task<Guard> lock() {
-        while (held_)
-            co_await released_.wait();
+        while (held_) co_await released_.wait();
         held_ = true;
         co_return Guard(*this);
     }
@@ -81,11 +81,12 @@ private:
     Signal released_;
 };
 
-// Runs `function` on a worker thread; its result or exception comes back on the caller's loop. What it captures must outlive it.
-template <class Function> Task<std::invoke_result_t<Function>> offload(asio::thread_pool& pool, Function function) {
+// Runs `function` on a worker thread; its result or exception comes back on the caller's loop. What it captures must
+// outlive it.
+template <class Function>
+Task<std::invoke_result_t<Function>> offload(asio::thread_pool& pool, Function function) {
     using Value = std::invoke_result_t<Function>;
-    co_return co_await asio::co_spawn(
-        pool, [&function]() -> Task<Value> { co_return function(); }, use_awaitable);
+    co_return co_await asio::co_spawn(pool, [&function]() -> Task<Value> { co_return function(); }, use_awaitable);
 }
 
 } // namespace engine

@@ -28,12 +28,11 @@ Task<bool> Exchange::read_head() {
     parser_->body_limit(UINT64_MAX);
     ErrorCode error;
     co_await http::async_read_header(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
-    if (error == http::error::header_limit)
-        throw ApiError(431, "the head of the request is larger than 64 KiB");
-    if (error.category() == http::make_error_code(http::error::end_of_stream).category() && error != http::error::end_of_stream && error != http::error::partial_message)
+    if (error == http::error::header_limit) throw ApiError(431, "the head of the request is larger than 64 KiB");
+    if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message)
         throw bad_request("the request is damaged: " + error.message());
-    if (error)
-        co_return false;
+    if (error) co_return false;
     const auto& message = parser_->get();
     method_ = view(message.method_string());
     keep_alive_ = message.keep_alive();
@@ -46,7 +45,8 @@ void Exchange::read_target() { target_ = parse_target(view(parser_->get().target
 std::string_view Exchange::header(http::field name) const { return view(parser_->get()[name]); }
 
 Task<> Exchange::continue_if_expected() {
-    if (!std::exchange(body_started_, true) && boost::beast::iequals(parser_->get()[http::field::expect], "100-continue"))
+    if (!std::exchange(body_started_, true) &&
+        boost::beast::iequals(parser_->get()[http::field::expect], "100-continue"))
         co_await send("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -77,8 +77,7 @@ Task<std::string> Exchange::body(std::size_t limit) {
 Task<Json> Exchange::json_body(bool required) {
     const std::string text = co_await body();
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
-        if (required)
-            throw bad_request("got EOF while reading request body");
+        if (required) throw bad_request("got EOF while reading request body");
         co_return Json::object();
     }
     // The nesting of what a client sends is bounded before anything walks it.
@@ -88,12 +87,9 @@ Task<Json> Exchange::json_body(bool required) {
         return level < 64;
     };
     Json document = Json::parse(text, bounded, false);
-    if (document.is_discarded() || depth >= 64)
-        throw bad_request("invalid JSON in the request body");
-    if (document.is_null() && !required)
-        co_return Json::object();
-    if (!document.is_object())
-        throw bad_request("invalid JSON: the body is not an object");
+    if (document.is_discarded() || depth >= 64) throw bad_request("invalid JSON in the request body");
+    if (document.is_null() && !required) co_return Json::object();
+    if (!document.is_object()) throw bad_request("invalid JSON: the body is not an object");
     co_return document;
 }
 
@@ -104,20 +100,16 @@ std::size_t Exchange::read_body_blocking(char* buffer, std::size_t size) {
         body.size = size;
         ErrorCode error;
         http::read_some(socket_, buffer_, *parser_, error);
-        if (error && error != http::error::need_buffer)
-            throw bad_request("the body is damaged: " + error.message());
-        if (const std::size_t count = size - body.size; count > 0)
-            return count;
+        if (error && error != http::error::need_buffer) throw bad_request("the body is damaged: " + error.message());
+        if (const std::size_t count = size - body.size; count > 0) return count;
     }
     return 0;
 }
 
 Task<bool> Exchange::drain_body() {
-    if (!parser_ || parser_->is_done())
-        co_return true;
+    if (!parser_ || parser_->is_done()) co_return true;
     // A client that still waits for our word to go on sends no body.
-    if (!body_started_ && !parser_->get()[http::field::expect].empty())
-        co_return false;
+    if (!body_started_ && !parser_->get()[http::field::expect].empty()) co_return false;
     std::string piece(read_size, '\0');
     std::size_t total = 0;
     while (!parser_->is_done()) {
@@ -126,27 +118,27 @@ Task<bool> Exchange::drain_body() {
         body.size = piece.size();
         ErrorCode error;
         co_await http::async_read(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
-        if (error && error != http::error::need_buffer)
-            co_return false;
+        if (error && error != http::error::need_buffer) co_return false;
         total += piece.size() - body.size;
-        if (total > drain_limit)
-            co_return false;
+        if (total > drain_limit) co_return false;
     }
     co_return true;
 }
 
 std::string Exchange::head(int status, std::string_view type, std::string_view framing) const {
-    std::string text = "HTTP/1.1 " + std::to_string(status) + " " + std::string(view(http::obsolete_reason(static_cast<http::status>(status)))) + "\r\n";
-    text += "Api-Version: " + newest_version.text() + "\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: ThemeliOS/" THEMELIOS_VERSION " (linux)\r\n";
-    if (!type.empty())
-        text += "Content-Type: " + std::string(type) + "\r\n";
+    std::string text = "HTTP/1.1 " + std::to_string(status) + " " +
+                       std::string(view(http::obsolete_reason(static_cast<http::status>(status)))) + "\r\n";
+    text += "Api-Version: " + newest_version.text() +
+            "\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: ThemeliOS/" THEMELIOS_VERSION " (linux)\r\n";
+    if (!type.empty()) text += "Content-Type: " + std::string(type) + "\r\n";
     text += framing;
-    if (!keep_alive_)
-        text += "Connection: close\r\n";
+    if (!keep_alive_) text += "Connection: close\r\n";
     return text + "\r\n";
 }
 
-Task<> Exchange::send(std::string_view bytes) { co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), use_awaitable); }
+Task<> Exchange::send(std::string_view bytes) {
+    co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), use_awaitable);
+}
 
 Task<> Exchange::reply(int status, const Json& body) {
     co_await reply_text(status, "application/json", body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -155,8 +147,7 @@ Task<> Exchange::reply(int status, const Json& body) {
 Task<> Exchange::reply_text(int status, std::string_view type, std::string_view text) {
     answered_ = true;
     std::string all = head(status, type, "Content-Length: " + std::to_string(text.size()) + "\r\n");
-    if (method_ != "HEAD")
-        all += text;
+    if (method_ != "HEAD") all += text;
     co_await send(all);
 }
 
@@ -165,60 +156,56 @@ Task<> Exchange::reply_empty(int status) {
     co_await send(head(status, "", status == 204 || status == 304 ? "" : "Content-Length: 0\r\n"));
 }
 
-Task<> Exchange::reply_error(int status, const std::string& message) { co_await reply(status, Json{{"message", message}}); }
+Task<> Exchange::reply_error(int status, const std::string& message) {
+    co_await reply(status, Json{{"message", message}});
+}
 
 Task<> Exchange::begin_stream(int status, std::string_view type) {
     answered_ = true;
-    if (http_1_0_)
-        keep_alive_ = false;
+    if (http_1_0_) keep_alive_ = false;
     co_await send(head(status, type, http_1_0_ ? "" : "Transfer-Encoding: chunked\r\n"));
 }
 
 Task<> Exchange::write_piece(std::string_view bytes) {
-    if (bytes.empty())
-        co_return;
+    if (bytes.empty()) co_return;
     if (http_1_0_) {
         co_await send(bytes);
         co_return;
     }
     char size[24];
     const int count = std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
-    const std::array<asio::const_buffer, 3> parts{asio::buffer(size, static_cast<std::size_t>(count)), asio::buffer(bytes.data(), bytes.size()),
-                                                  asio::buffer("\r\n", 2)};
+    const std::array<asio::const_buffer, 3> parts{asio::buffer(size, static_cast<std::size_t>(count)),
+                                                  asio::buffer(bytes.data(), bytes.size()), asio::buffer("\r\n", 2)};
     co_await asio::async_write(socket_, parts, use_awaitable);
 }
 
 Task<> Exchange::end_stream() {
-    if (!http_1_0_)
-        co_await send("0\r\n\r\n");
+    if (!http_1_0_) co_await send("0\r\n\r\n");
 }
 
 void Exchange::watch(std::function<void()> on_gone) {
     watch_ = std::make_shared<Watch>();
     watch_->on_gone = std::move(on_gone);
     // Bytes that come are the beginning of the next request: they stay in the buffer, and the watch ends.
-    socket_.async_read_some(buffer_.prepare(4096), [watch = watch_, &buffer = buffer_](const ErrorCode& error, std::size_t count) {
-        watch->running = false;
-        if (error == asio::error::operation_aborted)
-            return;
-        if (error) {
-            watch->gone = true;
-            watch->on_gone();
-        } else {
-            buffer.commit(count);
-        }
-    });
+    socket_.async_read_some(buffer_.prepare(4096),
+                            [watch = watch_, &buffer = buffer_](const ErrorCode& error, std::size_t count) {
+                                watch->running = false;
+                                if (error == asio::error::operation_aborted) return;
+                                if (error) {
+                                    watch->gone = true;
+                                    watch->on_gone();
+                                } else {
+                                    buffer.commit(count);
+                                }
+                            });
 }
 
 Task<> Exchange::unwatch() {
-    if (!watch_)
-        co_return;
+    if (!watch_) co_return;
     ErrorCode ignored;
-    if (watch_->running)
-        socket_.cancel(ignored);
+    if (watch_->running) socket_.cancel(ignored);
     // The cancelled read completes on this loop before anything posted now.
-    while (watch_->running)
-        co_await asio::post(io_, use_awaitable);
+    while (watch_->running) co_await asio::post(io_, use_awaitable);
     watch_->on_gone = nullptr;
 }
 
@@ -226,8 +213,10 @@ Task<> Exchange::hijack(std::string_view type) {
     answered_ = true;
     keep_alive_ = false;
     const bool upgrade = !parser_->get()[http::field::upgrade].empty();
-    std::string text = upgrade ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" : "HTTP/1.1 200 OK\r\n";
-    text += "Api-Version: " + newest_version.text() + "\r\nDocker-Experimental: false\r\nOstype: linux\r\nContent-Type: " + std::string(type) + "\r\n\r\n";
+    std::string text =
+        upgrade ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" : "HTTP/1.1 200 OK\r\n";
+    text += "Api-Version: " + newest_version.text() +
+            "\r\nDocker-Experimental: false\r\nOstype: linux\r\nContent-Type: " + std::string(type) + "\r\n\r\n";
     co_await send(text);
 }
 
@@ -235,8 +224,7 @@ namespace {
 
 // Answers a failure where that is still possible. False where the connection is of no more use.
 Task<bool> answer_failure(Exchange& exchange, int status, std::string message) {
-    if (exchange.answered())
-        co_return false;
+    if (exchange.answered()) co_return false;
     co_await exchange.reply_error(status, message);
     co_return true;
 }
@@ -254,8 +242,7 @@ Task<> serve_connection(asio::io_context& io, Tcp::socket socket, Handler handle
         std::string message;
         bool head_read = false;
         try {
-            if (!co_await exchange.read_head())
-                break;
+            if (!co_await exchange.read_head()) break;
             head_read = true;
             exchange.read_target();
             co_await handle(exchange);
@@ -271,8 +258,7 @@ Task<> serve_connection(asio::io_context& io, Tcp::socket socket, Handler handle
         }
         try {
             co_await exchange.unwatch();
-            if (status != 0)
-                open = co_await answer_failure(exchange, status, message);
+            if (status != 0) open = co_await answer_failure(exchange, status, message);
             open = open && head_read && exchange.keep_alive() && co_await exchange.drain_body();
         } catch (const std::exception&) {
             break;
@@ -283,8 +269,7 @@ Task<> serve_connection(asio::io_context& io, Tcp::socket socket, Handler handle
     asio::steady_timer limit(io, std::chrono::seconds(5));
     limit.async_wait([&socket](const ErrorCode& error) {
         ErrorCode nothing;
-        if (!error)
-            socket.cancel(nothing);
+        if (!error) socket.cancel(nothing);
     });
     std::string piece(read_size, '\0');
     for (ErrorCode error; !error;)

@@ -27,7 +27,8 @@ class Exchange {
 public:
     using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
 
-    Exchange(asio::io_context& io, Tcp::socket& socket, boost::beast::flat_buffer& buffer) : io_(io), socket_(socket), buffer_(buffer) {}
+    Exchange(asio::io_context& io, Tcp::socket& socket, boost::beast::flat_buffer& buffer)
+        : io_(io), socket_(socket), buffer_(buffer) {}
 
     // Reads the head. False at the end of the connection; throws ApiError where it is damaged.
     Task<bool> read_head();
@@ -67,7 +68,8 @@ public:
     Task<> unwatch();
     bool client_gone() const { return watch_ && watch_->gone; }
 
-    // Takes the connection over: answers 101 where the client asked for an upgrade, 200 else. Bytes that came early lie in `early()`.
+    // Takes the connection over: answers 101 where the client asked for an upgrade, 200 else. Bytes that came early lie
+    // in `early()`.
     Task<> hijack(std::string_view type);
     Tcp::socket& socket() { return socket_; }
     boost::beast::flat_buffer& early() { return buffer_; }

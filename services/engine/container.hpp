@@ -23,7 +23,7 @@ const char* state_name(State state);
 struct Run {
     using Stream = asio::posix::stream_descriptor;
     explicit Run(asio::io_context& io) : input(io), output(io), error(io) {}
-    Stream input;  // with a terminal: both ways, and the other two are closed
+    Stream input; // with a terminal: both ways, and the other two are closed
     Stream output;
     Stream error;
     int open_outputs = 0;
@@ -32,7 +32,8 @@ struct Run {
 
 struct Container {
     Container(asio::io_context& io, std::string id, std::string name, ContainerSpec spec, images::Image image)
-        : id(std::move(id)), name(std::move(name)), spec(std::move(spec)), image(std::move(image)), log(this->spec.log_limit), changed(io), lifecycle(io) {}
+        : id(std::move(id)), name(std::move(name)), spec(std::move(spec)), image(std::move(image)),
+          log(this->spec.log_limit), changed(io), lifecycle(io) {}
 
     const std::string id; // 64 hexadecimal digits
     std::string name;     // without the slash
@@ -44,12 +45,12 @@ struct Container {
 
     State state = State::created;
     bool starting = false;
-    bool removed = false;      // gone from the list; only those who waited still see it
-    bool stop_asked = false;   // by a client: no restart policy applies
-    bool no_memory = false;    // the last run was ended for memory
+    bool removed = false;    // gone from the list; only those who waited still see it
+    bool stop_asked = false; // by a client: no restart policy applies
+    bool no_memory = false;  // the last run was ended for memory
     int exit_code = 0;
-    std::string error;         // why the last run did not start or broke
-    std::uint64_t exits = 0;   // runs that ended, for those who wait for the next
+    std::string error;       // why the last run did not start or broke
+    std::uint64_t exits = 0; // runs that ended, for those who wait for the next
     std::uint64_t restarts = 0;
     std::optional<int> early_exit; // wait status of a run that ended before its start was answered
 
@@ -61,7 +62,7 @@ struct Container {
     std::shared_ptr<Run> run;
     std::vector<std::shared_ptr<Subscriber>> subscribers;
     ContainerLog log;
-    Signal changed; // any of the above
+    Signal changed;       // any of the above
     AsyncMutex lifecycle; // held by start and remove
 
     bool running() const { return state == State::running; }

@@ -11,43 +11,49 @@ namespace {
 bool image_fits(const Container& container, const std::string& value) {
     const std::string id = container.image.id;
     const auto& names = container.image.names;
-    return container.spec.image == value || id == value || id.starts_with("sha256:" + value) || std::ranges::find(names, value) != names.end() ||
-           std::ranges::find(names, value + ":latest") != names.end();
+    return container.spec.image == value || id == value || id.starts_with("sha256:" + value) ||
+           std::ranges::find(names, value) != names.end() || std::ranges::find(names, value + ":latest") != names.end();
 }
 
 bool port_fits(const Container& container, const std::string& value, bool published) {
     const ContainerPort wanted = parse_port(value);
-    if (!published)
-        return std::ranges::find(container.spec.exposed, wanted) != container.spec.exposed.end();
-    return std::ranges::any_of(container.published, [&](const PortBinding& binding) { return binding.node_port == wanted.number && binding.container.protocol == wanted.protocol; });
+    if (!published) return std::ranges::find(container.spec.exposed, wanted) != container.spec.exposed.end();
+    return std::ranges::any_of(container.published, [&](const PortBinding& binding) {
+        return binding.node_port == wanted.number && binding.container.protocol == wanted.protocol;
+    });
 }
 
 bool list_wanted(const Container& container, const Filters& filters) {
-    auto exited = [&](const std::string& value) { return container.state == State::exited && std::to_string(container.exit_code) == value; };
+    auto exited = [&](const std::string& value) {
+        return container.state == State::exited && std::to_string(container.exit_code) == value;
+    };
     auto network = [&](const std::string& value) {
         const std::string_view id = container.spec.network ? bridge_network_id : none_network_id;
         return value == (container.spec.network ? "bridge" : "none") || id.starts_with(value);
     };
     return filters.allows("status", state_name(container.state)) &&
-           filters.allows_if("name", [&](const std::string& value) {
-               // Docker takes a regular expression; the anchors that clients use are understood.
-               std::string_view wanted = value;
-               const bool begins = wanted.starts_with('^');
-               if (begins)
-                   wanted.remove_prefix(1);
-               const bool ends = wanted.ends_with('$');
-               if (ends)
-                   wanted.remove_suffix(1);
-               std::string full = wanted.starts_with('/') ? "/" + container.name : container.name;
-               if (begins && ends)
-                   return full == wanted;
-               return begins ? full.starts_with(wanted) : ends ? full.ends_with(wanted) : full.find(wanted) != std::string::npos;
-           }) &&
-           filters.allows_if("id", [&](const std::string& value) { return container.id.starts_with(value); }) && filters.allows_labels("label", container.spec.labels) &&
-           filters.allows_if("ancestor", [&](const std::string& value) { return image_fits(container, value); }) && filters.allows_if("exited", exited) &&
-           filters.allows_if("network", network) && filters.allows_if("publish", [&](const std::string& value) { return port_fits(container, value, true); }) &&
-           filters.allows_if("expose", [&](const std::string& value) { return port_fits(container, value, false); }) && filters.allows("health", "none") &&
-           filters.allows("is-task", "false") && filters.allows("isolation", "default") && !filters.has("volume");
+           filters.allows_if("name",
+                             [&](const std::string& value) {
+                                 // Docker takes a regular expression; the anchors that clients use are understood.
+                                 std::string_view wanted = value;
+                                 const bool begins = wanted.starts_with('^');
+                                 if (begins) wanted.remove_prefix(1);
+                                 const bool ends = wanted.ends_with('$');
+                                 if (ends) wanted.remove_suffix(1);
+                                 std::string full = wanted.starts_with('/') ? "/" + container.name : container.name;
+                                 if (begins && ends) return full == wanted;
+                                 return begins ? full.starts_with(wanted)
+                                        : ends ? full.ends_with(wanted)
+                                               : full.find(wanted) != std::string::npos;
+                             }) &&
+           filters.allows_if("id", [&](const std::string& value) { return container.id.starts_with(value); }) &&
+           filters.allows_labels("label", container.spec.labels) &&
+           filters.allows_if("ancestor", [&](const std::string& value) { return image_fits(container, value); }) &&
+           filters.allows_if("exited", exited) && filters.allows_if("network", network) &&
+           filters.allows_if("publish", [&](const std::string& value) { return port_fits(container, value, true); }) &&
+           filters.allows_if("expose", [&](const std::string& value) { return port_fits(container, value, false); }) &&
+           filters.allows("health", "none") && filters.allows("is-task", "false") &&
+           filters.allows("isolation", "default") && !filters.has("volume");
 }
 
 int timeout_of(const Exchange& exchange, const Container& container) {
@@ -57,13 +63,14 @@ int timeout_of(const Exchange& exchange, const Container& container) {
 
 int stop_signal_of(const Exchange& exchange, const Container& container) {
     const std::string given(exchange.target().parameter("signal"));
-    return parse_signal(!given.empty() ? given : !container.spec.stop_signal.empty() ? container.spec.stop_signal : "SIGTERM");
+    return parse_signal(!given.empty()                        ? given
+                        : !container.spec.stop_signal.empty() ? container.spec.stop_signal
+                                                              : "SIGTERM");
 }
 
 std::uint16_t dimension(const Exchange& exchange, const char* name) {
     const auto value = exchange.target().number(name);
-    if (!value || *value < 0 || *value > 65535)
-        throw bad_request(std::string("invalid resize dimension ") + name);
+    if (!value || *value < 0 || *value > 65535) throw bad_request(std::string("invalid resize dimension ") + name);
     return static_cast<std::uint16_t>(*value);
 }
 
@@ -86,10 +93,12 @@ Task<> answer_container_create(Engine& engine, Exchange& exchange, std::string) 
 
 Task<> answer_container_list(Engine& engine, Exchange& exchange, std::string) {
     const Target& target = exchange.target();
-    const Filters filters = Filters::parse(target.parameter("filters"), {"status", "name", "id", "label", "ancestor", "exited", "before", "since", "network", "publish", "expose", "health",
-                                                                         "is-task", "isolation", "volume"});
+    const Filters filters = Filters::parse(
+        target.parameter("filters"), {"status", "name", "id", "label", "ancestor", "exited", "before", "since",
+                                      "network", "publish", "expose", "health", "is-task", "isolation", "volume"});
     for (const std::string& status : filters.values("status"))
-        if (status != "created" && status != "running" && status != "restarting" && status != "exited" && status != "removing" && status != "paused" && status != "dead")
+        if (status != "created" && status != "running" && status != "restarting" && status != "exited" &&
+            status != "removing" && status != "paused" && status != "dead")
             throw bad_request("invalid filter 'status=" + status + "'");
     const auto limit = target.number("limit").value_or(-1);
     const bool all = target.flag("all") || limit > 0 || filters.has("status") || filters.has("exited");
@@ -101,13 +110,12 @@ Task<> answer_container_list(Engine& engine, Exchange& exchange, std::string) {
         since = std::max(since, engine.containers.find(reference)->created);
     Json result = Json::array();
     for (const auto& container : engine.containers.list()) {
-        if ((!all && !container->running() && container->state != State::restarting) || container->created >= before || container->created <= since || !list_wanted(*container, filters))
+        if ((!all && !container->running() && container->state != State::restarting) || container->created >= before ||
+            container->created <= since || !list_wanted(*container, filters))
             continue;
-        if (limit > 0 && result.size() >= static_cast<std::size_t>(limit))
-            break;
+        if (limit > 0 && result.size() >= static_cast<std::size_t>(limit)) break;
         result.push_back(container_summary(*container));
-        if (target.flag("size"))
-            result.back()["SizeRootFs"] = container->image.size;
+        if (target.flag("size")) result.back()["SizeRootFs"] = container->image.size;
     }
     co_await exchange.reply(200, result);
 }
@@ -115,8 +123,7 @@ Task<> answer_container_list(Engine& engine, Exchange& exchange, std::string) {
 Task<> answer_container_inspect(Engine& engine, Exchange& exchange, std::string id) {
     const auto container = engine.containers.find(id);
     Json details = container_details(*container);
-    if (exchange.target().flag("size"))
-        details["SizeRootFs"] = container->image.size;
+    if (exchange.target().flag("size")) details["SizeRootFs"] = container->image.size;
     co_await exchange.reply(200, details);
 }
 
@@ -128,7 +135,8 @@ Task<> answer_container_start(Engine& engine, Exchange& exchange, std::string id
 
 Task<> answer_container_stop(Engine& engine, Exchange& exchange, std::string id) {
     const auto container = engine.containers.find(id);
-    const bool stopped = co_await engine.containers.stop(container, stop_signal_of(exchange, *container), timeout_of(exchange, *container));
+    const bool stopped = co_await engine.containers.stop(container, stop_signal_of(exchange, *container),
+                                                         timeout_of(exchange, *container));
     co_await exchange.reply_empty(stopped ? 204 : 304);
 }
 
@@ -148,8 +156,7 @@ Task<> answer_container_kill(Engine& engine, Exchange& exchange, std::string id)
 }
 
 Task<> answer_container_remove(Engine& engine, Exchange& exchange, std::string id) {
-    if (exchange.target().flag("link"))
-        throw not_supported("removing a link");
+    if (exchange.target().flag("link")) throw not_supported("removing a link");
     const bool force = exchange.target().flag("force");
     co_await engine.containers.remove(engine.containers.find(id), force);
     co_await exchange.reply_empty(204);
@@ -174,22 +181,17 @@ Task<> answer_container_wait(Engine& engine, Exchange& exchange, std::string id)
         throw bad_request("invalid condition: \"" + condition + "\"");
     const auto exits = container->exits;
     auto done = [&] {
-        if (container->removed)
-            return true;
-        if (condition == "removed")
-            return false;
-        if (condition == "next-exit")
-            return container->exits != exits;
+        if (container->removed) return true;
+        if (condition == "removed") return false;
+        if (condition == "next-exit") return container->exits != exits;
         return !container->running() && !container->starting && container->state != State::restarting;
     };
     // The client goes on once it has the head: `docker run` starts the container only then.
     co_await exchange.begin_stream(200, "application/json");
     exchange.watch([container] { container->changed.notify(); });
-    while (!done() && !exchange.client_gone())
-        co_await container->changed.wait();
+    while (!done() && !exchange.client_gone()) co_await container->changed.wait();
     co_await exchange.unwatch();
-    if (!done())
-        co_return;
+    if (!done()) co_return;
     co_await exchange.write_piece(Json{{"StatusCode", container->exit_code}}.dump() + "\n");
     co_await exchange.end_stream();
 }
@@ -198,7 +200,8 @@ Task<> answer_container_prune(Engine& engine, Exchange& exchange, std::string) {
     const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"label"});
     Json deleted = Json::array();
     for (const auto& container : engine.containers.list()) {
-        if ((container->state != State::exited && container->state != State::created) || container->starting || !filters.allows_labels("label", container->spec.labels))
+        if ((container->state != State::exited && container->state != State::created) || container->starting ||
+            !filters.allows_labels("label", container->spec.labels))
             continue;
         try {
             co_await engine.containers.remove(container, false);

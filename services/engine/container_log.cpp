@@ -10,12 +10,18 @@ constexpr std::size_t line_overhead = sizeof(LogLine) + 16;
 } // namespace
 
 std::string frame_head(OutputStream stream, std::size_t size) {
-    return {static_cast<char>(stream), 0, 0, 0, static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)};
+    return {static_cast<char>(stream),
+            0,
+            0,
+            0,
+            static_cast<char>(size >> 24),
+            static_cast<char>(size >> 16),
+            static_cast<char>(size >> 8),
+            static_cast<char>(size)};
 }
 
 void ContainerLog::append(OutputStream stream, std::int64_t time, std::string_view bytes) {
-    if (limit_ == 0)
-        return;
+    if (limit_ == 0) return;
     std::string& partial = partial_[stream == OutputStream::standard_error];
     while (!bytes.empty()) {
         const auto end = bytes.find('\n');
@@ -23,16 +29,14 @@ void ContainerLog::append(OutputStream stream, std::int64_t time, std::string_vi
         count = std::min(count, longest_line - partial.size());
         partial.append(bytes.substr(0, count));
         bytes.remove_prefix(count);
-        if (partial.ends_with('\n') || partial.size() == longest_line)
-            keep(stream, time, std::exchange(partial, {}));
+        if (partial.ends_with('\n') || partial.size() == longest_line) keep(stream, time, std::exchange(partial, {}));
     }
 }
 
 void ContainerLog::finish(std::int64_t time) {
     for (const OutputStream stream : {OutputStream::standard_output, OutputStream::standard_error}) {
         std::string& partial = partial_[stream == OutputStream::standard_error];
-        if (!partial.empty())
-            keep(stream, time, std::exchange(partial, {}));
+        if (!partial.empty()) keep(stream, time, std::exchange(partial, {}));
     }
 }
 
@@ -55,8 +59,7 @@ const LogLine* ContainerLog::from(std::uint64_t sequence) const {
 std::uint64_t ContainerLog::tail(std::size_t count, bool standard_output, bool standard_error) const {
     std::uint64_t begin = next_;
     for (auto line = lines_.rbegin(); line != lines_.rend() && count > 0; ++line) {
-        if (line->stream == OutputStream::standard_error ? !standard_error : !standard_output)
-            continue;
+        if (line->stream == OutputStream::standard_error ? !standard_error : !standard_output) continue;
         begin = line->sequence;
         --count;
     }

@@ -10,8 +10,7 @@ constexpr auto err = OutputStream::standard_error;
 
 std::string all(const ContainerLog& log) {
     std::string text;
-    for (auto line = log.from(0); line != nullptr; line = log.from(line->sequence + 1))
-        text += line->text;
+    for (auto line = log.from(0); line != nullptr; line = log.from(line->sequence + 1)) text += line->text;
     return text;
 }
 
@@ -36,8 +35,7 @@ TEST(ContainerLog, CutsLongLines) {
 
 TEST(ContainerLog, ForgetsTheOldestBeyondItsLimit) {
     ContainerLog log(10000);
-    for (int line = 0; line < 1000; ++line)
-        log.append(out, line, std::to_string(line) + "\n");
+    for (int line = 0; line < 1000; ++line) log.append(out, line, std::to_string(line) + "\n");
     EXPECT_LE(log.size(), 10000U);
     EXPECT_TRUE(all(log).ends_with("998\n999\n"));
     EXPECT_GT(log.first(), 1U);
@@ -58,7 +56,9 @@ TEST(ContainerLog, CountsTheTailByStream) {
     EXPECT_EQ(log.from(log.tail(0, true, true)), nullptr);
 }
 
-TEST(ContainerLog, FramesAsDockerDoes) { EXPECT_EQ(frame_head(err, 0x01020304), std::string("\x02\0\0\0\x01\x02\x03\x04", 8)); }
+TEST(ContainerLog, FramesAsDockerDoes) {
+    EXPECT_EQ(frame_head(err, 0x01020304), std::string("\x02\0\0\0\x01\x02\x03\x04", 8));
+}
 
 } // namespace
 } // namespace engine

@@ -13,11 +13,14 @@ namespace engine {
 
 namespace {
 
-// Settings that have an effect here, or whose values are looked at below. Any other that asks for something is refused by its name.
+// Settings that have an effect here, or whose values are looked at below. Any other that asks for something is refused
+// by its name.
 const std::set<std::string_view> known_host_settings = {
-    "AutoRemove",  "CgroupnsMode", "ConsoleSize", "ContainerIDFile", "CpuPeriod",         "CpuQuota",    "CpuShares",     "IpcMode",          "Isolation",
-    "LogConfig",   "MaskedPaths",  "Memory",      "MemorySwap",      "MemoryReservation", "NanoCpus",    "NetworkMode",   "MemorySwappiness", "OomScoreAdj",
-    "PidsLimit",   "PortBindings", "ReadonlyPaths", "RestartPolicy", "Runtime",           "PublishAllPorts", "ShmSize",   "OomKillDisable",
+    "AutoRemove", "CgroupnsMode",      "ConsoleSize",   "ContainerIDFile", "CpuPeriod",        "CpuQuota",
+    "CpuShares",  "IpcMode",           "Isolation",     "LogConfig",       "MaskedPaths",      "Memory",
+    "MemorySwap", "MemoryReservation", "NanoCpus",      "NetworkMode",     "MemorySwappiness", "OomScoreAdj",
+    "PidsLimit",  "PortBindings",      "ReadonlyPaths", "RestartPolicy",   "Runtime",          "PublishAllPorts",
+    "ShmSize",    "OomKillDisable",
 };
 
 constexpr std::uint64_t least_memory = 6 << 20; // Docker's own minimum
@@ -42,7 +45,8 @@ RestartPolicy parse_restart_policy(const Json& host, bool auto_remove) {
     else if (name == "on-failure")
         result.kind = RestartPolicy::Kind::on_failure;
     else if (!name.empty() && name != "no")
-        throw bad_request("invalid restart policy: unknown policy '" + name + "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
+        throw bad_request("invalid restart policy: unknown policy '" + name +
+                          "'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'");
     if (most != 0 && result.kind != RestartPolicy::Kind::on_failure)
         throw bad_request("invalid restart policy: maximum retry count can only be used with 'on-failure'");
     if (auto_remove && result.kind != RestartPolicy::Kind::no)
@@ -55,10 +59,8 @@ std::vector<PortBinding> parse_bindings(const Json& host) {
     std::vector<PortBinding> result;
     for (const auto& [name, bindings] : object_field(host, "PortBindings").items()) {
         const ContainerPort port = parse_port(name);
-        if (bindings.is_null())
-            continue;
-        if (!bindings.is_array())
-            throw bad_request("invalid JSON: PortBindings of " + name + " is not a list");
+        if (bindings.is_null()) continue;
+        if (!bindings.is_array()) throw bad_request("invalid JSON: PortBindings of " + name + " is not a list");
         for (const Json& each : bindings) {
             if (!each.is_object())
                 throw bad_request("invalid JSON: PortBindings of " + name + " is not a list of objects");
@@ -66,8 +68,7 @@ std::vector<PortBinding> parse_bindings(const Json& host) {
             const std::string text = text_field(each, "HostPort");
             if (!text.empty()) {
                 const auto number = services::parse_number(text);
-                if (!number || *number > 65535)
-                    throw bad_request("invalid port specification: \"" + text + "\"");
+                if (!number || *number > 65535) throw bad_request("invalid port specification: \"" + text + "\"");
                 binding.node_port = static_cast<std::uint16_t>(*number);
             }
             if (!binding.node_address.empty() && binding.node_address != "0.0.0.0" && binding.node_address != "::")
@@ -81,17 +82,14 @@ std::vector<PortBinding> parse_bindings(const Json& host) {
 std::size_t parse_log_limit(const Json& host, std::size_t fallback) {
     const Json& settings = object_field(host, "LogConfig");
     const std::string type = text_field(settings, "Type");
-    if (type == "none")
-        return 0;
-    if (!type.empty() && type != "json-file" && type != "local")
-        throw refused("the logging driver \"" + type + "\"");
+    if (type == "none") return 0;
+    if (!type.empty() && type != "json-file" && type != "local") throw refused("the logging driver \"" + type + "\"");
     const auto options = map_field(settings, "Config");
     for (const auto& [name, value] : options)
         if (name != "max-size" && name != "max-file" && name != "mode" && name != "compress")
             throw bad_request("unknown log opt '" + name + "' for json-file log driver");
     const auto size = options.find("max-size");
-    if (size == options.end() || size->second == "-1")
-        return fallback;
+    if (size == options.end() || size->second == "-1") return fallback;
     std::string_view text = size->second;
     std::size_t unit = 1;
     if (!text.empty() && std::isalpha(static_cast<unsigned char>(text.back()))) {
@@ -100,8 +98,7 @@ std::size_t parse_log_limit(const Json& host, std::size_t fallback) {
         text.remove_suffix(1);
     }
     const auto number = services::parse_number(text);
-    if (!number || unit == 0)
-        throw bad_request("invalid value for max-size: " + size->second);
+    if (!number || unit == 0) throw bad_request("invalid value for max-size: " + size->second);
     // Logs lie in memory: the setting can only make them smaller.
     return *number > fallback / unit ? fallback : std::max<std::size_t>(*number * unit, 1);
 }
@@ -114,11 +111,10 @@ void parse_resources(const Json& host, ContainerSpec& spec) {
     const auto quota = number_field(host, "CpuQuota", -1);
     const auto period = number_field(host, "CpuPeriod");
     if (quota > 0) {
-        if (spec.nano_cpus != 0)
-            throw bad_request("Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
-        if (quota > 1'000'000'000)
-            throw bad_request("invalid value: CpuQuota is " + std::to_string(quota));
-        spec.nano_cpus = static_cast<std::uint64_t>(quota) * 1'000'000'000 / static_cast<std::uint64_t>(period == 0 ? 100'000 : period);
+        if (spec.nano_cpus != 0) throw bad_request("Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
+        if (quota > 1'000'000'000) throw bad_request("invalid value: CpuQuota is " + std::to_string(quota));
+        spec.nano_cpus = static_cast<std::uint64_t>(quota) * 1'000'000'000 /
+                         static_cast<std::uint64_t>(period == 0 ? 100'000 : period);
     }
     spec.cpu_shares = static_cast<std::uint64_t>(number_field(host, "CpuShares"));
     for (const char* name : {"MemoryReservation", "OomScoreAdj", "ShmSize"})
@@ -128,14 +124,12 @@ void parse_resources(const Json& host, ContainerSpec& spec) {
         spec.warnings.push_back("HostConfig.PidsLimit has no effect on this node");
     number_field(host, "MemorySwap", -1);
     number_field(host, "MemorySwappiness", -1);
-    if (switch_field(host, "OomKillDisable"))
-        throw refused("HostConfig.OomKillDisable");
+    if (switch_field(host, "OomKillDisable")) throw refused("HostConfig.OomKillDisable");
 }
 
 void parse_host_config(const Json& host, ContainerSpec& spec) {
     for (const auto& [name, value] : host.items())
-        if (!known_host_settings.contains(name) && !is_empty_value(value))
-            throw refused("HostConfig." + name);
+        if (!known_host_settings.contains(name) && !is_empty_value(value)) throw refused("HostConfig." + name);
     parse_resources(host, spec);
     spec.auto_remove = switch_field(host, "AutoRemove");
     spec.publish_all = switch_field(host, "PublishAllPorts");
@@ -156,16 +150,19 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
     spec.restart = parse_restart_policy(host, spec.auto_remove);
     spec.log_limit = parse_log_limit(host, spec.log_limit);
     if (const auto size = host.find("ConsoleSize"); size != host.end() && size->is_array() && size->size() == 2) {
-        const auto dimension = [&](std::size_t index) { return (*size)[index].is_number_unsigned() ? (*size)[index].get<std::uint64_t>() : 0; };
+        const auto dimension = [&](std::size_t index) {
+            return (*size)[index].is_number_unsigned() ? (*size)[index].get<std::uint64_t>() : 0;
+        };
         spec.rows = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(0), 65535));
         spec.columns = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(1), 65535));
     }
 }
 
 void check_hostname(const std::string& name) {
-    const bool fits = name.size() <= 63 && std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == '_'; });
-    if (!fits)
-        throw bad_request("invalid hostname format: " + name);
+    const bool fits = name.size() <= 63 && std::ranges::all_of(name, [](unsigned char c) {
+                          return std::isalnum(c) || c == '-' || c == '.' || c == '_';
+                      });
+    if (!fits) throw bad_request("invalid hostname format: " + name);
 }
 
 void check_environment(const std::vector<std::string>& environment) {
@@ -182,39 +179,34 @@ ContainerPort parse_port(const std::string& text) {
     const auto slash = text.find('/');
     const auto number = services::parse_number(std::string_view(text).substr(0, slash));
     const std::string protocol = slash == std::string::npos ? "tcp" : services::lower(text.substr(slash + 1));
-    if (!number || *number == 0 || *number > 65535)
-        throw bad_request("invalid port specification: \"" + text + "\"");
+    if (!number || *number == 0 || *number > 65535) throw bad_request("invalid port specification: \"" + text + "\"");
     if (protocol != "tcp" && protocol != "udp")
         throw bad_request("invalid port specification: \"" + text + "\": the protocol is neither tcp nor udp");
     return {static_cast<std::uint16_t>(*number), protocol == "udp" ? protocol_udp : protocol_tcp};
 }
 
 int parse_signal(const std::string& text) {
-    static constexpr std::array<std::string_view, 31> names = {"HUP",  "INT",  "QUIT", "ILL",    "TRAP", "ABRT", "BUS",  "FPE",  "KILL",   "USR1",  "SEGV",
-                                                               "USR2", "PIPE", "ALRM", "TERM",   "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",  "TTOU",
-                                                               "URG",  "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",  "PWR",  "SYS"};
+    static constexpr std::array<std::string_view, 31> names = {
+        "HUP",  "INT",  "QUIT", "ILL",    "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1", "SEGV",
+        "USR2", "PIPE", "ALRM", "TERM",   "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN", "TTOU",
+        "URG",  "XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS"};
     if (const auto number = services::parse_number(text); number && *number >= 1 && *number <= 64)
         return static_cast<int>(*number);
     std::string upper;
-    for (const char character : text)
-        upper += static_cast<char>(std::toupper(static_cast<unsigned char>(character)));
+    for (const char character : text) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(character)));
     std::string_view name = upper;
     services::consume(name, "SIG");
-    if (name == "IOT")
-        name = "ABRT";
-    if (name == "POLL")
-        name = "IO";
+    if (name == "IOT") name = "ABRT";
+    if (name == "POLL") name = "IO";
     const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end())
-        throw bad_request("invalid signal: " + text);
+    if (found == names.end()) throw bad_request("invalid signal: " + text);
     return static_cast<int>(found - names.begin()) + 1;
 }
 
 ContainerSpec parse_container_spec(const Json& body) {
     ContainerSpec spec;
     spec.image = text_field(body, "Image");
-    if (spec.image.empty())
-        throw bad_request("config cannot be empty in order to create a container: no image");
+    if (spec.image.empty()) throw bad_request("config cannot be empty in order to create a container: no image");
     spec.hostname = text_field(body, "Hostname");
     check_hostname(spec.hostname);
     spec.domain_name = text_field(body, "Domainname");
@@ -226,8 +218,7 @@ ContainerSpec parse_container_spec(const Json& body) {
     spec.entrypoint = list_field(body, "Entrypoint");
     spec.entrypoint_given = !spec.entrypoint.empty();
     // [""] is how clients clear the image's entry point.
-    if (spec.entrypoint.size() == 1 && spec.entrypoint[0].empty())
-        spec.entrypoint.clear();
+    if (spec.entrypoint.size() == 1 && spec.entrypoint[0].empty()) spec.entrypoint.clear();
     spec.command = list_field(body, "Cmd");
     spec.environment = list_field(body, "Env");
     check_environment(spec.environment);
@@ -241,15 +232,12 @@ ContainerSpec parse_container_spec(const Json& body) {
     spec.open_stdin = switch_field(body, "OpenStdin");
     spec.stdin_once = switch_field(body, "StdinOnce");
     spec.stop_signal = text_field(body, "StopSignal");
-    if (!spec.stop_signal.empty())
-        parse_signal(spec.stop_signal);
+    if (!spec.stop_signal.empty()) parse_signal(spec.stop_signal);
     if (body.contains("StopTimeout") && !body["StopTimeout"].is_null())
         spec.stop_timeout = static_cast<int>(std::min<long long>(number_field(body, "StopTimeout", -1), 1 << 20));
-    if (!object_field(body, "Volumes").empty())
-        throw refused("Volumes");
+    if (!object_field(body, "Volumes").empty()) throw refused("Volumes");
     const auto check = list_field(object_field(body, "Healthcheck"), "Test");
-    if (!check.empty() && check[0] != "NONE")
-        throw refused("Healthcheck");
+    if (!check.empty() && check[0] != "NONE") throw refused("Healthcheck");
     spec.host_config = object_field(body, "HostConfig");
     parse_host_config(spec.host_config, spec);
     for (const auto& [name, endpoint] : object_field(object_field(body, "NetworkingConfig"), "EndpointsConfig").items())
@@ -262,41 +250,33 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
     const Json& config = object_field(image_configuration, "config");
     if (!spec.entrypoint_given) {
         spec.entrypoint = list_field(config, "Entrypoint");
-        if (spec.command.empty())
-            spec.command = list_field(config, "Cmd");
+        if (spec.command.empty()) spec.command = list_field(config, "Cmd");
     }
-    if (spec.user.empty())
-        spec.user = text_field(config, "User");
-    if (spec.directory.empty())
-        spec.directory = text_field(config, "WorkingDir");
-    if (spec.stop_signal.empty())
-        spec.stop_signal = text_field(config, "StopSignal");
+    if (spec.user.empty()) spec.user = text_field(config, "User");
+    if (spec.directory.empty()) spec.directory = text_field(config, "WorkingDir");
+    if (spec.stop_signal.empty()) spec.stop_signal = text_field(config, "StopSignal");
     std::set<std::string> given;
-    for (const std::string& variable : spec.environment)
-        given.insert(variable_name(variable));
+    for (const std::string& variable : spec.environment) given.insert(variable_name(variable));
     for (const std::string& variable : list_field(config, "Env"))
-        if (given.insert(variable_name(variable)).second)
-            spec.environment.push_back(variable);
+        if (given.insert(variable_name(variable)).second) spec.environment.push_back(variable);
     if (given.insert("PATH").second)
-        spec.environment.insert(spec.environment.begin(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    for (const auto& [name, value] : map_field(config, "Labels"))
-        spec.labels.try_emplace(name, value);
+        spec.environment.insert(spec.environment.begin(),
+                                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    for (const auto& [name, value] : map_field(config, "Labels")) spec.labels.try_emplace(name, value);
     for (const auto& [name, value] : object_field(config, "ExposedPorts").items())
         spec.exposed.push_back(parse_port(name));
-    for (const PortBinding& binding : spec.publish)
-        spec.exposed.push_back(binding.container);
+    for (const PortBinding& binding : spec.publish) spec.exposed.push_back(binding.container);
     std::ranges::sort(spec.exposed);
     spec.exposed.erase(std::ranges::unique(spec.exposed).begin(), spec.exposed.end());
     if (spec.publish_all)
         for (const ContainerPort& port : spec.exposed)
-            if (std::ranges::none_of(spec.publish, [&](const PortBinding& binding) { return binding.container == port; }))
+            if (std::ranges::none_of(spec.publish,
+                                     [&](const PortBinding& binding) { return binding.container == port; }))
                 spec.publish.push_back({port, 0, ""});
     if (!object_field(config, "Volumes").empty())
         spec.warnings.push_back("the image's volumes lie in the container and are removed with it");
-    if (config.contains("Healthcheck"))
-        spec.warnings.push_back("the image's health check is not run by this node");
-    if (spec.entrypoint.empty() && spec.command.empty())
-        throw bad_request("no command specified");
+    if (config.contains("Healthcheck")) spec.warnings.push_back("the image's health check is not run by this node");
+    if (spec.entrypoint.empty() && spec.command.empty()) throw bad_request("no command specified");
 }
 
 std::vector<std::string> ContainerSpec::arguments() const {

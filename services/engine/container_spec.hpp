@@ -74,7 +74,8 @@ struct ContainerSpec {
 
 // Throws ApiError 400: wrong types, values out of range, and settings that this node does not have.
 ContainerSpec parse_container_spec(const Json& body);
-// Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400 where no command results.
+// Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400
+// where no command results.
 void apply_image(ContainerSpec& spec, const Json& image_configuration);
 // "80", "80/tcp", "53/udp". Throws ApiError 400.
 ContainerPort parse_port(const std::string& text);

@@ -25,7 +25,8 @@ std::string refusal(const std::string& text) {
 std::string with_host(const std::string& host) { return R"({"Image":"busybox","HostConfig":)" + host + "}"; }
 
 TEST(ContainerSpec, TakesWhatTheCommandLineClientSends) {
-    const ContainerSpec spec = parse(R"({"Hostname":"","User":"1:1","AttachStdout":true,"Tty":false,"OpenStdin":true,"StdinOnce":true,"Env":["A=1"],"Cmd":["true"],"Image":"alpine",
+    const ContainerSpec spec = parse(
+        R"({"Hostname":"","User":"1:1","AttachStdout":true,"Tty":false,"OpenStdin":true,"StdinOnce":true,"Env":["A=1"],"Cmd":["true"],"Image":"alpine",
         "ExposedPorts":{"80/tcp":{}},"Volumes":{},"Entrypoint":null,"OnBuild":null,"Labels":{"x":"y"},"HostConfig":{"Binds":null,"LogConfig":{"Type":"","Config":{}},"NetworkMode":"default",
         "PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"8080"}]},"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"AutoRemove":true,"ConsoleSize":[24,80],"Dns":[],"Memory":67108864,
         "NanoCpus":1500000000,"MemorySwappiness":-1,"OomKillDisable":false,"PidsLimit":0,"MaskedPaths":null},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}})");
@@ -42,31 +43,44 @@ TEST(ContainerSpec, TakesWhatTheCommandLineClientSends) {
 }
 
 TEST(ContainerSpec, NamesTheSettingThatItRefuses) {
-    for (const char* name : {"Binds", "Mounts", "Devices", "DeviceRequests", "CapAdd", "CapDrop", "SecurityOpt", "VolumesFrom", "Ulimits", "Dns", "Links", "GroupAdd", "SomethingNew"})
-        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":["x"]})")), "HostConfig." + std::string(name) + " is not supported by this node");
+    for (const char* name : {"Binds", "Mounts", "Devices", "DeviceRequests", "CapAdd", "CapDrop", "SecurityOpt",
+                             "VolumesFrom", "Ulimits", "Dns", "Links", "GroupAdd", "SomethingNew"})
+        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":["x"]})")),
+                  "HostConfig." + std::string(name) + " is not supported by this node");
     for (const char* name : {"Privileged", "ReadonlyRootfs", "Init"})
-        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":true})")), "HostConfig." + std::string(name) + " is not supported by this node");
+        EXPECT_EQ(refusal(with_host(R"({")" + std::string(name) + R"(":true})")),
+                  "HostConfig." + std::string(name) + " is not supported by this node");
     EXPECT_EQ(refusal(with_host(R"({"Privileged":false,"Binds":[],"Tmpfs":{},"PidMode":""})")), "");
     EXPECT_EQ(refusal(R"({"Image":"x","Volumes":{"/data":{}}})"), "Volumes is not supported by this node");
-    EXPECT_EQ(refusal(R"({"Image":"x","Healthcheck":{"Test":["CMD","true"]}})"), "Healthcheck is not supported by this node");
+    EXPECT_EQ(refusal(R"({"Image":"x","Healthcheck":{"Test":["CMD","true"]}})"),
+              "Healthcheck is not supported by this node");
     EXPECT_EQ(refusal(R"({"Image":"x","Healthcheck":{"Test":["NONE"]}})"), "");
 }
 
 TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
-    for (const char* text : {R"({})", R"({"Image":""})", R"({"Image":3})", R"({"Image":"x","Cmd":[3]})", R"({"Image":"x","Env":["=1"]})", R"({"Image":"x","Env":[""]})",
-                             R"({"Image":"x","Labels":[]})", R"({"Image":"x","Labels":{"a":1}})", R"({"Image":"x","Tty":"yes"})", R"({"Image":"x","WorkingDir":"rel"})",
-                             R"({"Image":"x","Hostname":"a b"})", R"({"Image":"x","StopSignal":"NOPE"})", R"({"Image":"x","ExposedPorts":{"0":{}}})", R"({"Image":"x","HostConfig":3})"})
+    for (const char* text :
+         {R"({})", R"({"Image":""})", R"({"Image":3})", R"({"Image":"x","Cmd":[3]})", R"({"Image":"x","Env":["=1"]})",
+          R"({"Image":"x","Env":[""]})", R"({"Image":"x","Labels":[]})", R"({"Image":"x","Labels":{"a":1}})",
+          R"({"Image":"x","Tty":"yes"})", R"({"Image":"x","WorkingDir":"rel"})", R"({"Image":"x","Hostname":"a b"})",
+          R"({"Image":"x","StopSignal":"NOPE"})", R"({"Image":"x","ExposedPorts":{"0":{}}})",
+          R"({"Image":"x","HostConfig":3})"})
         EXPECT_NE(refusal(text), "") << text;
-    for (const char* host : {R"({"Memory":-1})", R"({"Memory":1})", R"({"Memory":1.5})", R"({"Memory":18446744073709551615})", R"({"NanoCpus":-1})", R"({"NanoCpus":1,"CpuQuota":1})",
-                             R"({"PortBindings":{"80/sctp":[]}})", R"({"PortBindings":{"80":[{"HostPort":"70000"}]}})", R"({"PortBindings":{"80":[3]}})", R"({"PortBindings":{"80":{}}})",
-                             R"({"PortBindings":{"80":[{"HostIp":"10.0.0.1","HostPort":"1"}]}})", R"({"NetworkMode":"host"})", R"({"NetworkMode":"container:x"})",
-                             R"({"NetworkMode":"none","PortBindings":{"80":[{}]}})", R"({"RestartPolicy":{"Name":"sometimes"}})", R"({"RestartPolicy":{"Name":"always","MaximumRetryCount":1}})",
-                             R"({"RestartPolicy":{"Name":"always"},"AutoRemove":true})", R"({"LogConfig":{"Type":"syslog"}})", R"({"LogConfig":{"Type":"local","Config":{"max-size":"x"}}})"})
+    for (const char* host :
+         {R"({"Memory":-1})", R"({"Memory":1})", R"({"Memory":1.5})", R"({"Memory":18446744073709551615})",
+          R"({"NanoCpus":-1})", R"({"NanoCpus":1,"CpuQuota":1})", R"({"PortBindings":{"80/sctp":[]}})",
+          R"({"PortBindings":{"80":[{"HostPort":"70000"}]}})", R"({"PortBindings":{"80":[3]}})",
+          R"({"PortBindings":{"80":{}}})", R"({"PortBindings":{"80":[{"HostIp":"10.0.0.1","HostPort":"1"}]}})",
+          R"({"NetworkMode":"host"})", R"({"NetworkMode":"container:x"})",
+          R"({"NetworkMode":"none","PortBindings":{"80":[{}]}})", R"({"RestartPolicy":{"Name":"sometimes"}})",
+          R"({"RestartPolicy":{"Name":"always","MaximumRetryCount":1}})",
+          R"({"RestartPolicy":{"Name":"always"},"AutoRemove":true})", R"({"LogConfig":{"Type":"syslog"}})",
+          R"({"LogConfig":{"Type":"local","Config":{"max-size":"x"}}})"})
         EXPECT_NE(refusal(with_host(host)), "") << host;
 }
 
 TEST(ContainerSpec, MergesTheImage) {
-    const Json image = Json::parse(R"({"config":{"Env":["PATH=/bin","A=image","B=image"],"Cmd":["sh"],"Entrypoint":["/entry"],"WorkingDir":"/w","User":"u","Labels":{"l":"image","m":"image"},
+    const Json image = Json::parse(
+        R"({"config":{"Env":["PATH=/bin","A=image","B=image"],"Cmd":["sh"],"Entrypoint":["/entry"],"WorkingDir":"/w","User":"u","Labels":{"l":"image","m":"image"},
         "ExposedPorts":{"80/tcp":{}},"StopSignal":"SIGQUIT"}})");
     ContainerSpec spec = parse(R"({"Image":"x","Env":["A=mine"],"Labels":{"l":"mine"}})");
     apply_image(spec, image);
@@ -114,7 +128,9 @@ TEST(ContainerSpec, LimitsItsLogToMemory) {
     EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"10k"}}})")).log_limit, 10240U);
     const std::size_t most = parse(with_host("{}")).log_limit;
     EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"900g"}}})")).log_limit, most);
-    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"18446744073709551615g"}}})")).log_limit, most);
+    EXPECT_EQ(parse(with_host(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"18446744073709551615g"}}})"))
+                  .log_limit,
+              most);
 }
 
 } // namespace

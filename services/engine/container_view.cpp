@@ -12,25 +12,23 @@ Json ports_list(const Container& container) {
         const char* type = port.protocol == protocol_udp ? "udp" : "tcp";
         bool bound = false;
         for (const PortBinding& binding : container.published) {
-            if (binding.container != port || !container.running())
-                continue;
+            if (binding.container != port || !container.running()) continue;
             bound = true;
-            result.push_back({{"IP", "0.0.0.0"}, {"PrivatePort", port.number}, {"PublicPort", binding.node_port}, {"Type", type}});
+            result.push_back(
+                {{"IP", "0.0.0.0"}, {"PrivatePort", port.number}, {"PublicPort", binding.node_port}, {"Type", type}});
         }
-        if (!bound && container.running())
-            result.push_back({{"PrivatePort", port.number}, {"Type", type}});
+        if (!bound && container.running()) result.push_back({{"PrivatePort", port.number}, {"Type", type}});
     }
     return result;
 }
 
 Json ports_map(const Container& container) {
     Json result = Json::object();
-    if (!container.running())
-        return result;
-    for (const ContainerPort& port : container.spec.exposed)
-        result[port.text()] = nullptr;
+    if (!container.running()) return result;
+    for (const ContainerPort& port : container.spec.exposed) result[port.text()] = nullptr;
     for (const PortBinding& binding : container.published)
-        result[binding.container.text()].push_back({{"HostIp", "0.0.0.0"}, {"HostPort", std::to_string(binding.node_port)}});
+        result[binding.container.text()].push_back(
+            {{"HostIp", "0.0.0.0"}, {"HostPort", std::to_string(binding.node_port)}});
     return result;
 }
 
@@ -53,7 +51,9 @@ Json endpoint(const Container& container) {
             {"DNSNames", nullptr}};
 }
 
-Json networks(const Container& container) { return {{container.spec.network ? "bridge" : "none", endpoint(container)}}; }
+Json networks(const Container& container) {
+    return {{container.spec.network ? "bridge" : "none", endpoint(container)}};
+}
 
 std::string network_mode(const Container& container) { return container.spec.network ? "bridge" : "none"; }
 
@@ -62,9 +62,11 @@ Json null_if_empty(const std::vector<std::string>& list) { return list.empty() ?
 // Docker shows the restart policy and the like with their defaults where the client left them out.
 Json host_config(const Container& container) {
     Json result = container.spec.host_config;
-    for (const char* name : {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "Links", "SecurityOpt", "ExtraHosts", "GroupAdd", "Devices", "DeviceRequests", "Ulimits", "PidsLimit", "Mounts"})
+    for (const char* name : {"Binds", "VolumesFrom", "CapAdd", "CapDrop", "Links", "SecurityOpt", "ExtraHosts",
+                             "GroupAdd", "Devices", "DeviceRequests", "Ulimits", "PidsLimit", "Mounts"})
         result.emplace(name, nullptr);
-    for (const char* name : {"Memory", "NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota", "MemorySwap", "ShmSize", "MemoryReservation"})
+    for (const char* name :
+         {"Memory", "NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota", "MemorySwap", "ShmSize", "MemoryReservation"})
         result.emplace(name, 0);
     for (const char* name : {"AutoRemove", "Privileged", "PublishAllPorts", "ReadonlyRootfs"})
         result.emplace(name, false);
@@ -81,11 +83,9 @@ Json host_config(const Container& container) {
 Json config_json(const Container& container) {
     const ContainerSpec& spec = container.spec;
     Json exposed = Json::object();
-    for (const ContainerPort& port : spec.exposed)
-        exposed[port.text()] = Json::object();
+    for (const ContainerPort& port : spec.exposed) exposed[port.text()] = Json::object();
     Json labels = Json::object();
-    for (const auto& [name, value] : spec.labels)
-        labels[name] = value;
+    for (const auto& [name, value] : spec.labels) labels[name] = value;
     Json result{{"Hostname", container.hostname()},
                 {"Domainname", spec.domain_name},
                 {"User", spec.user},
@@ -103,46 +103,34 @@ Json config_json(const Container& container) {
                 {"Entrypoint", null_if_empty(spec.entrypoint)},
                 {"OnBuild", nullptr},
                 {"Labels", labels}};
-    if (!exposed.empty())
-        result["ExposedPorts"] = exposed;
-    if (!spec.stop_signal.empty())
-        result["StopSignal"] = spec.stop_signal;
-    if (spec.stop_timeout != 10)
-        result["StopTimeout"] = spec.stop_timeout;
+    if (!exposed.empty()) result["ExposedPorts"] = exposed;
+    if (!spec.stop_signal.empty()) result["StopSignal"] = spec.stop_signal;
+    if (spec.stop_timeout != 10) result["StopTimeout"] = spec.stop_timeout;
     return result;
 }
 
 } // namespace
 
 std::string address_text(std::uint32_t address) {
-    return std::to_string(address >> 24) + "." + std::to_string(address >> 16 & 255) + "." + std::to_string(address >> 8 & 255) + "." + std::to_string(address & 255);
+    return std::to_string(address >> 24) + "." + std::to_string(address >> 16 & 255) + "." +
+           std::to_string(address >> 8 & 255) + "." + std::to_string(address & 255);
 }
 
 std::string duration_words(std::int64_t nanoseconds) {
     const std::int64_t seconds = nanoseconds / 1'000'000'000;
     auto count = [](std::int64_t number, const char* unit) { return std::to_string(number) + " " + unit + "s"; };
-    if (seconds < 1)
-        return "Less than a second";
-    if (seconds == 1)
-        return "1 second";
-    if (seconds < 60)
-        return count(seconds, "second");
+    if (seconds < 1) return "Less than a second";
+    if (seconds == 1) return "1 second";
+    if (seconds < 60) return count(seconds, "second");
     const std::int64_t minutes = seconds / 60;
-    if (minutes == 1)
-        return "About a minute";
-    if (minutes < 60)
-        return count(minutes, "minute");
+    if (minutes == 1) return "About a minute";
+    if (minutes < 60) return count(minutes, "minute");
     const std::int64_t hours = (seconds + 1800) / 3600;
-    if (hours == 1)
-        return "About an hour";
-    if (hours < 48)
-        return count(hours, "hour");
-    if (hours < 24 * 7 * 2)
-        return count(hours / 24, "day");
-    if (hours < 24 * 30 * 2)
-        return count(hours / 24 / 7, "week");
-    if (hours < 24 * 365 * 2)
-        return count(hours / 24 / 30, "month");
+    if (hours == 1) return "About an hour";
+    if (hours < 48) return count(hours, "hour");
+    if (hours < 24 * 7 * 2) return count(hours / 24, "day");
+    if (hours < 24 * 30 * 2) return count(hours / 24 / 7, "week");
+    if (hours < 24 * 365 * 2) return count(hours / 24 / 30, "month");
     return count(hours / 24 / 365, "year");
 }
 
@@ -150,8 +138,12 @@ std::string status_words(const Container& container, std::int64_t now) {
     switch (container.state) {
     case State::created: return "Created";
     case State::running: return "Up " + duration_words(now - container.started);
-    case State::restarting: return "Restarting (" + std::to_string(container.exit_code) + ") " + duration_words(now - container.finished) + " ago";
-    case State::exited: return "Exited (" + std::to_string(container.exit_code) + ") " + duration_words(now - container.finished) + " ago";
+    case State::restarting:
+        return "Restarting (" + std::to_string(container.exit_code) + ") " + duration_words(now - container.finished) +
+               " ago";
+    case State::exited:
+        return "Exited (" + std::to_string(container.exit_code) + ") " + duration_words(now - container.finished) +
+               " ago";
     case State::removing: return "Removal In Progress";
     }
     return "Dead";
@@ -164,8 +156,7 @@ Json container_summary(const Container& container) {
         command += argument.find_first_of(" \t\n") == std::string::npos ? argument : "'" + argument + "'";
     }
     Json labels = Json::object();
-    for (const auto& [name, value] : container.spec.labels)
-        labels[name] = value;
+    for (const auto& [name, value] : container.spec.labels) labels[name] = value;
     return {{"Id", container.id},
             {"Names", Json::array({"/" + container.name})},
             {"Image", container.spec.image},

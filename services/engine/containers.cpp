@@ -39,13 +39,13 @@ std::string Containers::claim_name(std::string name, const std::string& id) {
             if (const std::string made_up = made_up_name(attempt); names_.try_emplace(made_up, id).second)
                 return made_up;
     }
-    if (name.starts_with('/'))
-        name.erase(0, 1);
+    if (name.starts_with('/')) name.erase(0, 1);
     if (!is_container_name(name))
         throw bad_request("Invalid container name (" + name + "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed");
     const auto [holder, free] = names_.try_emplace(name, id);
     if (!free)
-        throw ApiError(409, "Conflict. The container name \"/" + name + "\" is already in use by container \"" + holder->second +
+        throw ApiError(409, "Conflict. The container name \"/" + name + "\" is already in use by container \"" +
+                                holder->second +
                                 "\". You have to remove (or rename) that container to be able to reuse that name.");
     return name;
 }
@@ -53,10 +53,11 @@ std::string Containers::claim_name(std::string name, const std::string& id) {
 Task<ContainerPointer> Containers::create(ContainerSpec spec, std::string name) {
     const std::string reference = images::normalize_name(spec.image);
     auto image = co_await offload(workers_, [&] { return images_.find(spec.image); });
-    if (!image)
-        throw ApiError(404, "No such image: " + reference);
+    if (!image) throw ApiError(404, "No such image: " + reference);
     apply_image(spec, image->configuration);
-    if (spec.terminal && std::ranges::find_if(spec.environment, [](const std::string& each) { return each.starts_with("TERM="); }) == spec.environment.end())
+    if (spec.terminal && std::ranges::find_if(spec.environment, [](const std::string& each) {
+                             return each.starts_with("TERM=");
+                         }) == spec.environment.end())
         spec.environment.push_back("TERM=xterm");
     const std::string id = services::random_hexadecimal(32);
     name = claim_name(std::move(name), id);
@@ -84,7 +85,8 @@ Task<> Containers::make_sandbox(Container& container) {
     options.nano_cpus = container.spec.nano_cpus;
     options.cpu_weight = container.spec.cpu_shares;
     options.network = container.spec.network;
-    const bool chosen = std::ranges::any_of(container.spec.publish, [](const PortBinding& binding) { return binding.node_port == 0; });
+    const bool chosen =
+        std::ranges::any_of(container.spec.publish, [](const PortBinding& binding) { return binding.node_port == 0; });
     for (int attempt = 0;; ++attempt) {
         container.published = container.spec.publish;
         options.publish.clear();
@@ -99,11 +101,12 @@ Task<> Containers::make_sandbox(Container& container) {
             container.sandbox = co_await runtime_.create(options);
             break;
         } catch (const services::ChannelError& error) {
-            if (error.error == abi::Error::denied && chosen && attempt < 64)
-                continue;
+            if (error.error == abi::Error::denied && chosen && attempt < 64) continue;
             if (error.error == abi::Error::denied && !options.publish.empty())
-                throw ApiError(500, "driver failed programming external connectivity on endpoint " + container.name + " (" + container.id +
-                                        "): Bind for 0.0.0.0:" + std::to_string(options.publish.front().node_port) + " failed: port is already allocated");
+                throw ApiError(500, "driver failed programming external connectivity on endpoint " + container.name +
+                                        " (" + container.id +
+                                        "): Bind for 0.0.0.0:" + std::to_string(options.publish.front().node_port) +
+                                        " failed: port is already allocated");
             throw_runtime_failure(error, "failed to create the container");
         }
     }
@@ -132,48 +135,39 @@ Task<> Containers::make_sandbox(Container& container) {
 }
 
 ContainerPointer Containers::find_or_null(const std::string& reference) const {
-    if (const auto found = containers_.find(reference); found != containers_.end())
-        return found->second;
+    if (const auto found = containers_.find(reference); found != containers_.end()) return found->second;
     const std::string name = reference.starts_with('/') ? reference.substr(1) : reference;
     if (const auto holder = names_.find(name); holder != names_.end())
-        if (const auto found = containers_.find(holder->second); found != containers_.end())
-            return found->second;
-    if (!services::is_hexadecimal(reference))
-        return nullptr;
+        if (const auto found = containers_.find(holder->second); found != containers_.end()) return found->second;
+    if (!services::is_hexadecimal(reference)) return nullptr;
     const auto first = containers_.lower_bound(reference);
-    if (first == containers_.end() || !first->first.starts_with(reference))
-        return nullptr;
+    if (first == containers_.end() || !first->first.starts_with(reference)) return nullptr;
     if (const auto second = std::next(first); second != containers_.end() && second->first.starts_with(reference))
         throw bad_request("multiple IDs found with provided prefix: " + reference);
     return first->second;
 }
 
 ContainerPointer Containers::find(const std::string& reference) const {
-    if (auto container = find_or_null(reference))
-        return container;
+    if (auto container = find_or_null(reference)) return container;
     throw ApiError(404, "No such container: " + reference);
 }
 
 std::vector<ContainerPointer> Containers::list() const {
     std::vector<ContainerPointer> result;
-    for (const auto& [id, container] : containers_)
-        result.push_back(container);
+    for (const auto& [id, container] : containers_) result.push_back(container);
     std::ranges::sort(result, [](const auto& left, const auto& right) { return left->created > right->created; });
     return result;
 }
 
 std::vector<std::string> Containers::image_ids() const {
     std::vector<std::string> result;
-    for (const auto& [id, container] : containers_)
-        result.push_back(container->image.id);
+    for (const auto& [id, container] : containers_) result.push_back(container->image.id);
     return result;
 }
 
 void Containers::rename(Container& container, std::string name) {
-    if (container.removed)
-        throw ApiError(404, "No such container: " + container.id);
-    if (name.empty())
-        throw bad_request("Neither old nor new names may be empty");
+    if (container.removed) throw ApiError(404, "No such container: " + container.id);
+    if (name.empty()) throw bad_request("Neither old nor new names may be empty");
     if (name == container.name || name == "/" + container.name)
         throw bad_request("Renaming a container with the same name as its current name");
     name = claim_name(std::move(name), container.id);
@@ -183,12 +177,10 @@ void Containers::rename(Container& container, std::string name) {
 }
 
 Task<> Containers::resize(ContainerPointer container, std::uint16_t rows, std::uint16_t columns) {
-    if (!container->running())
-        throw ApiError(409, "container " + container->id + " is not running");
+    if (!container->running()) throw ApiError(409, "container " + container->id + " is not running");
     container->rows = rows;
     container->columns = columns;
-    if (!container->spec.terminal)
-        co_return;
+    if (!container->spec.terminal) co_return;
     try {
         co_await runtime_.resize(container->sandbox.number, rows, columns);
     } catch (const services::ChannelError& error) {
@@ -198,7 +190,8 @@ Task<> Containers::resize(ContainerPointer container, std::uint16_t rows, std::u
     publish(*container, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}});
 }
 
-void Containers::publish(const Container& container, const std::string& action, std::map<std::string, std::string> attributes) {
+void Containers::publish(const Container& container, const std::string& action,
+                         std::map<std::string, std::string> attributes) {
     EventMessage message;
     message.type = "container";
     message.action = action;
@@ -207,8 +200,7 @@ void Containers::publish(const Container& container, const std::string& action, 
     message.attributes = std::move(attributes);
     message.attributes.try_emplace("image", container.spec.image);
     message.attributes.try_emplace("name", container.name);
-    for (const auto& [name, value] : container.spec.labels)
-        message.attributes.try_emplace(name, value);
+    for (const auto& [name, value] : container.spec.labels) message.attributes.try_emplace(name, value);
     events_.publish(std::move(message));
 }
 

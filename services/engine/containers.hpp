@@ -11,7 +11,8 @@ namespace engine {
 
 class Containers {
 public:
-    Containers(asio::io_context& io, asio::thread_pool& workers, RuntimeClient& runtime, images::ImageStore& images, EventBus& events)
+    Containers(asio::io_context& io, asio::thread_pool& workers, RuntimeClient& runtime, images::ImageStore& images,
+               EventBus& events)
         : io_(io), workers_(workers), runtime_(runtime), images_(images), events_(events) {}
 
     // Creates the container and its sandbox. An empty name is replaced by a made-up one. Throws ApiError.
@@ -23,7 +24,8 @@ public:
     std::vector<ContainerPointer> list() const;
     std::vector<std::string> image_ids() const;
 
-    // False where it runs already. Throws ApiError 400 with the text of an OCI runtime where the program cannot be executed.
+    // False where it runs already. Throws ApiError 400 with the text of an OCI runtime where the program cannot be
+    // executed.
     Task<bool> start(ContainerPointer container);
     // False where it does not run. `timeout` in seconds; negative: without limit.
     Task<bool> stop(ContainerPointer container, int signal, int timeout);
@@ -36,7 +38,8 @@ public:
     // The runtime's session broke: finds out which sandboxes are left.
     void on_runtime_lost();
 
-    void publish(const Container& container, const std::string& action, std::map<std::string, std::string> attributes = {});
+    void publish(const Container& container, const std::string& action,
+                 std::map<std::string, std::string> attributes = {});
 
 private:
     std::string claim_name(std::string name, const std::string& id);
@@ -55,8 +58,8 @@ private:
     RuntimeClient& runtime_;
     images::ImageStore& images_;
     EventBus& events_;
-    std::map<std::string, ContainerPointer> containers_;       // by id
-    std::map<std::string, std::string> names_;                 // name → id; also of containers that are being made
+    std::map<std::string, ContainerPointer> containers_; // by id
+    std::map<std::string, std::string> names_;           // name → id; also of containers that are being made
     std::map<std::uint64_t, std::weak_ptr<Container>> by_sandbox_;
     std::uint16_t next_port_ = 49153;
 };

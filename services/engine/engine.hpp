@@ -10,7 +10,8 @@ namespace engine {
 
 struct Engine {
     Engine(asio::io_context& io, images::ImageStore& images, std::size_t worker_count)
-        : io(io), images(images), workers(worker_count), loaders(2), runtime(workers), events(io), containers(io, workers, runtime, images, events) {}
+        : io(io), images(images), workers(worker_count), loaders(2), runtime(workers), events(io),
+          containers(io, workers, runtime, images, events) {}
 
     asio::io_context& io;
     images::ImageStore& images;
@@ -80,7 +81,8 @@ std::string address_text(std::uint32_t address);
 inline constexpr const char* bridge_network_id = "7c1bb6b06ba49ab5ae0bd8a1aae3a5b8ee0dcf0cf8ac3c8f3e59e9a3c9f3b5d1";
 inline constexpr const char* none_network_id = "0a1f4c8b5c9d3e72a6c4b18f97e0d2356bfa4c71e8d95b023f6a7c8d9e0b1f24";
 // image_api.cpp: runs `function` on a worker; ImageErrors become ApiErrors.
-template <class Function> Task<std::invoke_result_t<Function>> with_images(asio::thread_pool& pool, Function function) {
+template <class Function>
+Task<std::invoke_result_t<Function>> with_images(asio::thread_pool& pool, Function function) {
     try {
         co_return co_await offload(pool, std::move(function));
     } catch (const images::ImageError& error) {

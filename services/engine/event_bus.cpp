@@ -11,18 +11,15 @@ constexpr std::size_t kept_events = 256;
 
 void EventBus::publish(EventMessage message) {
     message.sequence = ++last_;
-    if (message.time == 0)
-        message.time = services::realtime_nanoseconds();
+    if (message.time == 0) message.time = services::realtime_nanoseconds();
     kept_.push_back(std::move(message));
-    if (kept_.size() > kept_events)
-        kept_.pop_front();
+    if (kept_.size() > kept_events) kept_.pop_front();
     arrived_.notify();
 }
 
 const EventMessage* EventBus::after(std::uint64_t sequence) const {
     for (const EventMessage& message : kept_)
-        if (message.sequence > sequence)
-            return &message;
+        if (message.sequence > sequence) return &message;
     return nullptr;
 }
 

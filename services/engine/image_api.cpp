@@ -25,15 +25,16 @@ Json labels_of(const images::Image& image) {
 
 std::string without_registry(std::string repository) {
     std::string_view rest = repository;
-    if (services::consume(rest, "docker.io/"))
-        services::consume(rest, "library/");
+    if (services::consume(rest, "docker.io/")) services::consume(rest, "library/");
     return std::string(rest);
 }
 
 Task<images::Image> find_image(Engine& engine, const std::string& reference) {
     auto image = co_await with_images(engine.workers, [&] { return engine.images.find(reference); });
     if (!image)
-        throw ApiError(404, "No such image: " + (services::is_hexadecimal(reference) || reference.starts_with("sha256:") ? reference : images::normalize_name(reference)));
+        throw ApiError(404, "No such image: " + (services::is_hexadecimal(reference) || reference.starts_with("sha256:")
+                                                     ? reference
+                                                     : images::normalize_name(reference)));
     co_return std::move(*image);
 }
 
@@ -42,7 +43,10 @@ Task<images::Image> find_image(Engine& engine, const std::string& reference) {
 Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
     co_await exchange.continue_if_expected();
     std::vector<std::string> loaded;
-    loaded = co_await with_images(engine.loaders, [&] { return engine.images.load([&](char* buffer, std::size_t size) { return exchange.read_body_blocking(buffer, size); }); });
+    loaded = co_await with_images(engine.loaders, [&] {
+        return engine.images.load(
+            [&](char* buffer, std::size_t size) { return exchange.read_body_blocking(buffer, size); });
+    });
     std::string text;
     for (const std::string& name : loaded) {
         const bool is_id = name.starts_with("sha256:");
@@ -55,10 +59,10 @@ Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
 }
 
 Task<> answer_image_list(Engine& engine, Exchange& exchange, std::string) {
-    const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"reference", "dangling", "label", "before", "since", "until"});
+    const Filters filters = Filters::parse(exchange.target().parameter("filters"),
+                                           {"reference", "dangling", "label", "before", "since", "until"});
     for (const char* name : {"before", "since", "until"})
-        if (filters.has(name))
-            throw not_supported(std::string("the image filter \"") + name + "\"");
+        if (filters.has(name)) throw not_supported(std::string("the image filter \"") + name + "\"");
     auto images = co_await with_images(engine.workers, [&] { return engine.images.list(); });
     std::ranges::sort(images, [](const auto& left, const auto& right) { return left.loaded > right.loaded; });
     const auto containers = engine.containers.image_ids();
@@ -68,10 +72,14 @@ Task<> answer_image_list(Engine& engine, Exchange& exchange, std::string) {
         for (const auto& [name, value] : object_field(object_field(image.configuration, "config"), "Labels").items())
             labels[name] = value.is_string() ? value.get<std::string>() : "";
         auto reference = [&](const std::string& value) {
-            return std::ranges::any_of(image.names, [&](const std::string& name) { return name == value || name.substr(0, name.rfind(':')) == value; });
+            return std::ranges::any_of(image.names, [&](const std::string& name) {
+                return name == value || name.substr(0, name.rfind(':')) == value;
+            });
         };
         if (!filters.allows_if("reference", reference) || !filters.allows_labels("label", labels) ||
-            !filters.allows_if("dangling", [&](const std::string& value) { return (value == "true" || value == "1") == image.names.empty(); }))
+            !filters.allows_if("dangling", [&](const std::string& value) {
+                return (value == "true" || value == "1") == image.names.empty();
+            }))
             continue;
         result.push_back({{"Id", image.id},
                           {"ParentId", ""},
@@ -91,31 +99,38 @@ Task<> answer_image_inspect(Engine& engine, Exchange& exchange, std::string name
     const images::Image image = co_await find_image(engine, name);
     const Json& configuration = image.configuration;
     const std::string created = text_field(configuration, "created");
-    co_await exchange.reply(200, Json{{"Id", image.id},
-                                      {"RepoTags", image.names},
-                                      {"RepoDigests", Json::array()},
-                                      {"Parent", ""},
-                                      {"Comment", ""},
-                                      {"Created", created.empty() ? services::format_time(0) : created},
-                                      {"DockerVersion", ""},
-                                      {"Author", text_field(configuration, "author")},
-                                      {"Config", object_field(configuration, "config")},
-                                      {"Architecture", text_field(configuration, "architecture")},
-                                      {"Os", text_field(configuration, "os")},
-                                      {"Size", image.size},
-                                      {"VirtualSize", image.size},
-                                      {"GraphDriver", {{"Name", "erofs"}, {"Data", nullptr}}},
-                                      {"RootFS", {{"Type", "layers"}, {"Layers", image.layers}}},
-                                      {"Metadata", {{"LastTagTime", services::format_time(image.loaded * 1'000'000'000)}}}});
+    co_await exchange.reply(200,
+                            Json{{"Id", image.id},
+                                 {"RepoTags", image.names},
+                                 {"RepoDigests", Json::array()},
+                                 {"Parent", ""},
+                                 {"Comment", ""},
+                                 {"Created", created.empty() ? services::format_time(0) : created},
+                                 {"DockerVersion", ""},
+                                 {"Author", text_field(configuration, "author")},
+                                 {"Config", object_field(configuration, "config")},
+                                 {"Architecture", text_field(configuration, "architecture")},
+                                 {"Os", text_field(configuration, "os")},
+                                 {"Size", image.size},
+                                 {"VirtualSize", image.size},
+                                 {"GraphDriver", {{"Name", "erofs"}, {"Data", nullptr}}},
+                                 {"RootFS", {{"Type", "layers"}, {"Layers", image.layers}}},
+                                 {"Metadata", {{"LastTagTime", services::format_time(image.loaded * 1'000'000'000)}}}});
 }
 
 Task<> answer_image_history(Engine& engine, Exchange& exchange, std::string name) {
     const images::Image image = co_await find_image(engine, name);
     Json result = Json::array();
-    if (const auto history = image.configuration.find("history"); history != image.configuration.end() && history->is_array())
+    if (const auto history = image.configuration.find("history");
+        history != image.configuration.end() && history->is_array())
         for (auto entry = history->rbegin(); entry != history->rend(); ++entry)
             if (entry->is_object())
-                result.push_back({{"Id", "<missing>"}, {"Created", image.loaded}, {"CreatedBy", text_field(*entry, "created_by")}, {"Tags", nullptr}, {"Size", 0}, {"Comment", text_field(*entry, "comment")}});
+                result.push_back({{"Id", "<missing>"},
+                                  {"Created", image.loaded},
+                                  {"CreatedBy", text_field(*entry, "created_by")},
+                                  {"Tags", nullptr},
+                                  {"Size", 0},
+                                  {"Comment", text_field(*entry, "comment")}});
     if (result.empty())
         result.push_back({{"Created", image.loaded}, {"CreatedBy", ""}, {"Size", image.size}, {"Comment", ""}});
     result[0]["Id"] = image.id;
@@ -128,7 +143,8 @@ Task<> answer_image_tag(Engine& engine, Exchange& exchange, std::string name) {
     const std::string repository = without_registry(std::string(exchange.target().parameter("repo")));
     const std::string tag(exchange.target().parameter("tag"));
     const images::Image image = co_await find_image(engine, name);
-    co_await with_images(engine.workers, [&] { engine.images.tag(image.id, repository, tag.empty() ? "latest" : tag); });
+    co_await with_images(engine.workers,
+                         [&] { engine.images.tag(image.id, repository, tag.empty() ? "latest" : tag); });
     publish_image(engine, "tag", image.id);
     co_await exchange.reply_empty(201);
 }
@@ -136,7 +152,8 @@ Task<> answer_image_tag(Engine& engine, Exchange& exchange, std::string name) {
 Task<> answer_image_remove(Engine& engine, Exchange& exchange, std::string name) {
     const bool force = exchange.target().flag("force");
     const auto in_use = engine.containers.image_ids();
-    const auto removed = co_await with_images(engine.workers, [&] { return engine.images.remove(name, force, in_use); });
+    const auto removed =
+        co_await with_images(engine.workers, [&] { return engine.images.remove(name, force, in_use); });
     Json result = Json::array();
     for (const std::string& each : removed.untagged) {
         result.push_back({{"Untagged", each}});
@@ -151,22 +168,22 @@ Task<> answer_image_remove(Engine& engine, Exchange& exchange, std::string name)
 
 Task<> answer_image_prune(Engine& engine, Exchange& exchange, std::string) {
     const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"dangling"});
-    const bool all = filters.has("dangling") && !filters.values("dangling").contains("true") && !filters.values("dangling").contains("1");
+    const bool all = filters.has("dangling") && !filters.values("dangling").contains("true") &&
+                     !filters.values("dangling").contains("1");
     const auto in_use = engine.containers.image_ids();
     const auto images = co_await with_images(engine.workers, [&] { return engine.images.list(); });
     Json deleted = Json::array();
     std::uint64_t reclaimed = 0;
     for (const images::Image& image : images) {
-        if ((!all && !image.names.empty()) || std::ranges::find(in_use, image.id) != in_use.end())
-            continue;
-        const auto removed = co_await with_images(engine.workers, [&] { return engine.images.remove(image.id, true, in_use); });
-        for (const std::string& each : removed.untagged)
-            deleted.push_back({{"Untagged", each}});
-        for (const std::string& each : removed.deleted)
-            deleted.push_back({{"Deleted", each}});
+        if ((!all && !image.names.empty()) || std::ranges::find(in_use, image.id) != in_use.end()) continue;
+        const auto removed =
+            co_await with_images(engine.workers, [&] { return engine.images.remove(image.id, true, in_use); });
+        for (const std::string& each : removed.untagged) deleted.push_back({{"Untagged", each}});
+        for (const std::string& each : removed.deleted) deleted.push_back({{"Deleted", each}});
         reclaimed += image.size;
     }
-    co_await exchange.reply(200, Json{{"ImagesDeleted", deleted.empty() ? Json(nullptr) : deleted}, {"SpaceReclaimed", reclaimed}});
+    co_await exchange.reply(
+        200, Json{{"ImagesDeleted", deleted.empty() ? Json(nullptr) : deleted}, {"SpaceReclaimed", reclaimed}});
 }
 
 } // namespace engine

@@ -8,23 +8,24 @@ namespace engine {
 
 namespace {
 
-// The member, or null where there is none. Go's decoder, which clients are written for, ignores case; clients do send the documented case.
+// The member, or null where there is none. Go's decoder, which clients are written for, ignores case; clients do send
+// the documented case.
 const Json& member(const Json& object, const char* name) {
     static const Json nothing;
     const auto found = object.find(name);
     return found == object.end() ? nothing : *found;
 }
 
-ApiError wrong_type(const char* name, const char* wanted) { return bad_request(std::string("invalid JSON: ") + name + " is not " + wanted); }
+ApiError wrong_type(const char* name, const char* wanted) {
+    return bad_request(std::string("invalid JSON: ") + name + " is not " + wanted);
+}
 
 } // namespace
 
 std::string text_field(const Json& object, const char* name) {
     const Json& value = member(object, name);
-    if (value.is_null())
-        return {};
-    if (!value.is_string())
-        throw wrong_type(name, "a string");
+    if (value.is_null()) return {};
+    if (!value.is_string()) throw wrong_type(name, "a string");
     auto text = value.get<std::string>();
     if (text.find('\0') != std::string::npos)
         throw bad_request(std::string("invalid value: ") + name + " has a zero byte");
@@ -33,38 +34,30 @@ std::string text_field(const Json& object, const char* name) {
 
 bool switch_field(const Json& object, const char* name) {
     const Json& value = member(object, name);
-    if (value.is_null())
-        return false;
-    if (!value.is_boolean())
-        throw wrong_type(name, "a boolean");
+    if (value.is_null()) return false;
+    if (!value.is_boolean()) throw wrong_type(name, "a boolean");
     return value.get<bool>();
 }
 
 long long number_field(const Json& object, const char* name, long long least) {
     const Json& value = member(object, name);
-    if (value.is_null())
-        return 0;
+    if (value.is_null()) return 0;
     if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<unsigned long long>() > INT64_MAX))
         throw wrong_type(name, "a whole number");
     const auto number = value.get<long long>();
-    if (number < least)
-        throw bad_request(std::string("invalid value: ") + name + " is " + std::to_string(number));
+    if (number < least) throw bad_request(std::string("invalid value: ") + name + " is " + std::to_string(number));
     return number;
 }
 
 std::vector<std::string> list_field(const Json& object, const char* name) {
     const Json& value = member(object, name);
-    if (value.is_null())
-        return {};
+    if (value.is_null()) return {};
     // A single string is a list of one, for the commands of old clients.
-    if (value.is_string())
-        return {value.get<std::string>()};
-    if (!value.is_array())
-        throw wrong_type(name, "a list");
+    if (value.is_string()) return {value.get<std::string>()};
+    if (!value.is_array()) throw wrong_type(name, "a list");
     std::vector<std::string> result;
     for (const Json& element : value) {
-        if (!element.is_string())
-            throw wrong_type(name, "a list of strings");
+        if (!element.is_string()) throw wrong_type(name, "a list of strings");
         result.push_back(element.get<std::string>());
         if (result.back().find('\0') != std::string::npos)
             throw bad_request(std::string("invalid value: ") + name + " has a zero byte");
@@ -75,8 +68,7 @@ std::vector<std::string> list_field(const Json& object, const char* name) {
 std::map<std::string, std::string> map_field(const Json& object, const char* name) {
     std::map<std::string, std::string> result;
     for (const auto& [key, value] : object_field(object, name).items()) {
-        if (!value.is_string())
-            throw wrong_type(name, "a map of strings");
+        if (!value.is_string()) throw wrong_type(name, "a map of strings");
         result[key] = value.get<std::string>();
     }
     return result;
@@ -85,22 +77,16 @@ std::map<std::string, std::string> map_field(const Json& object, const char* nam
 const Json& object_field(const Json& object, const char* name) {
     static const Json empty = Json::object();
     const Json& value = member(object, name);
-    if (value.is_null())
-        return empty;
-    if (!value.is_object())
-        throw wrong_type(name, "an object");
+    if (value.is_null()) return empty;
+    if (!value.is_object()) throw wrong_type(name, "an object");
     return value;
 }
 
 bool is_empty_value(const Json& value) {
-    if (value.is_null())
-        return true;
-    if (value.is_boolean())
-        return !value.get<bool>();
-    if (value.is_number())
-        return value == 0;
-    if (value.is_string())
-        return value.get_ref<const std::string&>().empty();
+    if (value.is_null()) return true;
+    if (value.is_boolean()) return !value.get<bool>();
+    if (value.is_number()) return value == 0;
+    if (value.is_string()) return value.get_ref<const std::string&>().empty();
     return std::ranges::all_of(value, is_empty_value);
 }
 

@@ -1,11 +1,5 @@
-// The life cycle of containers: start, exit, restart, stop, removal.
-#include <algorithm>
-#include <cerrno>
-
-#include <boost/asio/buffer.hpp>
-
+// The life cycle of containers as clients and the runtime drive it: start, stop, kill, removal, events.
 #include "services/common/log.hpp"
-#include "services/common/text.hpp"
 #include "services/engine/containers.hpp"
 #include "services/engine/error.hpp"
 
@@ -13,170 +7,20 @@ namespace engine {
 
 namespace {
 
-constexpr std::size_t output_piece = 32 << 10;
 constexpr int signal_kill = 9;
-// How long output may lag behind the exit of its program before it is cut off: the other end is hostile.
-constexpr auto output_grace = std::chrono::seconds(5);
 constexpr int kill_grace_seconds = 10;
 
-int exit_code_of(int wait_status) { return (wait_status & 0x7f) == 0 ? wait_status >> 8 & 0xff : 128 + (wait_status & 0x7f); }
-
-// The words by which clients tell the kinds of failure apart (exit codes 127 and 126 of `docker run`).
-ApiError cannot_execute(const std::string& program, const std::string& directory, int error) {
-    std::string cause;
-    if (error == ENOENT && program.find('/') == std::string::npos)
-        cause = "exec: \"" + program + "\": executable file not found in $PATH";
-    else if (error == ENOENT)
-        cause = "exec: \"" + program + "\": stat " + program + ": no such file or directory";
-    else if (error == EACCES || error == EPERM)
-        cause = "exec: \"" + program + "\": permission denied";
-    else if (error == EISDIR)
-        cause = "exec: \"" + program + "\": is a directory";
-    else if (error == ENOEXEC)
-        cause = "exec " + program + ": exec format error";
-    else if (error == ENOTDIR)
-        cause = "exec: \"" + program + "\": not a directory, in the working directory " + directory;
-    else
-        cause = "exec: \"" + program + "\": error " + std::to_string(error);
-    return bad_request("failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: "
-                       "error during container init: " +
-                       cause + ": unknown");
-}
-
-int exit_code_of_failure(int error) { return error == ENOENT ? 127 : error == EACCES || error == EPERM || error == EISDIR ? 126 : 128; }
-
-std::vector<std::string> environment_of(const Container& container) {
-    std::vector<std::string> result = container.spec.environment;
-    auto has = [&](std::string_view name) { return std::ranges::any_of(result, [&](const std::string& each) { return each.starts_with(name); }); };
-    if (!has("HOSTNAME="))
-        result.insert(result.begin() + (result.empty() ? 0 : 1), "HOSTNAME=" + container.hostname());
-    const std::string& user = container.spec.user;
-    if (!has("HOME=") && (user.empty() || user == "root" || user == "0" || user.starts_with("0:") || user.starts_with("root:")))
-        result.push_back("HOME=/root");
-    return result;
-}
-
 } // namespace
-
-Task<> pump_output(ContainerPointer container, std::shared_ptr<Run> run, Run::Stream& stream, OutputStream kind) {
-    std::string piece(output_piece, '\0');
-    for (;;) {
-        ErrorCode error;
-        const std::size_t count = co_await stream.async_read_some(asio::buffer(piece), asio::redirect_error(use_awaitable, error));
-        if (error || count == 0)
-            break;
-        const std::string_view bytes(piece.data(), count);
-        container->log.append(kind, services::realtime_nanoseconds(), bytes);
-        container->changed.notify();
-        // A copy: clients come and go while one of them is waited for.
-        const auto subscribers = container->subscribers;
-        for (const auto& subscriber : subscribers)
-            co_await subscriber->push(kind, bytes);
-    }
-    ErrorCode ignored;
-    if (!container->spec.terminal)
-        stream.close(ignored);
-    --run->open_outputs;
-    container->changed.notify();
-}
 
 Task<bool> Containers::start(ContainerPointer container) {
     const auto guard = co_await container->lifecycle.lock();
     if (container->removed || container->state == State::removing)
         throw ApiError(409, "container is marked for removal and cannot be started");
-    if (container->running())
-        co_return false;
+    if (container->running()) co_return false;
     container->stop_asked = false;
     container->restarts = container->state == State::restarting ? container->restarts : 0;
     co_await start_program(container);
     co_return true;
-}
-
-// Streams and program of one run. Returns the errno of the program's execution; throws ChannelError.
-Task<int> Containers::try_program(ContainerPointer container) {
-    const std::uint64_t sandbox = container->sandbox.number;
-    co_await runtime_.prepare(sandbox);
-    auto run = std::make_shared<Run>(io_);
-    const bool terminal = container->spec.terminal;
-    if (terminal || container->spec.open_stdin) {
-        run->input.assign((co_await runtime_.stream(sandbox, 0)).release());
-        run->input_open = true;
-    }
-    if (!terminal) {
-        run->output.assign((co_await runtime_.stream(sandbox, 1)).release());
-        run->error.assign((co_await runtime_.stream(sandbox, 2)).release());
-    }
-    ProgramOptions options;
-    options.arguments = container->spec.arguments();
-    options.environment = environment_of(*container);
-    options.directory = container->spec.directory.empty() ? "/" : container->spec.directory;
-    options.user = container->spec.user;
-    options.terminal = terminal;
-    options.stdin_open = container->spec.open_stdin;
-    options.rows = container->rows;
-    options.columns = container->columns;
-    const int error = co_await runtime_.start(sandbox, std::move(options));
-    if (error == 0)
-        container->run = std::move(run);
-    co_return error;
-}
-
-Task<> Containers::start_program(ContainerPointer container) {
-    container->starting = true;
-    container->early_exit.reset();
-    container->no_memory = false;
-    int error = 0;
-    std::optional<services::ChannelError> failure;
-    try {
-        if (container->sandbox.number == 0) {
-            co_await make_sandbox(*container);
-            by_sandbox_[container->sandbox.number] = container;
-        }
-        error = co_await try_program(container);
-    } catch (const services::ChannelError& thrown) {
-        failure = thrown;
-    } catch (...) {
-        container->starting = false;
-        container->changed.notify();
-        throw;
-    }
-    container->starting = false;
-    if (error != 0 || failure) {
-        const std::string program = container->spec.arguments().front();
-        const ApiError answer = cannot_execute(program, container->spec.directory, error);
-        container->error = failure ? failure->what() : answer.what();
-        container->exit_code = failure ? 128 : exit_code_of_failure(error);
-        if (container->state == State::restarting) {
-            container->state = State::exited;
-            container->finished = services::realtime_nanoseconds();
-        }
-        for (const auto& subscriber : std::exchange(container->subscribers, {}))
-            subscriber->close();
-        ++container->exits;
-        container->changed.notify();
-        if (container->spec.auto_remove)
-            asio::co_spawn(io_, remove(container, true), [](std::exception_ptr) {});
-        if (failure)
-            throw_runtime_failure(*failure, "failed to start the container");
-        throw answer;
-    }
-    container->state = State::running;
-    container->error.clear();
-    container->exit_code = 0;
-    container->started = services::realtime_nanoseconds();
-    auto run = container->run;
-    if (container->spec.terminal) {
-        run->open_outputs = 1;
-        asio::co_spawn(io_, pump_output(container, run, run->input, OutputStream::standard_output), asio::detached);
-    } else {
-        run->open_outputs = 2;
-        asio::co_spawn(io_, pump_output(container, run, run->output, OutputStream::standard_output), asio::detached);
-        asio::co_spawn(io_, pump_output(container, run, run->error, OutputStream::standard_error), asio::detached);
-    }
-    publish(*container, "start");
-    container->changed.notify();
-    if (const auto status = std::exchange(container->early_exit, std::nullopt))
-        begin_finish(container, *status);
 }
 
 void Containers::begin_finish(const ContainerPointer& container, int wait_status) {
@@ -186,8 +30,7 @@ void Containers::begin_finish(const ContainerPointer& container, int wait_status
 void Containers::on_event(const abi::runtime::EventRecord& event) {
     const auto found = by_sandbox_.find(event.sandbox);
     const ContainerPointer container = found == by_sandbox_.end() ? nullptr : found->second.lock();
-    if (!container)
-        return;
+    if (!container) return;
     switch (static_cast<abi::runtime::Event>(event.event)) {
     case abi::runtime::Event::no_memory:
         container->no_memory = true;
@@ -201,7 +44,9 @@ void Containers::on_event(const abi::runtime::EventRecord& event) {
         asio::co_spawn(io_, runtime_.destroy(std::exchange(container->sandbox, {}).number), [](std::exception_ptr) {});
         [[fallthrough]];
     case abi::runtime::Event::exited: {
-        const int status = static_cast<abi::runtime::Event>(event.event) == abi::runtime::Event::crashed ? signal_kill : static_cast<int>(event.detail);
+        const int status = static_cast<abi::runtime::Event>(event.event) == abi::runtime::Event::crashed
+                               ? signal_kill
+                               : static_cast<int>(event.detail);
         if (container->starting)
             container->early_exit = status;
         else if (container->running() && container->run)
@@ -211,76 +56,11 @@ void Containers::on_event(const abi::runtime::EventRecord& event) {
     }
 }
 
-Task<> Containers::finish_run(ContainerPointer container, int wait_status) {
-    const auto run = std::exchange(container->run, nullptr);
-    if (!run)
-        co_return;
-    ErrorCode ignored;
-    if (!container->spec.terminal)
-        run->input.close(ignored);
-    run->input_open = false;
-    if (!co_await container->changed.wait_until(Clock::now() + output_grace, [&] { return run->open_outputs == 0; })) {
-        run->output.close(ignored);
-        run->error.close(ignored);
-    }
-    run->input.close(ignored);
-    const auto now = services::realtime_nanoseconds();
-    container->log.finish(now);
-    container->finished = now;
-    container->exit_code = exit_code_of(wait_status);
-    container->state = State::exited;
-    ++container->exits;
-    for (const auto& subscriber : std::exchange(container->subscribers, {}))
-        subscriber->close();
-    const auto seconds = (container->finished - container->started) / 1'000'000'000;
-    publish(*container, "die", {{"exitCode", std::to_string(container->exit_code)}, {"execDuration", std::to_string(seconds)}});
-    container->changed.notify();
-    if (container->spec.auto_remove)
-        asio::co_spawn(io_, remove(container, true), [](std::exception_ptr) {});
-    else if (restart_wanted(*container)) {
-        container->state = State::restarting;
-        asio::co_spawn(io_, restart_later(container), [](std::exception_ptr) {});
-    }
-}
-
-bool Containers::restart_wanted(const Container& container) const {
-    if (container.stop_asked)
-        return false;
-    switch (container.spec.restart.kind) {
-    case RestartPolicy::Kind::no: return false;
-    case RestartPolicy::Kind::always:
-    case RestartPolicy::Kind::unless_stopped: return true;
-    case RestartPolicy::Kind::on_failure:
-        return container.exit_code != 0 && (container.spec.restart.most_retries == 0 || container.restarts < container.spec.restart.most_retries);
-    }
-    return false;
-}
-
-Task<> Containers::restart_later(ContainerPointer container) {
-    // 100 ms, doubled for each restart in a row, up to a minute; a run of ten seconds begins anew.
-    if (container->finished - container->started > 10'000'000'000)
-        container->restarts = 0;
-    const auto pause = std::min<std::int64_t>(std::int64_t{100} << std::min<std::uint64_t>(container->restarts, 10), 60'000);
-    co_await container->changed.wait_until(Clock::now() + std::chrono::milliseconds(pause),
-                                           [&] { return container->stop_asked || container->state != State::restarting; });
-    const auto guard = co_await container->lifecycle.lock();
-    if (container->state != State::restarting)
-        co_return;
-    if (container->stop_asked) {
-        container->state = State::exited;
-        container->changed.notify();
-        co_return;
-    }
-    ++container->restarts;
-    co_await start_program(container);
-}
-
 Task<bool> Containers::wait_for_exit(ContainerPointer container, std::uint64_t exits, int seconds) {
     auto ended = [&] { return container->exits != exits || container->removed; };
     if (seconds >= 0)
         co_return co_await container->changed.wait_until(Clock::now() + std::chrono::seconds(seconds), ended);
-    while (!ended())
-        co_await container->changed.wait();
+    while (!ended()) co_await container->changed.wait();
     co_return true;
 }
 
@@ -290,8 +70,7 @@ Task<bool> Containers::stop(ContainerPointer container, int signal, int timeout)
         container->changed.notify();
         co_return true;
     }
-    if (!container->running())
-        co_return false;
+    if (!container->running()) co_return false;
     container->stop_asked = true;
     const auto exits = container->exits;
     auto send = [&](int number) -> Task<> {
@@ -307,7 +86,8 @@ Task<bool> Containers::stop(ContainerPointer container, int signal, int timeout)
     if (!co_await wait_for_exit(container, exits, timeout)) {
         co_await send(signal_kill);
         if (!co_await wait_for_exit(container, exits, kill_grace_seconds))
-            throw ApiError(500, "cannot stop container: " + container->id + ": tried to kill container, but did not receive an exit event");
+            throw ApiError(500, "cannot stop container: " + container->id +
+                                    ": tried to kill container, but did not receive an exit event");
     }
     publish(*container, "stop");
     co_return true;
@@ -315,15 +95,16 @@ Task<bool> Containers::stop(ContainerPointer container, int signal, int timeout)
 
 Task<> Containers::kill(ContainerPointer container, int signal) {
     if (!container->running())
-        throw ApiError(409, "cannot kill container: " + container->name + ": container " + container->id + " is not running");
+        throw ApiError(409, "cannot kill container: " + container->name + ": container " + container->id +
+                                " is not running");
     const auto exits = container->exits;
-    if (signal == signal_kill)
-        container->stop_asked = true;
+    if (signal == signal_kill) container->stop_asked = true;
     try {
         co_await runtime_.signal(container->sandbox.number, signal);
     } catch (const services::ChannelError& error) {
         if (error.error == abi::Error::bad_state)
-            throw ApiError(409, "cannot kill container: " + container->name + ": container " + container->id + " is not running");
+            throw ApiError(409, "cannot kill container: " + container->name + ": container " + container->id +
+                                    " is not running");
         throw_runtime_failure(error, "cannot kill container: " + container->name);
     }
     publish(*container, "kill", {{"signal", std::to_string(signal)}});
@@ -332,8 +113,7 @@ Task<> Containers::kill(ContainerPointer container, int signal) {
 }
 
 Task<> Containers::remove(ContainerPointer container, bool force) {
-    if (container->removed)
-        throw ApiError(404, "No such container: " + container->id);
+    if (container->removed) throw ApiError(404, "No such container: " + container->id);
     if (container->state == State::removing)
         throw ApiError(409, "removal of container " + container->name + " is already in progress");
     if (container->running() && !force)
@@ -352,14 +132,11 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
         }
         co_await wait_for_exit(container, exits, kill_grace_seconds);
         // With AutoRemove the exit has begun the removal: its end is waited for.
-        while (container->state == State::removing && !container->removed)
-            co_await container->changed.wait();
-        if (container->removed)
-            co_return;
+        while (container->state == State::removing && !container->removed) co_await container->changed.wait();
+        if (container->removed) co_return;
     }
     const auto guard = co_await container->lifecycle.lock();
-    if (container->removed)
-        co_return;
+    if (container->removed) co_return;
     if (container->running() && !force)
         throw ApiError(409, "cannot remove container \"/" + container->name + "\": it was started in the meantime");
     const State before = std::exchange(container->state, State::removing);
@@ -369,8 +146,7 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
         try {
             co_await runtime_.destroy(number);
         } catch (const services::ChannelError& error) {
-            if (error.error != abi::Error::not_found)
-                failure = error;
+            if (error.error != abi::Error::not_found) failure = error;
         }
         if (failure) {
             container->state = before;
@@ -388,18 +164,18 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
     container->removed = true;
     containers_.erase(container->id);
     names_.erase(container->name);
-    for (const auto& subscriber : std::exchange(container->subscribers, {}))
-        subscriber->close();
+    for (const auto& subscriber : std::exchange(container->subscribers, {})) subscriber->close();
     publish(*container, "destroy");
     container->changed.notify();
 }
 
-void Containers::on_runtime_lost() { asio::co_spawn(io_, check_sandboxes(), [](std::exception_ptr) {}); }
+void Containers::on_runtime_lost() {
+    asio::co_spawn(io_, check_sandboxes(), [](std::exception_ptr) {});
+}
 
 Task<> Containers::check_sandboxes() {
     for (const ContainerPointer& container : list()) {
-        if (container->sandbox.number == 0)
-            continue;
+        if (container->sandbox.number == 0) continue;
         bool lost = false;
         try {
             co_await runtime_.inspect(container->sandbox.number);

@@ -37,16 +37,14 @@ Options parse_options(int count, char** words) {
     for (int at = 1; at < count; ++at) {
         const std::string word = words[at];
         auto value = [&]() -> std::string {
-            if (++at == count)
-                usage(word + " needs a value");
+            if (++at == count) usage(word + " needs a value");
             return words[at];
         };
         if (word == "--address") {
             options.address = value();
         } else if (word == "--port") {
             const auto number = services::parse_number(value());
-            if (!number || *number > 65535)
-                usage("not a port");
+            if (!number || *number > 65535) usage("not a port");
             options.port = static_cast<std::uint16_t>(*number);
         } else if (word.starts_with("-")) {
             usage("unknown option " + word);
@@ -61,14 +59,12 @@ void load_archives(images::ImageStore& images, const std::vector<std::string>& a
     for (const std::string& path : archives) {
         try {
             std::ifstream file(path, std::ios::binary);
-            if (!file)
-                throw std::runtime_error(std::strerror(errno));
+            if (!file) throw std::runtime_error(std::strerror(errno));
             const auto names = images.load([&](char* buffer, std::size_t size) {
                 file.read(buffer, static_cast<std::streamsize>(size));
                 return static_cast<std::size_t>(file.gcount());
             });
-            for (const std::string& name : names)
-                services::log_line("loaded " + name);
+            for (const std::string& name : names) services::log_line("loaded " + name);
         } catch (const std::exception& error) {
             services::log_line("cannot load " + path + ": " + error.what());
         }
@@ -92,9 +88,10 @@ Task<> accept_connections(Engine& engine, Tcp::acceptor& acceptor) {
             continue;
         }
         ++open;
-        asio::co_spawn(
-            engine.io, serve_connection(engine.io, std::move(socket), [&engine](Exchange& exchange) { return handle_request(engine, exchange); }),
-            [&open](std::exception_ptr) { --open; });
+        asio::co_spawn(engine.io,
+                       serve_connection(engine.io, std::move(socket),
+                                        [&engine](Exchange& exchange) { return handle_request(engine, exchange); }),
+                       [&open](std::exception_ptr) { --open; });
     }
 }
 
@@ -106,8 +103,10 @@ int run(const Options& options) {
     engine.node_id = services::random_hexadecimal(16);
     Tcp::acceptor acceptor(io, Tcp::endpoint(asio::ip::make_address_v4(options.address), options.port));
     listen_for_events(
-        io, [&engine](const abi::runtime::EventRecord& event) { engine.containers.on_event(event); }, [&engine] { engine.containers.on_runtime_lost(); });
-    asio::co_spawn(io, accept_connections(engine, acceptor), [](std::exception_ptr failure) { std::rethrow_exception(failure); });
+        io, [&engine](const abi::runtime::EventRecord& event) { engine.containers.on_event(event); },
+        [&engine] { engine.containers.on_runtime_lost(); });
+    asio::co_spawn(io, accept_connections(engine, acceptor),
+                   [](std::exception_ptr failure) { std::rethrow_exception(failure); });
     services::log_line("the Docker API answers on port " + std::to_string(acceptor.local_endpoint().port()));
     io.run();
     return 1;

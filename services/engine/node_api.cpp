@@ -11,9 +11,17 @@ using abi::runtime::Tag;
 
 // Plain numbers of the runtime's answer, by the name they have here.
 constexpr std::pair<Tag, const char*> figures[] = {
-    {Tag::cpu_count, "cpus"},           {Tag::free_pages, "free_pages"},         {Tag::total_pages, "total_pages"},       {Tag::table_pages, "table_pages"},
-    {Tag::restarts, "restarts"},        {Tag::sandbox_count, "sandboxes"},       {Tag::monotonic, "monotonic_nanoseconds"}, {Tag::context_switches, "context_switches"},
-    {Tag::root_loads, "root_loads"},    {Tag::boot_nanoseconds, "boot_nanoseconds"}, {Tag::cpu_nanoseconds, "cpu_nanoseconds"},
+    {Tag::cpu_count, "cpus"},
+    {Tag::free_pages, "free_pages"},
+    {Tag::total_pages, "total_pages"},
+    {Tag::table_pages, "table_pages"},
+    {Tag::restarts, "restarts"},
+    {Tag::sandbox_count, "sandboxes"},
+    {Tag::monotonic, "monotonic_nanoseconds"},
+    {Tag::context_switches, "context_switches"},
+    {Tag::root_loads, "root_loads"},
+    {Tag::boot_nanoseconds, "boot_nanoseconds"},
+    {Tag::cpu_nanoseconds, "cpu_nanoseconds"},
 };
 
 } // namespace
@@ -25,14 +33,16 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
     } catch (const services::ChannelError& error) {
         throw_runtime_failure(error, "the node's figures");
     }
-    Json result{{"version", THEMELIOS_VERSION}, {"objects", Json::object()}, {"missing_calls", Json::array()}, {"containers", engine.containers.list().size()}};
+    Json result{{"version", THEMELIOS_VERSION},
+                {"objects", Json::object()},
+                {"missing_calls", Json::array()},
+                {"containers", engine.containers.list().size()}};
     auto records = reply.records();
     abi::TlvRecord record;
     while (records.next(record)) {
         const Tag tag = static_cast<Tag>(record.tag);
         for (const auto& [known, name] : figures)
-            if (tag == known)
-                result[name] = record.number();
+            if (tag == known) result[name] = record.number();
         if (tag == Tag::version) {
             result["node_version"] = std::string(record.text());
         } else if (tag == Tag::uplink_address) {
@@ -44,7 +54,8 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
         } else if (tag == Tag::missing_call && record.value.size() == sizeof(abi::runtime::MissingCall)) {
             abi::runtime::MissingCall call;
             std::memcpy(&call, record.value.data(), sizeof call);
-            result["missing_calls"].push_back({{"sandbox", call.sandbox}, {"number", call.number}, {"count", call.count}});
+            result["missing_calls"].push_back(
+                {{"sandbox", call.sandbox}, {"number", call.number}, {"count", call.count}});
         }
     }
     co_await exchange.reply(200, result);

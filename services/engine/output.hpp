@@ -8,7 +8,8 @@
 
 namespace engine {
 
-// Between the coroutine that reads the container and the one that writes to the client. A slow client holds the container up, as with Docker: nothing is lost.
+// Between the coroutine that reads the container and the one that writes to the client. A slow client holds the
+// container up, as with Docker: nothing is lost.
 class Subscriber {
 public:
     Subscriber(asio::io_context& io, bool standard_output, bool standard_error, bool framed)
@@ -16,14 +17,11 @@ public:
 
     // From the container: takes the bytes, waits while too many are pending.
     Task<> push(OutputStream stream, std::string_view bytes) {
-        if (closed_ || !(stream == OutputStream::standard_error ? standard_error_ : standard_output_))
-            co_return;
-        if (framed_)
-            pending_ += frame_head(stream, bytes.size());
+        if (closed_ || !(stream == OutputStream::standard_error ? standard_error_ : standard_output_)) co_return;
+        if (framed_) pending_ += frame_head(stream, bytes.size());
         pending_ += bytes;
         changed_.notify();
-        while (pending_.size() > pending_limit && !closed_)
-            co_await changed_.wait();
+        while (pending_.size() > pending_limit && !closed_) co_await changed_.wait();
     }
     // No more output, or the client is gone.
     void close() {
@@ -34,8 +32,7 @@ public:
 
     // To the client: all that is pending; empty once closed and written out.
     Task<std::string> take() {
-        while (pending_.empty() && !closed_)
-            co_await changed_.wait();
+        while (pending_.empty() && !closed_) co_await changed_.wait();
         std::string bytes = std::exchange(pending_, {});
         changed_.notify();
         co_return bytes;

@@ -10,10 +10,10 @@ namespace {
 
 struct Route {
     std::string_view method;
-    std::string_view first;  // first segment
-    std::string_view last;   // last segment; "" where the path ends with the open part
-    bool open;               // there is an open part: one segment, of images any number
-    Answer answer;           // null: a part of Docker's API that this node does not have
+    std::string_view first;     // first segment
+    std::string_view last;      // last segment; "" where the path ends with the open part
+    bool open;                  // there is an open part: one segment, of images any number
+    Answer answer;              // null: a part of Docker's API that this node does not have
     std::string_view what = {}; // of such, what it is
 };
 
@@ -87,25 +87,33 @@ struct Absent {
     std::string_view what;
 };
 constexpr std::array absent = {
-    Absent{"exec", "running a further program in a container (exec)"}, Absent{"build", "building images"}, Absent{"session", "building images"},
-    Absent{"grpc", "building images"}, Absent{"commit", "making an image of a container"}, Absent{"auth", "logging in to a registry"},
-    Absent{"distribution", "asking a registry"}, Absent{"plugins", "plugins"}, Absent{"swarm", "swarm mode"}, Absent{"nodes", "swarm mode"},
-    Absent{"services", "swarm mode"}, Absent{"tasks", "swarm mode"}, Absent{"secrets", "swarm mode"}, Absent{"configs", "swarm mode"},
+    Absent{"exec", "running a further program in a container (exec)"},
+    Absent{"build", "building images"},
+    Absent{"session", "building images"},
+    Absent{"grpc", "building images"},
+    Absent{"commit", "making an image of a container"},
+    Absent{"auth", "logging in to a registry"},
+    Absent{"distribution", "asking a registry"},
+    Absent{"plugins", "plugins"},
+    Absent{"swarm", "swarm mode"},
+    Absent{"nodes", "swarm mode"},
+    Absent{"services", "swarm mode"},
+    Absent{"tasks", "swarm mode"},
+    Absent{"secrets", "swarm mode"},
+    Absent{"configs", "swarm mode"},
 };
 
 // The open part of `path` where the route fits; nothing where it does not.
 std::optional<std::string> match(const Route& route, const std::vector<std::string>& path) {
     const std::size_t fixed = 1 + (route.last.empty() ? 0 : 1);
-    if (path.size() < fixed + (route.open ? 1 : 0) || path.front() != route.first || (!route.last.empty() && path.back() != route.last))
+    if (path.size() < fixed + (route.open ? 1 : 0) || path.front() != route.first ||
+        (!route.last.empty() && path.back() != route.last))
         return std::nullopt;
     const std::size_t open = path.size() - fixed;
-    if (!route.open)
-        return open == 0 ? std::optional(std::string()) : std::nullopt;
-    if (open != 1 && route.first != "images")
-        return std::nullopt;
+    if (!route.open) return open == 0 ? std::optional(std::string()) : std::nullopt;
+    if (open != 1 && route.first != "images") return std::nullopt;
     std::string joined;
-    for (std::size_t at = 1; at <= open; ++at)
-        joined += (at > 1 ? "/" : "") + path[at];
+    for (std::size_t at = 1; at <= open; ++at) joined += (at > 1 ? "/" : "") + path[at];
     return joined;
 }
 
@@ -116,22 +124,18 @@ Task<> handle_request(Engine& engine, Exchange& exchange) {
     bool other_method = false;
     for (const Route& route : routes) {
         auto open = match(route, path);
-        if (!open)
-            continue;
+        if (!open) continue;
         if (route.method != exchange.method()) {
             other_method = true;
             continue;
         }
-        if (route.answer == nullptr)
-            throw not_supported(std::string(route.what));
+        if (route.answer == nullptr) throw not_supported(std::string(route.what));
         co_await route.answer(engine, exchange, std::move(*open));
         co_return;
     }
     for (const Absent& each : absent)
-        if (!path.empty() && path.front() == each.first)
-            throw not_supported(std::string(each.what));
-    if (other_method)
-        throw ApiError(405, "method " + std::string(exchange.method()) + " is not allowed for this path");
+        if (!path.empty() && path.front() == each.first) throw not_supported(std::string(each.what));
+    if (other_method) throw ApiError(405, "method " + std::string(exchange.method()) + " is not allowed for this path");
     throw ApiError(404, "page not found");
 }
 

@@ -19,15 +19,13 @@ Task<Reply> RuntimeClient::call(Message message, Request request) {
 
 Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
     Request request;
-    request.text(Tag::name, options.name).text(Tag::hostname, options.hostname).number(Tag::network, options.network ? 1 : 0);
-    if (options.memory_bytes != 0)
-        request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
-    if (options.nano_cpus != 0)
-        request.number(Tag::nano_cpus, options.nano_cpus);
-    if (options.cpu_weight != 0)
-        request.number(Tag::cpu_weight, options.cpu_weight);
-    for (const auto& publish : options.publish)
-        request.bytes(Tag::publish, &publish, sizeof publish);
+    request.text(Tag::name, options.name)
+        .text(Tag::hostname, options.hostname)
+        .number(Tag::network, options.network ? 1 : 0);
+    if (options.memory_bytes != 0) request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
+    if (options.nano_cpus != 0) request.number(Tag::nano_cpus, options.nano_cpus);
+    if (options.cpu_weight != 0) request.number(Tag::cpu_weight, options.cpu_weight);
+    for (const auto& publish : options.publish) request.bytes(Tag::publish, &publish, sizeof publish);
     const Reply reply = co_await call(Message::sandbox_create, std::move(request));
     Sandbox sandbox;
     sandbox.number = reply.number(Tag::sandbox);
@@ -51,21 +49,17 @@ Task<services::UniqueFd> RuntimeClient::stream(std::uint64_t sandbox, unsigned n
     Request request;
     request.number(Tag::sandbox, sandbox).number(Tag::stream, number);
     Reply reply = co_await call(Message::sandbox_stream, std::move(request));
-    if (reply.descriptors.size() != 1)
-        throw services::ChannelError(abi::Error::broken, "the runtime gave no stream");
+    if (reply.descriptors.size() != 1) throw services::ChannelError(abi::Error::broken, "the runtime gave no stream");
     co_return std::move(reply.descriptors.front());
 }
 
 Task<int> RuntimeClient::start(std::uint64_t sandbox, ProgramOptions options) {
     Request request;
     request.number(Tag::sandbox, sandbox);
-    for (const std::string& argument : options.arguments)
-        request.text(Tag::argument, argument);
-    for (const std::string& variable : options.environment)
-        request.text(Tag::environment, variable);
+    for (const std::string& argument : options.arguments) request.text(Tag::argument, argument);
+    for (const std::string& variable : options.environment) request.text(Tag::environment, variable);
     request.text(Tag::directory, options.directory);
-    if (!options.user.empty())
-        request.text(Tag::user, options.user);
+    if (!options.user.empty()) request.text(Tag::user, options.user);
     request.number(Tag::terminal, options.terminal).number(Tag::stdin_open, options.stdin_open);
     if (options.rows != 0 && options.columns != 0)
         request.number(Tag::rows, options.rows).number(Tag::columns, options.columns);
@@ -99,7 +93,8 @@ Task<Reply> RuntimeClient::inspect(std::uint64_t sandbox) {
 
 Task<Reply> RuntimeClient::node_info() { co_return co_await call(Message::node_info, Request()); }
 
-void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle, std::function<void()> lost) {
+void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle,
+                       std::function<void()> lost) {
     std::thread([&io, handle = std::move(handle), lost = std::move(lost)] {
         std::uint64_t after = 0;
         for (;;) {
@@ -108,7 +103,8 @@ void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::Ev
                 for (;;) {
                     Request request;
                     request.number(Tag::after, after);
-                    const Reply reply = session.call(static_cast<std::uint32_t>(Message::next_event), std::move(request));
+                    const Reply reply =
+                        session.call(static_cast<std::uint32_t>(Message::next_event), std::move(request));
                     auto records = reply.records();
                     abi::TlvRecord record;
                     while (records.next(record)) {

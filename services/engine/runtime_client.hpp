@@ -61,7 +61,9 @@ private:
     services::Channel channel_;
 };
 
-// Waits for the runtime's events on a thread and a session of its own, and hands each to `handle` on the loop. `lost` is called on the loop when the session broke.
-void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle, std::function<void()> lost);
+// Waits for the runtime's events on a thread and a session of its own, and hands each to `handle` on the loop. `lost`
+// is called on the loop when the session broke.
+void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle,
+                       std::function<void()> lost);
 
 } // namespace engine

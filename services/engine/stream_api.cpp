@@ -14,7 +14,9 @@ constexpr ApiVersion multiplexed_version{1, 42};
 constexpr auto linger = std::chrono::seconds(30);
 
 const char* stream_type(const Container& container, const Target& target) {
-    return container.spec.terminal || target.version < multiplexed_version ? "application/vnd.docker.raw-stream" : "application/vnd.docker.multiplexed-stream";
+    return container.spec.terminal || target.version < multiplexed_version
+               ? "application/vnd.docker.raw-stream"
+               : "application/vnd.docker.multiplexed-stream";
 }
 
 std::string log_text(const LogLine& line, bool framed, bool timestamps) {
@@ -22,7 +24,8 @@ std::string log_text(const LogLine& line, bool framed, bool timestamps) {
     return framed ? frame_head(line.stream, text.size()) + text : text;
 }
 
-// The way from the client to the container's standard input. Shared by the coroutine that reads the client and the one that ends the exchange.
+// The way from the client to the container's standard input. Shared by the coroutine that reads the client and the one
+// that ends the exchange.
 struct Input {
     bool done = false;
 };
@@ -31,18 +34,18 @@ Task<> write_input(const ContainerPointer& container, std::string_view bytes) {
     while (!bytes.empty()) {
         // Before the start the bytes wait here; after the end nobody wants them.
         const auto exits = container->exits;
-        while (!container->run && !container->removed && container->exits == exits)
-            co_await container->changed.wait();
+        while (!container->run && !container->removed && container->exits == exits) co_await container->changed.wait();
         const auto run = container->run;
-        if (!run || !run->input_open)
-            co_return;
+        if (!run || !run->input_open) co_return;
         ErrorCode error;
-        co_await asio::async_write(run->input, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(use_awaitable, error));
+        co_await asio::async_write(run->input, asio::buffer(bytes.data(), bytes.size()),
+                                   asio::redirect_error(use_awaitable, error));
         co_return;
     }
 }
 
-Task<> read_client(ContainerPointer container, Exchange& exchange, bool input, std::shared_ptr<Subscriber> subscriber, std::shared_ptr<Input> state, asio::io_context& io) {
+Task<> read_client(ContainerPointer container, Exchange& exchange, bool input, std::shared_ptr<Subscriber> subscriber,
+                   std::shared_ptr<Input> state, asio::io_context& io) {
     std::string piece(64 << 10, '\0');
     auto& early = exchange.early();
     if (early.size() > 0 && input) {
@@ -52,9 +55,9 @@ Task<> read_client(ContainerPointer container, Exchange& exchange, bool input, s
     }
     ErrorCode error;
     while (!error) {
-        const std::size_t count = co_await exchange.socket().async_read_some(asio::buffer(piece), asio::redirect_error(use_awaitable, error));
-        if (!error && input && !subscriber->closed())
-            co_await write_input(container, {piece.data(), count});
+        const std::size_t count =
+            co_await exchange.socket().async_read_some(asio::buffer(piece), asio::redirect_error(use_awaitable, error));
+        if (!error && input && !subscriber->closed()) co_await write_input(container, {piece.data(), count});
     }
     const bool half_closed = error == asio::error::eof;
     if (input && container->spec.stdin_once && !container->spec.terminal && !subscriber->closed()) {
@@ -69,8 +72,7 @@ Task<> read_client(ContainerPointer container, Exchange& exchange, bool input, s
         }
     }
     // A client that only half-closed still reads; one that broke does not.
-    if (!half_closed)
-        subscriber->close();
+    if (!half_closed) subscriber->close();
     state->done = true;
     container->changed.notify();
 }
@@ -105,13 +107,13 @@ Task<> answer_container_attach(Engine& engine, Exchange& exchange, std::string i
     try {
         co_await exchange.hijack(stream_type(*container, target));
         engine.containers.publish(*container, "attach");
-        asio::co_spawn(engine.io, read_client(container, exchange, input, subscriber, state, engine.io), asio::detached);
+        asio::co_spawn(engine.io, read_client(container, exchange, input, subscriber, state, engine.io),
+                       asio::detached);
         auto& socket = exchange.socket();
         co_await asio::async_write(socket, asio::buffer(kept), use_awaitable);
         for (;;) {
             const std::string bytes = co_await subscriber->take();
-            if (bytes.empty())
-                break;
+            if (bytes.empty()) break;
             co_await asio::async_write(socket, asio::buffer(bytes), use_awaitable);
         }
     } catch (...) {
@@ -123,15 +125,12 @@ Task<> answer_container_attach(Engine& engine, Exchange& exchange, std::string i
     auto& socket = exchange.socket();
     // The client sees the end of the output, and ends its side in turn.
     socket.shutdown(Tcp::socket::shutdown_send, ignored);
-    if (!exchange.answered())
-        state->done = true;
+    if (!exchange.answered()) state->done = true;
     if (failure || !co_await container->changed.wait_until(Clock::now() + linger, [&] { return state->done; })) {
         socket.cancel(ignored);
-        while (!state->done)
-            co_await container->changed.wait();
+        while (!state->done) co_await container->changed.wait();
     }
-    if (failure)
-        std::rethrow_exception(failure);
+    if (failure) std::rethrow_exception(failure);
 }
 
 Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id) {
@@ -139,10 +138,8 @@ Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id)
     const Target& target = exchange.target();
     const bool standard_output = target.flag("stdout");
     const bool standard_error = target.flag("stderr");
-    if (!standard_output && !standard_error)
-        throw bad_request("Bad parameters: you must choose at least one stream");
-    if (container->spec.log_limit == 0)
-        throw ApiError(501, "configured logging driver does not support reading");
+    if (!standard_output && !standard_error) throw bad_request("Bad parameters: you must choose at least one stream");
+    if (container->spec.log_limit == 0) throw ApiError(501, "configured logging driver does not support reading");
     const bool framed = !container->spec.terminal;
     const bool timestamps = target.flag("timestamps");
     const bool follow = target.flag("follow");
@@ -150,8 +147,7 @@ Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id)
         const std::string_view text = target.parameter(name);
         const auto dot = text.find('.');
         const auto seconds = services::parse_number(text.substr(0, dot));
-        if (text.empty() || text == "0")
-            return fallback;
+        if (text.empty() || text == "0") return fallback;
         if (!seconds || *seconds > 9'000'000'000)
             throw bad_request(std::string("invalid value for \"") + name + "\": " + std::string(text));
         std::string fraction(dot == std::string_view::npos ? "" : text.substr(dot + 1));
@@ -172,7 +168,8 @@ Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id)
     bool ended = false;
     while (!ended && !exchange.client_gone()) {
         // All that was written before the end is sent: the end is looked at first.
-        const bool over = !follow || container->removed || (!container->running() && !container->starting && container->state != State::restarting) ||
+        const bool over = !follow || container->removed ||
+                          (!container->running() && !container->starting && container->state != State::restarting) ||
                           (container->exits != exits && container->spec.restart.kind == RestartPolicy::Kind::no);
         std::string text;
         while (text.size() < (256 << 10)) {
@@ -182,7 +179,8 @@ Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id)
                 break;
             }
             next = line->sequence + 1;
-            if (line->time >= since && (line->stream == OutputStream::standard_error ? standard_error : standard_output))
+            if (line->time >= since &&
+                (line->stream == OutputStream::standard_error ? standard_error : standard_output))
                 text += log_text(*line, framed, timestamps);
         }
         const bool more = container->log.from(next) != nullptr;
@@ -191,8 +189,7 @@ Task<> answer_container_logs(Engine& engine, Exchange& exchange, std::string id)
             co_await container->changed.wait();
     }
     co_await exchange.unwatch();
-    if (ended)
-        co_await exchange.end_stream();
+    if (ended) co_await exchange.end_stream();
 }
 
 } // namespace engine

@@ -16,8 +16,7 @@ std::string kernel_release() {
 
 Json event_json(const EventMessage& message) {
     Json attributes = Json::object();
-    for (const auto& [name, value] : message.attributes)
-        attributes[name] = value;
+    for (const auto& [name, value] : message.attributes) attributes[name] = value;
     Json result{{"Type", message.type},
                 {"Action", message.action},
                 {"Actor", {{"ID", message.id}, {"Attributes", attributes}}},
@@ -43,24 +42,28 @@ bool event_wanted(const EventMessage& message, const Filters& filters) {
     };
     auto image = [&](const std::string& value) {
         const auto name = message.attributes.find("image");
-        return message.id == value || (name != message.attributes.end() && (name->second == value || name->second == value + ":latest"));
+        return message.id == value ||
+               (name != message.attributes.end() && (name->second == value || name->second == value + ":latest"));
     };
-    return filters.allows("type", message.type) && filters.allows_if("event", [&](const std::string& value) { return message.action == value || message.action.starts_with(value + ":"); }) &&
-           (!filters.has("container") || (message.type == "container" && filters.allows_if("container", id_or_name))) && filters.allows_if("image", image) &&
-           filters.allows_labels("label", message.attributes) && filters.allows("scope", "local");
+    return filters.allows("type", message.type) &&
+           filters.allows_if("event",
+                             [&](const std::string& value) {
+                                 return message.action == value || message.action.starts_with(value + ":");
+                             }) &&
+           (!filters.has("container") || (message.type == "container" && filters.allows_if("container", id_or_name))) &&
+           filters.allows_if("image", image) && filters.allows_labels("label", message.attributes) &&
+           filters.allows("scope", "local");
 }
 
 // "1700000000" or "1700000000.5", in nanoseconds.
 std::optional<std::int64_t> parse_moment(std::string_view text) {
-    if (text.empty())
-        return std::nullopt;
+    if (text.empty()) return std::nullopt;
     const auto dot = text.find('.');
     const auto seconds = services::parse_number(text.substr(0, dot));
     std::string fraction(dot == std::string_view::npos ? "" : text.substr(dot + 1));
     fraction.resize(9, '0');
     const auto nanoseconds = services::parse_number(fraction);
-    if (!seconds || !nanoseconds || *seconds > 9'000'000'000)
-        throw bad_request("invalid time: " + std::string(text));
+    if (!seconds || !nanoseconds || *seconds > 9'000'000'000) throw bad_request("invalid time: " + std::string(text));
     return static_cast<std::int64_t>(*seconds * 1'000'000'000 + *nanoseconds);
 }
 
@@ -76,18 +79,24 @@ Task<> answer_ping(Engine&, Exchange& exchange, std::string) {
 
 Task<> answer_version(Engine&, Exchange& exchange, std::string) {
     const std::string kernel = kernel_release();
-    const Json details{{"ApiVersion", newest_version.text()}, {"Arch", "amd64"}, {"KernelVersion", kernel}, {"MinAPIVersion", oldest_version.text()}, {"Os", "linux"}};
-    co_await exchange.reply(200, Json{{"Platform", {{"Name", "ThemeliOS"}}},
-                                      {"Components", Json::array({Json{{"Name", "Engine"}, {"Version", THEMELIOS_VERSION}, {"Details", details}}})},
-                                      {"Version", THEMELIOS_VERSION},
-                                      {"ApiVersion", newest_version.text()},
-                                      {"MinAPIVersion", oldest_version.text()},
-                                      {"GitCommit", ""},
-                                      {"GoVersion", ""},
-                                      {"Os", "linux"},
-                                      {"Arch", "amd64"},
-                                      {"KernelVersion", kernel},
-                                      {"BuildTime", ""}});
+    const Json details{{"ApiVersion", newest_version.text()},
+                       {"Arch", "amd64"},
+                       {"KernelVersion", kernel},
+                       {"MinAPIVersion", oldest_version.text()},
+                       {"Os", "linux"}};
+    co_await exchange.reply(
+        200, Json{{"Platform", {{"Name", "ThemeliOS"}}},
+                  {"Components",
+                   Json::array({Json{{"Name", "Engine"}, {"Version", THEMELIOS_VERSION}, {"Details", details}}})},
+                  {"Version", THEMELIOS_VERSION},
+                  {"ApiVersion", newest_version.text()},
+                  {"MinAPIVersion", oldest_version.text()},
+                  {"GitCommit", ""},
+                  {"GoVersion", ""},
+                  {"Os", "linux"},
+                  {"Arch", "amd64"},
+                  {"KernelVersion", kernel},
+                  {"BuildTime", ""}});
 }
 
 Task<> answer_info(Engine& engine, Exchange& exchange, std::string) {
@@ -105,90 +114,106 @@ Task<> answer_info(Engine& engine, Exchange& exchange, std::string) {
     int running = 0;
     int stopped = 0;
     const auto containers = engine.containers.list();
-    for (const auto& container : containers)
-        ++(container->running() ? running : stopped);
-    co_await exchange.reply(200, Json{{"ID", engine.node_id},
-                                      {"Containers", containers.size()},
-                                      {"ContainersRunning", running},
-                                      {"ContainersPaused", 0},
-                                      {"ContainersStopped", stopped},
-                                      {"Images", images.size()},
-                                      {"Driver", "erofs"},
-                                      {"DriverStatus", Json::array()},
-                                      {"Plugins", {{"Volume", Json::array()}, {"Network", {"bridge", "none"}}, {"Authorization", nullptr}, {"Log", {"json-file"}}}},
-                                      {"MemoryLimit", true},
-                                      {"SwapLimit", true},
-                                      {"CpuCfsPeriod", true},
-                                      {"CpuCfsQuota", true},
-                                      {"CPUShares", true},
-                                      {"CPUSet", true},
-                                      {"PidsLimit", true},
-                                      {"IPv4Forwarding", true},
-                                      {"BridgeNfIptables", true},
-                                      {"BridgeNfIp6tables", true},
-                                      {"Debug", false},
-                                      {"OomKillDisable", false},
-                                      {"NGoroutines", 1},
-                                      {"SystemTime", services::format_time(services::realtime_nanoseconds())},
-                                      {"LoggingDriver", "json-file"},
-                                      {"CgroupDriver", "none"},
-                                      {"CgroupVersion", "2"},
-                                      {"NEventsListener", 0},
-                                      {"KernelVersion", kernel_release()},
-                                      {"OperatingSystem", "ThemeliOS " THEMELIOS_VERSION},
-                                      {"OSVersion", THEMELIOS_VERSION},
-                                      {"OSType", "linux"},
-                                      {"Architecture", "x86_64"},
-                                      {"IndexServerAddress", ""},
-                                      {"RegistryConfig", {{"InsecureRegistryCIDRs", Json::array()}, {"IndexConfigs", Json::object()}, {"Mirrors", Json::array()}}},
-                                      {"NCPU", cpus},
-                                      {"MemTotal", pages * abi::page_size},
-                                      {"GenericResources", nullptr},
-                                      {"DockerRootDir", "/"},
-                                      {"HttpProxy", ""},
-                                      {"HttpsProxy", ""},
-                                      {"NoProxy", ""},
-                                      {"Name", "themelios"},
-                                      {"Labels", Json::array()},
-                                      {"ExperimentalBuild", false},
-                                      {"ServerVersion", THEMELIOS_VERSION},
-                                      {"Runtimes", {{"themelios", {{"path", "runtime"}}}}},
-                                      {"DefaultRuntime", "themelios"},
-                                      {"Swarm", {{"NodeID", ""}, {"NodeAddr", ""}, {"LocalNodeState", "inactive"}, {"ControlAvailable", false}, {"Error", ""}, {"RemoteManagers", nullptr}}},
-                                      {"LiveRestoreEnabled", false},
-                                      {"Isolation", ""},
-                                      {"InitBinary", ""},
-                                      {"ContainerdCommit", {{"ID", ""}}},
-                                      {"RuncCommit", {{"ID", ""}}},
-                                      {"InitCommit", {{"ID", ""}}},
-                                      {"SecurityOptions", Json::array()},
-                                      {"Warnings", warnings}});
+    for (const auto& container : containers) ++(container->running() ? running : stopped);
+    co_await exchange.reply(
+        200,
+        Json{{"ID", engine.node_id},
+             {"Containers", containers.size()},
+             {"ContainersRunning", running},
+             {"ContainersPaused", 0},
+             {"ContainersStopped", stopped},
+             {"Images", images.size()},
+             {"Driver", "erofs"},
+             {"DriverStatus", Json::array()},
+             {"Plugins",
+              {{"Volume", Json::array()},
+               {"Network", {"bridge", "none"}},
+               {"Authorization", nullptr},
+               {"Log", {"json-file"}}}},
+             {"MemoryLimit", true},
+             {"SwapLimit", true},
+             {"CpuCfsPeriod", true},
+             {"CpuCfsQuota", true},
+             {"CPUShares", true},
+             {"CPUSet", true},
+             {"PidsLimit", true},
+             {"IPv4Forwarding", true},
+             {"BridgeNfIptables", true},
+             {"BridgeNfIp6tables", true},
+             {"Debug", false},
+             {"OomKillDisable", false},
+             {"NGoroutines", 1},
+             {"SystemTime", services::format_time(services::realtime_nanoseconds())},
+             {"LoggingDriver", "json-file"},
+             {"CgroupDriver", "none"},
+             {"CgroupVersion", "2"},
+             {"NEventsListener", 0},
+             {"KernelVersion", kernel_release()},
+             {"OperatingSystem", "ThemeliOS " THEMELIOS_VERSION},
+             {"OSVersion", THEMELIOS_VERSION},
+             {"OSType", "linux"},
+             {"Architecture", "x86_64"},
+             {"IndexServerAddress", ""},
+             {"RegistryConfig",
+              {{"InsecureRegistryCIDRs", Json::array()}, {"IndexConfigs", Json::object()}, {"Mirrors", Json::array()}}},
+             {"NCPU", cpus},
+             {"MemTotal", pages * abi::page_size},
+             {"GenericResources", nullptr},
+             {"DockerRootDir", "/"},
+             {"HttpProxy", ""},
+             {"HttpsProxy", ""},
+             {"NoProxy", ""},
+             {"Name", "themelios"},
+             {"Labels", Json::array()},
+             {"ExperimentalBuild", false},
+             {"ServerVersion", THEMELIOS_VERSION},
+             {"Runtimes", {{"themelios", {{"path", "runtime"}}}}},
+             {"DefaultRuntime", "themelios"},
+             {"Swarm",
+              {{"NodeID", ""},
+               {"NodeAddr", ""},
+               {"LocalNodeState", "inactive"},
+               {"ControlAvailable", false},
+               {"Error", ""},
+               {"RemoteManagers", nullptr}}},
+             {"LiveRestoreEnabled", false},
+             {"Isolation", ""},
+             {"InitBinary", ""},
+             {"ContainerdCommit", {{"ID", ""}}},
+             {"RuncCommit", {{"ID", ""}}},
+             {"InitCommit", {{"ID", ""}}},
+             {"SecurityOptions", Json::array()},
+             {"Warnings", warnings}});
 }
 
 Task<> answer_events(Engine& engine, Exchange& exchange, std::string) {
     const Target& target = exchange.target();
     const auto since = parse_moment(target.parameter("since"));
     const auto until = parse_moment(target.parameter("until"));
-    const Filters filters = Filters::parse(target.parameter("filters"), {"type", "event", "container", "image", "label", "scope", "network", "volume", "daemon", "plugin", "service", "node", "secret", "config"});
+    const Filters filters = Filters::parse(target.parameter("filters"),
+                                           {"type", "event", "container", "image", "label", "scope", "network",
+                                            "volume", "daemon", "plugin", "service", "node", "secret", "config"});
     std::uint64_t seen = since ? 0 : engine.events.last();
     co_await exchange.begin_stream(200, "application/json");
     exchange.watch([&engine] { engine.events.arrived().notify(); });
     // `until` in the future ends the stream then.
     const auto now = services::realtime_nanoseconds();
-    const auto end = until ? Clock::now() + std::chrono::nanoseconds(std::max<std::int64_t>(*until - now, 0)) : Clock::time_point::max();
+    const auto end = until ? Clock::now() + std::chrono::nanoseconds(std::max<std::int64_t>(*until - now, 0))
+                           : Clock::time_point::max();
     for (;;) {
         std::string lines;
         while (const EventMessage* message = engine.events.after(seen)) {
             seen = message->sequence;
-            if ((!since || message->time >= *since) && (!until || message->time <= *until) && event_wanted(*message, filters))
+            if ((!since || message->time >= *since) && (!until || message->time <= *until) &&
+                event_wanted(*message, filters))
                 lines += event_json(*message).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
         }
         co_await exchange.write_piece(lines);
-        if (exchange.client_gone() || Clock::now() >= end)
-            break;
+        if (exchange.client_gone() || Clock::now() >= end) break;
         if (engine.events.after(seen) == nullptr) {
             if (until)
-                co_await engine.events.arrived().wait_until(end, [&] { return engine.events.after(seen) != nullptr || exchange.client_gone(); });
+                co_await engine.events.arrived().wait_until(
+                    end, [&] { return engine.events.after(seen) != nullptr || exchange.client_gone(); });
             else
                 co_await engine.events.arrived().wait();
         }
@@ -204,9 +229,18 @@ Task<> answer_disk_usage(Engine& engine, Exchange& exchange, std::string) {
     const auto containers = engine.containers.list();
     for (const images::Image& image : images) {
         total += image.size;
-        const auto users = std::count_if(containers.begin(), containers.end(), [&](const auto& each) { return each->image.id == image.id; });
-        image_list.push_back({{"Id", image.id}, {"ParentId", ""}, {"RepoTags", image.names}, {"RepoDigests", Json::array()}, {"Created", image.loaded},
-                              {"Size", image.size}, {"SharedSize", 0}, {"VirtualSize", image.size}, {"Labels", nullptr}, {"Containers", users}});
+        const auto users = std::count_if(containers.begin(), containers.end(),
+                                         [&](const auto& each) { return each->image.id == image.id; });
+        image_list.push_back({{"Id", image.id},
+                              {"ParentId", ""},
+                              {"RepoTags", image.names},
+                              {"RepoDigests", Json::array()},
+                              {"Created", image.loaded},
+                              {"Size", image.size},
+                              {"SharedSize", 0},
+                              {"VirtualSize", image.size},
+                              {"Labels", nullptr},
+                              {"Containers", users}});
     }
     Json container_list = Json::array();
     for (const auto& container : containers) {
@@ -215,7 +249,12 @@ Task<> answer_disk_usage(Engine& engine, Exchange& exchange, std::string) {
         summary["SizeRootFs"] = container->image.size;
         container_list.push_back(std::move(summary));
     }
-    co_await exchange.reply(200, Json{{"LayersSize", total}, {"Images", image_list}, {"Containers", container_list}, {"Volumes", Json::array()}, {"BuildCache", Json::array()}, {"BuilderSize", 0}});
+    co_await exchange.reply(200, Json{{"LayersSize", total},
+                                      {"Images", image_list},
+                                      {"Containers", container_list},
+                                      {"Volumes", Json::array()},
+                                      {"BuildCache", Json::array()},
+                                      {"BuilderSize", 0}});
 }
 
 } // namespace engine

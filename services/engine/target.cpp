@@ -11,25 +11,19 @@ namespace engine {
 namespace {
 
 int hexadecimal_digit(char character) {
-    if (character >= '0' && character <= '9')
-        return character - '0';
-    if (character >= 'a' && character <= 'f')
-        return character - 'a' + 10;
-    if (character >= 'A' && character <= 'F')
-        return character - 'A' + 10;
+    if (character >= '0' && character <= '9') return character - '0';
+    if (character >= 'a' && character <= 'f') return character - 'a' + 10;
+    if (character >= 'A' && character <= 'F') return character - 'A' + 10;
     return -1;
 }
 
 std::optional<ApiVersion> parse_version(std::string_view segment) {
-    if (!services::consume(segment, "v"))
-        return std::nullopt;
+    if (!services::consume(segment, "v")) return std::nullopt;
     const auto dot = segment.find('.');
-    if (dot == std::string_view::npos)
-        return std::nullopt;
+    if (dot == std::string_view::npos) return std::nullopt;
     const auto major = services::parse_number(segment.substr(0, dot));
     const auto minor = services::parse_number(segment.substr(dot + 1));
-    if (!major || !minor || *major > 99 || *minor > 999)
-        return std::nullopt;
+    if (!major || !minor || *major > 99 || *minor > 999) return std::nullopt;
     return ApiVersion{static_cast<int>(*major), static_cast<int>(*minor)};
 }
 
@@ -43,15 +37,13 @@ std::string percent_decode(std::string_view text, bool plus_is_space) {
         if (character == '%') {
             const int high = text.size() - at > 2 ? hexadecimal_digit(text[at + 1]) : -1;
             const int low = text.size() - at > 2 ? hexadecimal_digit(text[at + 2]) : -1;
-            if (high < 0 || low < 0)
-                throw bad_request("the URL has a damaged escape");
+            if (high < 0 || low < 0) throw bad_request("the URL has a damaged escape");
             character = static_cast<char>(high * 16 + low);
             at += 2;
         } else if (character == '+' && plus_is_space) {
             character = ' ';
         }
-        if (character == '\0')
-            throw bad_request("the URL has a zero byte");
+        if (character == '\0') throw bad_request("the URL has a zero byte");
         result += character;
     }
     return result;
@@ -59,20 +51,20 @@ std::string percent_decode(std::string_view text, bool plus_is_space) {
 
 Target parse_target(std::string_view text) {
     Target target;
-    if (!text.starts_with('/'))
-        throw bad_request("the URL is not a path");
+    if (!text.starts_with('/')) throw bad_request("the URL is not a path");
     const auto mark = text.find('?');
     bool first = true;
     for (const std::string& raw : services::split(text.substr(0, mark), '/')) {
-        if (raw.empty())
-            continue;
+        if (raw.empty()) continue;
         if (std::exchange(first, false)) {
             if (const auto version = parse_version(raw)) {
                 if (*version < oldest_version)
-                    throw bad_request("client version " + version->text() + " is too old. Minimum supported API version is " + oldest_version.text() +
+                    throw bad_request("client version " + version->text() +
+                                      " is too old. Minimum supported API version is " + oldest_version.text() +
                                       ", please upgrade your client to a newer version");
                 if (*version > newest_version)
-                    throw bad_request("client version " + version->text() + " is too new. Maximum supported API version is " + newest_version.text());
+                    throw bad_request("client version " + version->text() +
+                                      " is too new. Maximum supported API version is " + newest_version.text());
                 target.version = *version;
                 continue;
             }
@@ -81,10 +73,10 @@ Target parse_target(std::string_view text) {
     }
     if (mark != std::string_view::npos) {
         for (const std::string& part : services::split(text.substr(mark + 1), '&')) {
-            if (part.empty())
-                continue;
+            if (part.empty()) continue;
             const auto equals = part.find('=');
-            const std::string value = equals == std::string::npos ? "" : percent_decode(std::string_view(part).substr(equals + 1), true);
+            const std::string value =
+                equals == std::string::npos ? "" : percent_decode(std::string_view(part).substr(equals + 1), true);
             target.query[percent_decode(std::string_view(part).substr(0, equals), true)] = value;
         }
     }
@@ -103,8 +95,7 @@ bool Target::flag(const std::string& name) const {
 
 std::optional<long long> Target::number(const std::string& name) const {
     const std::string_view text = parameter(name);
-    if (text.empty())
-        return std::nullopt;
+    if (text.empty()) return std::nullopt;
     long long value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size())

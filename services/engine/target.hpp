@@ -19,8 +19,8 @@ inline constexpr ApiVersion newest_version{1, 51};
 inline constexpr ApiVersion oldest_version{1, 24};
 
 struct Target {
-    ApiVersion version = newest_version; // of an unversioned path: the newest
-    std::vector<std::string> segments;   // decoded, without the version; "/a//b/" has a and b
+    ApiVersion version = newest_version;      // of an unversioned path: the newest
+    std::vector<std::string> segments;        // decoded, without the version; "/a//b/" has a and b
     std::map<std::string, std::string> query; // decoded; of a repeated name the last
 
     std::string_view parameter(const std::string& name) const;

@@ -38,8 +38,7 @@ std::vector<std::string> archives(const char* folder) {
     if (DIR* directory = ::opendir(folder)) {
         while (const dirent* entry = ::readdir(directory)) {
             const std::string name = entry->d_name;
-            if (name.ends_with(".tar"))
-                result.push_back(std::string(folder) + "/" + name);
+            if (name.ends_with(".tar")) result.push_back(std::string(folder) + "/" + name);
         }
         ::closedir(directory);
     }
@@ -49,8 +48,7 @@ std::vector<std::string> archives(const char* folder) {
 
 bool start(Service& service) {
     std::vector<char*> words;
-    for (std::string& word : service.words)
-        words.push_back(word.data());
+    for (std::string& word : service.words) words.push_back(word.data());
     words.push_back(nullptr);
     const char* environment[] = {"PATH=/bin", "HOME=/", nullptr};
     const pid_t process = ::fork();
@@ -77,7 +75,8 @@ void start_again(Service& service) {
 }
 
 std::string words_of(int status) {
-    return WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status)) : "ended with " + std::to_string(WEXITSTATUS(status));
+    return WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                               : "ended with " + std::to_string(WEXITSTATUS(status));
 }
 
 } // namespace
@@ -85,26 +84,21 @@ std::string words_of(int status) {
 int main() {
     services::set_log_name("init");
     Service engine{{"/bin/engine"}};
-    for (std::string& archive : archives("/images"))
-        engine.words.push_back(std::move(archive));
-    if (!start(engine))
-        start_again(engine);
+    for (std::string& archive : archives("/images")) engine.words.push_back(std::move(archive));
+    if (!start(engine)) start_again(engine);
     for (;;) {
         int status = 0;
         const pid_t process = ::waitpid(-1, &status, 0);
         if (process < 0) {
             // Without a child there is nothing to wait for: the service is gone.
-            if (errno == EINTR)
-                continue;
+            if (errno == EINTR) continue;
             services::log_line(std::string("cannot wait: ") + std::strerror(errno));
             start_again(engine);
             continue;
         }
-        if (process != engine.process)
-            continue; // an orphan
+        if (process != engine.process) continue; // an orphan
         services::log_line("the engine " + words_of(status) + " and is started again");
-        if (now().tv_sec - engine.started.tv_sec >= good_run_seconds)
-            engine.pause_ms = first_pause_ms;
+        if (now().tv_sec - engine.started.tv_sec >= good_run_seconds) engine.pause_ms = first_pause_ms;
         start_again(engine);
     }
 }

@@ -1,4 +1,5 @@
-// An image store for tests on a development machine: unpacks with tar and mkfs.erofs under $THEMELIOS_TEST_STORE. It trusts its input.
+// An image store for tests on a development machine: unpacks with tar and mkfs.erofs under $THEMELIOS_TEST_STORE. It
+// trusts its input.
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -17,13 +18,10 @@ namespace images {
 namespace fs = std::filesystem;
 
 std::string normalize_name(std::string_view name) {
-    if (services::consume(name, "docker.io/"))
-        services::consume(name, "library/");
+    if (services::consume(name, "docker.io/")) services::consume(name, "library/");
     std::string result(name);
-    if (result.empty())
-        throw ImageError(400, "invalid reference format");
-    if (result.substr(result.rfind('/') + 1).find(':') == std::string::npos)
-        result += ":latest";
+    if (result.empty()) throw ImageError(400, "invalid reference format");
+    if (result.substr(result.rfind('/') + 1).find(':') == std::string::npos) result += ":latest";
     return result;
 }
 
@@ -56,10 +54,8 @@ public:
             archive.close();
             shell("tar -xf " + (scratch / "archive").string() + " -C " + scratch.string());
             const auto manifest = nlohmann::json::parse(read_file(scratch / "manifest.json"), nullptr, false);
-            if (!manifest.is_array())
-                throw ImageError(400, "invalid archive: no manifest.json");
-            for (const auto& entry : manifest)
-                names.push_back(load_one(scratch, entry));
+            if (!manifest.is_array()) throw ImageError(400, "invalid archive: no manifest.json");
+            for (const auto& entry : manifest) names.push_back(load_one(scratch, entry));
         } catch (...) {
             fs::remove_all(scratch);
             throw;
@@ -70,8 +66,7 @@ public:
     std::vector<Image> list() override {
         std::lock_guard lock(mutex_);
         std::vector<Image> result;
-        for (const auto& [id, image] : images_)
-            result.push_back(image);
+        for (const auto& [id, image] : images_) result.push_back(image);
         return result;
     }
     std::optional<Image> find(std::string_view reference) override {
@@ -82,18 +77,15 @@ public:
     void tag(std::string_view reference, std::string_view repository, std::string_view tag) override {
         std::lock_guard lock(mutex_);
         const auto found = locate(reference);
-        if (found == images_.end())
-            throw ImageError(404, "No such image: " + std::string(reference));
+        if (found == images_.end()) throw ImageError(404, "No such image: " + std::string(reference));
         const std::string name = std::string(repository) + ":" + std::string(tag);
-        for (auto& [id, image] : images_)
-            std::erase(image.names, name);
+        for (auto& [id, image] : images_) std::erase(image.names, name);
         found->second.names.push_back(name);
     }
     Removed remove(std::string_view reference, bool force, const std::vector<std::string>& in_use) override {
         std::lock_guard lock(mutex_);
         const auto found = locate(reference);
-        if (found == images_.end())
-            throw ImageError(404, "No such image: " + normalize_name(reference));
+        if (found == images_.end()) throw ImageError(404, "No such image: " + normalize_name(reference));
         Removed removed;
         Image& image = found->second;
         const std::string name = normalize_name(reference);
@@ -104,7 +96,8 @@ public:
         }
         const bool used = std::find(in_use.begin(), in_use.end(), image.id) != in_use.end();
         if (used && !force)
-            throw ImageError(409, "conflict: unable to remove repository reference \"" + std::string(reference) + "\" (must force)");
+            throw ImageError(409, "conflict: unable to remove repository reference \"" + std::string(reference) +
+                                      "\" (must force)");
         removed.untagged = image.names;
         removed.deleted.push_back(image.id);
         images_.erase(found);
@@ -112,8 +105,7 @@ public:
     }
     int open_layer(std::string_view diff_id) override {
         const int fd = ::open((folder_ / (std::string(diff_id.substr(7)) + ".erofs")).c_str(), O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            throw ImageError(500, "the layer " + std::string(diff_id) + " is not there");
+        if (fd < 0) throw ImageError(500, "the layer " + std::string(diff_id) + " is not there");
         return fd;
     }
 
@@ -132,15 +124,12 @@ private:
             const fs::path root = scratch / ("root" + std::to_string(at));
             fs::create_directories(root);
             shell("tar -xf " + tar.string() + " -C " + root.string());
-            if (!fs::exists(layer))
-                shell("mkfs.erofs " + layer.string() + " " + root.string());
+            if (!fs::exists(layer)) shell("mkfs.erofs " + layer.string() + " " + root.string());
         }
-        for (const auto& name : entry.at("RepoTags"))
-            image.names.push_back(name.get<std::string>());
+        for (const auto& name : entry.at("RepoTags")) image.names.push_back(name.get<std::string>());
         const std::string shown = image.names.empty() ? image.id : image.names.front();
         for (auto& [id, other] : images_)
-            for (const std::string& name : image.names)
-                std::erase(other.names, name);
+            for (const std::string& name : image.names) std::erase(other.names, name);
         images_[image.id] = std::move(image);
         return shown;
     }
@@ -151,8 +140,7 @@ private:
         const std::string name = normalize_name(reference);
         for (auto at = images_.begin(); at != images_.end(); ++at)
             for (const std::string& each : at->second.names)
-                if (each == name)
-                    return at;
+                if (each == name) return at;
         return images_.end();
     }
     fs::path folder_;
