@@ -3,12 +3,13 @@
 #include "lwip/pbuf.h"
 
 #include "lib/native/clock.hpp"
-#include "lib/native/log.hpp"
 #include "lib/native/port.hpp"
 #include "lib/native/thread.hpp"
 #include "linux/core/lock.hpp"
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 namespace personality::net {
 
@@ -64,6 +65,14 @@ public:
         }
     }
 
+    void when_all_sent(abi::Deadline deadline, void (*then)()) {
+        if (all_sent())
+            return then();
+        limit_ = deadline;
+        then_ = then;
+        nudge_.signal(abi::doorbell_bit);
+    }
+
     void run() {
         for (;;) {
             const abi::Deadline deadline = turn();
@@ -83,6 +92,8 @@ private:
         const bool flushed = flush();
         run_timers();
         settle();
+        if (then_ != nullptr && (all_sent() || native::monotonic_nanoseconds() >= limit_))
+            std::exchange(then_, nullptr)();
         if (more)
             return abi::poll;
         if (plugged_) {
@@ -91,7 +102,7 @@ private:
             if (!pair_.in().must_wait())
                 return abi::poll;
         }
-        planned_ = next_timer();
+        planned_ = std::min(next_timer(), then_ != nullptr ? limit_ : abi::never);
         return planned_;
     }
 
@@ -128,10 +139,13 @@ private:
     native::Notification nudge_; // wakes the thread from others' calls
     ring::Pair pair_;
     bool plugged_ = false;
+    void (*then_)() = nullptr; // see when_all_sent
+    abi::Deadline limit_ = abi::never;
     abi::Deadline planned_ = 0; // when the thread wakes by itself; 0: it will look before it sleeps
 };
 
 alignas(Link) std::byte link_storage[sizeof(Link)];
+Link& link() { return *std::launder(reinterpret_cast<Link*>(link_storage)); }
 
 } // namespace
 
@@ -146,21 +160,6 @@ base::Result<void> start(std::span<const std::byte, 32> secret, const InterfaceS
     return {};
 }
 
-void drain(abi::Deadline deadline) {
-    for (;;) {
-        {
-            SandboxLock lock;
-            settle();
-            if (all_sent())
-                return;
-        }
-        const std::uint64_t now = native::monotonic_nanoseconds();
-        if (now >= deadline)
-            return;
-        // Acknowledgements come to the link's thread; this is a look every few milliseconds at the end of a sandbox' life.
-        std::uint32_t never_changes = 0;
-        (void)native::futex_wait(&never_changes, 0, std::min<abi::Deadline>(deadline, now + 5 * native::nanoseconds_per_millisecond));
-    }
-}
+void when_all_sent(abi::Deadline deadline, void (*then)()) { link().when_all_sent(deadline, then); }
 
 } // namespace personality::net

@@ -9,7 +9,8 @@ namespace personality::net {
 // are not looked at. `secret`: 32 random bytes. Lock not held. Once. Errors: those of attaching the rings and of starting a thread.
 base::Result<void> start(std::span<const std::byte, 32> secret, const InterfaceSettings* settings, const ring::Handles& handles);
 
-// Waits until the peers have acknowledged all that was sent, at most until `deadline`: before the sandbox goes. Lock not held.
-void drain(abi::Deadline deadline);
+// Calls `then`, with the sandbox lock, once the peers have acknowledged all that was sent, at `deadline` at the latest: a sandbox whose last program has ended stays
+// until then, as a machine would. At once where nothing is under way. One at a time. Sandbox lock.
+void when_all_sent(abi::Deadline deadline, void (*then)());
 
 } // namespace personality::net

@@ -4,6 +4,7 @@
 #include "abi/sandbox.hpp"
 #include "abi/sandbox_control_client.hpp"
 #include "abi/tlv.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/start.hpp"
@@ -12,7 +13,7 @@
 #include "linux/exec/first_program.hpp"
 #include "linux/fs/devices.hpp"
 #include "linux/fs/root.hpp"
-#include "linux/net/stack.hpp"
+#include "linux/net/link.hpp"
 #include "linux/sandbox/configuration.hpp"
 #include "linux/sandbox/stream_file.hpp"
 #include "linux/sandbox/user.hpp"
@@ -225,7 +226,9 @@ void last_task_ended() {
         return;
     control->program_runs = false;
     report_missing_calls();
-    send_number(Event::exited, Tag::signal, control->status);
+    // What the programs wrote to their connections still goes out.
+    constexpr std::uint64_t patience = 1000; // milliseconds
+    net::when_all_sent(native::after_milliseconds(patience), [] { send_number(Event::exited, Tag::signal, control->status); });
 }
 
 void serve_control(ring::Pair pair) {
