@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <sys/socket.h>
+#include <system_error>
 
 namespace services {
 
@@ -51,7 +52,13 @@ std::uint64_t Reply::find_number(std::uint16_t tag, std::uint64_t fallback) cons
     return fallback;
 }
 
-Session::Session(std::string_view channel) : socket_(connect_unix(socket_path(channel), SOCK_SEQPACKET)), channel_(channel) {}
+Session::Session(std::string_view channel) : channel_(channel) {
+    try {
+        socket_ = connect_unix(socket_path(channel), SOCK_SEQPACKET);
+    } catch (const std::system_error& error) {
+        broken(channel_, error.what());
+    }
+}
 
 Reply Session::call(std::uint32_t message, Request&& request) {
     const abi::ChannelHeader header{message, 0};
@@ -73,11 +80,13 @@ Reply Session::call(std::uint32_t message, Request&& request) {
         std::memcpy(CMSG_DATA(part), request.descriptors_.data(), bytes);
     }
     ssize_t count;
+    delivered_ = false;
     do
         count = ::sendmsg(socket_.get(), &out, MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
     if (count != static_cast<ssize_t>(request.buffer_.size()))
         broken(channel_, std::strerror(errno));
+    delivered_ = true;
 
     Reply reply;
     reply.buffer.resize(abi::channel_buffer_bytes);
@@ -122,29 +131,34 @@ Reply Session::call(std::uint32_t message, Request&& request) {
 }
 
 Reply Channel::call_number(std::uint32_t message, Request&& request) {
-    std::unique_ptr<Session> session;
-    {
-        std::lock_guard lock(mutex_);
-        if (!idle_.empty()) {
-            session = std::move(idle_.back());
-            idle_.pop_back();
+    for (;;) {
+        std::unique_ptr<Session> session;
+        {
+            std::lock_guard lock(mutex_);
+            if (!idle_.empty()) {
+                session = std::move(idle_.back());
+                idle_.pop_back();
+            }
         }
-    }
-    if (!session)
-        session = std::make_unique<Session>(name_);
-    auto give_back = [&] {
-        std::lock_guard lock(mutex_);
-        idle_.push_back(std::move(session));
-    };
-    try {
-        Reply reply = session->call(message, std::move(request));
-        give_back();
-        return reply;
-    } catch (const ChannelError& error) {
-        // A session that broke is dropped; the next request opens another.
-        if (error.error != abi::Error::peer_closed)
+        const bool used_before = session != nullptr;
+        if (!session)
+            session = std::make_unique<Session>(name_);
+        auto give_back = [&] {
+            std::lock_guard lock(mutex_);
+            idle_.push_back(std::move(session));
+        };
+        try {
+            Reply reply = session->call(message, std::move(request));
             give_back();
-        throw;
+            return reply;
+        } catch (const ChannelError& error) {
+            // A session that broke is dropped. One of a server that has been started again is found broken at its next request: that goes to another.
+            if (error.error != abi::Error::peer_closed)
+                give_back();
+            else if (used_before && !session->delivered())
+                continue;
+            throw;
+        }
     }
 }
 

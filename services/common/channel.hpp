@@ -55,9 +55,12 @@ public:
     explicit Session(std::string_view channel);
     // Throws ChannelError. A refused request leaves the session usable.
     Reply call(std::uint32_t message, Request&& request);
+    // Whether the last request reached the server; one that did not can be sent in another session.
+    bool delivered() const { return delivered_; }
 
 private:
     UniqueFd socket_;
+    bool delivered_ = false;
     std::string channel_;
 };
 

@@ -4,6 +4,7 @@
 #include <boost/asio/write.hpp>
 
 #include "services/common/text.hpp"
+#include "services/engine/detach_keys.hpp"
 #include "services/engine/engine.hpp"
 
 namespace engine {
@@ -24,57 +25,63 @@ std::string log_text(const LogLine& line, bool framed, bool timestamps) {
     return framed ? frame_head(line.stream, text.size()) + text : text;
 }
 
-// The way from the client to the container's standard input. Shared by the coroutine that reads the client and the one
-// that ends the exchange.
-struct Input {
-    bool done = false;
+// What the two halves of an attachment share.
+struct Attachment {
+    Attachment(asio::io_context& io, bool standard_output, bool standard_error, bool framed, bool input,
+               std::string_view keys)
+        : subscriber(std::make_shared<Subscriber>(io, standard_output, standard_error, framed)), input(input),
+          keys(keys) {}
+    std::shared_ptr<Subscriber> subscriber;
+    bool input;           // what the client sends goes to the program
+    DetachKeys keys;      // where there is a terminal
+    bool reading = false; // the coroutine that reads the client runs
 };
 
-Task<> write_input(const ContainerPointer& container, std::string_view bytes) {
-    while (!bytes.empty()) {
-        // Before the start the bytes wait here; after the end nobody wants them.
-        const auto exits = container->exits;
-        while (!container->run && !container->removed && container->exits == exits) co_await container->changed.wait();
-        const auto run = container->run;
-        if (!run || !run->input_open) co_return;
-        ErrorCode error;
-        co_await asio::async_write(run->input, asio::buffer(bytes.data(), bytes.size()),
-                                   asio::redirect_error(use_awaitable, error));
-        co_return;
-    }
+// Waits for a run where there is none yet; null where the attachment or the container ends first.
+Task<std::shared_ptr<Run>> running(const ContainerPointer& container, const Attachment& attachment) {
+    while (!container->run && !container->removed && !attachment.subscriber->closed())
+        co_await container->changed.wait();
+    co_return container->run;
 }
 
-Task<> read_client(ContainerPointer container, Exchange& exchange, bool input, std::shared_ptr<Subscriber> subscriber,
-                   std::shared_ptr<Input> state, asio::io_context& io) {
-    std::string piece(64 << 10, '\0');
-    auto& early = exchange.early();
-    if (early.size() > 0 && input) {
-        const std::string bytes(static_cast<const char*>(early.data().data()), early.size());
-        early.consume(early.size());
-        co_await write_input(container, bytes);
+Task<> write_input(const ContainerPointer& container, Attachment& attachment, std::string_view bytes) {
+    std::string passed;
+    if (container->spec.terminal) {
+        passed = attachment.keys.filter(bytes);
+        bytes = passed;
     }
+    // Before the start the bytes wait here; after the end nobody wants them.
+    const auto run = co_await running(container, attachment);
+    if (!run || !run->input_open || bytes.empty()) co_return;
     ErrorCode error;
-    while (!error) {
+    co_await asio::async_write(run->input, asio::buffer(bytes.data(), bytes.size()),
+                               asio::redirect_error(use_awaitable, error));
+}
+
+Task<> read_client(ContainerPointer container, Exchange& exchange, std::shared_ptr<Attachment> attachment) {
+    auto& early = exchange.early();
+    if (early.size() > 0 && attachment->input)
+        co_await write_input(container, *attachment, {static_cast<const char*>(early.data().data()), early.size()});
+    early.consume(early.size());
+    std::string piece(64 << 10, '\0');
+    ErrorCode error;
+    while (!attachment->keys.detached()) {
         const std::size_t count =
             co_await exchange.socket().async_read_some(asio::buffer(piece), asio::redirect_error(use_awaitable, error));
-        if (!error && input && !subscriber->closed()) co_await write_input(container, {piece.data(), count});
+        if (error) break;
+        if (attachment->input && !attachment->subscriber->closed())
+            co_await write_input(container, *attachment, {piece.data(), count});
     }
-    const bool half_closed = error == asio::error::eof;
-    if (input && container->spec.stdin_once && !container->spec.terminal && !subscriber->closed()) {
+    if (attachment->input && container->spec.stdin_once && !container->spec.terminal && error) {
         // End of file for the program, also where it has not been started yet.
-        const auto exits = container->exits;
-        while (!container->run && !container->removed && container->exits == exits && !subscriber->closed())
-            co_await container->changed.wait();
-        if (const auto run = container->run) {
+        if (const auto run = co_await running(container, *attachment)) {
             ErrorCode ignored;
             run->input_open = false;
             run->input.close(ignored);
         }
     }
-    // A client that only half-closed still reads; one that broke does not.
-    if (!half_closed) subscriber->close();
-    state->done = true;
-    container->changed.notify();
+    // A client that only half-closed still reads; one that broke or detached does not.
+    if (error != asio::error::eof) attachment->subscriber->close();
 }
 
 } // namespace
@@ -84,32 +91,36 @@ Task<> answer_container_attach(Engine& engine, Exchange& exchange, std::string i
     const Target& target = exchange.target();
     co_await exchange.body();
     const bool framed = !container->spec.terminal;
-    const bool standard_output = target.flag("stdout");
-    const bool standard_error = target.flag("stderr");
-    const bool input = target.flag("stdin") && container->spec.open_stdin;
-    const bool stream = target.flag("stream");
     if (container->state == State::removing)
         throw ApiError(409, "container " + container->id + " is marked for removal");
 
-    auto subscriber = std::make_shared<Subscriber>(engine.io, standard_output, standard_error, framed);
+    auto attachment = std::make_shared<Attachment>(engine.io, target.flag("stdout"), target.flag("stderr"), framed,
+                                                   target.flag("stdin") && container->spec.open_stdin,
+                                                   target.parameter("detachKeys"));
+    const auto subscriber = attachment->subscriber;
     // What is kept until now; all that follows goes to the subscriber.
     std::string kept;
     if (target.flag("logs"))
         for (auto line = container->log.from(0); line != nullptr; line = container->log.from(line->sequence + 1))
-            if (line->stream == OutputStream::standard_error ? standard_error : standard_output)
+            if (target.flag(line->stream == OutputStream::standard_error ? "stderr" : "stdout"))
                 kept += log_text(*line, framed, false);
-    if (stream)
+    if (target.flag("stream"))
         container->subscribers.push_back(subscriber);
     else
         subscriber->close();
-    auto state = std::make_shared<Input>();
+    auto& socket = exchange.socket();
+    ErrorCode ignored;
     std::exception_ptr failure;
     try {
         co_await exchange.hijack(stream_type(*container, target));
         engine.containers.publish(*container, "attach");
-        asio::co_spawn(engine.io, read_client(container, exchange, input, subscriber, state, engine.io),
-                       asio::detached);
-        auto& socket = exchange.socket();
+        attachment->reading = true;
+        asio::co_spawn(engine.io, read_client(container, exchange, attachment),
+                       [attachment, container](std::exception_ptr error) {
+                           if (error) attachment->subscriber->close();
+                           attachment->reading = false;
+                           container->changed.notify();
+                       });
         co_await asio::async_write(socket, asio::buffer(kept), use_awaitable);
         for (;;) {
             const std::string bytes = co_await subscriber->take();
@@ -121,14 +132,14 @@ Task<> answer_container_attach(Engine& engine, Exchange& exchange, std::string i
     }
     subscriber->close();
     std::erase(container->subscribers, subscriber);
-    ErrorCode ignored;
-    auto& socket = exchange.socket();
+    if (attachment->keys.detached()) engine.containers.publish(*container, "detach");
     // The client sees the end of the output, and ends its side in turn.
+    container->changed.notify();
     socket.shutdown(Tcp::socket::shutdown_send, ignored);
-    if (!exchange.answered()) state->done = true;
-    if (failure || !co_await container->changed.wait_until(Clock::now() + linger, [&] { return state->done; })) {
+    auto ended = [&] { return !attachment->reading; };
+    if (failure || !co_await container->changed.wait_until(Clock::now() + linger, ended)) {
         socket.cancel(ignored);
-        while (!state->done) co_await container->changed.wait();
+        while (!ended()) co_await container->changed.wait();
     }
     if (failure) std::rethrow_exception(failure);
 }
