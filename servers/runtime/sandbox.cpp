@@ -1,0 +1,187 @@
+#include "servers/runtime/sandbox.hpp"
+
+#include "abi/info.hpp"
+#include "lib/native/log.hpp"
+#include "lib/native/start.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+namespace runtime {
+
+namespace {
+
+constexpr std::uint64_t budget_period = 100'000; // microseconds, as Docker's default
+constexpr std::size_t largest_event = 4096;
+// The control ring's bell notification also carries the end of the process.
+constexpr std::uint64_t ended_bit = 1u << 1;
+static_assert(ended_bit != abi::doorbell_bit);
+
+constexpr abi::Rights read_only_memory = abi::right::read | abi::right::map | abi::right::execute | abi::right::inspect | abi::right::duplicate;
+
+} // namespace
+
+Sandbox::~Sandbox() {
+    streams_.hang_up();
+    if (control_)
+        loop_.remove(control_.bell());
+    // Ends the process and frees all that was charged; what is left are this server's own handles.
+    if (quota_)
+        (void)native::call::quota_destroy(quota_.get());
+}
+
+base::Result<void> Sandbox::prepare() {
+    abi::QuotaInfo info{};
+    TRY(native::call::quota_inspect(native::self().quota, info));
+    const std::uint64_t pages = settings_.memory_pages != 0 ? std::min(settings_.memory_pages, info.limit_pages) : info.limit_pages;
+    quota_ = TRY(native::own(native::call::quota_create(native::self().quota, pages)));
+    abi::BudgetParameters parameters{};
+    parameters.weight = std::clamp<std::uint32_t>(settings_.cpu_weight, 1, 10000);
+    if (settings_.nano_cpus != 0) {
+        parameters.period_microseconds = budget_period;
+        parameters.limit_microseconds = std::max<std::uint64_t>(1000, settings_.nano_cpus / 10'000);
+    }
+    budget_ = TRY(native::own(native::call::budget_create(quota_.get(), native::self().budget, parameters)));
+    return {};
+}
+
+base::Result<void> Sandbox::add_layer(native::Owned memory) {
+    if (state_ != State::created)
+        return base::fail(abi::Error::bad_state);
+    if (layers_.size() >= most_layers)
+        return base::fail(abi::Error::too_large);
+    return layers_.push_back(std::move(memory));
+}
+
+base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants) {
+    if (process_)
+        return base::fail(abi::Error::bad_state);
+    control_ = TRY(ring::Pair::create(quota_.get(), abi::RingUse::records, control_ring_bytes, ring::Side::a));
+    base::Vector<native::Grant> all;
+    const ring::Handles control = control_.peer_handles();
+    TRY(all.append(grants));
+    TRY(all.push_back({"control.ring", control.memory, ring::Pair::memory_rights}));
+    TRY(all.push_back({"control.wait", control.wait, ring::Pair::wait_rights}));
+    TRY(all.push_back({"control.signal", control.signal, ring::Pair::signal_rights}));
+    if (network.number != 0) {
+        TRY(all.push_back({"net.ring", network.ring.memory, ring::Pair::memory_rights & ~abi::right::transfer}));
+        TRY(all.push_back({"net.wait", network.ring.wait, ring::Pair::wait_rights & ~abi::right::transfer}));
+        TRY(all.push_back({"net.signal", network.ring.signal, ring::Pair::signal_rights & ~abi::right::transfer}));
+    }
+    base::Vector<std::array<char, 16>> names;
+    TRY(names.resize(layers_.size()));
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+        TRY(all.push_back({base::format(names[i], "layer.", i), layers_[i].get(), read_only_memory}));
+
+    std::byte record[512];
+    abi::TlvWriter writer(record);
+    using abi::runtime::Tag;
+    const auto number = [&](Tag tag, std::uint64_t value) { writer.number(static_cast<std::uint16_t>(tag), value); };
+    writer.text(static_cast<std::uint16_t>(Tag::hostname), settings_.hostname);
+    number(Tag::fused, settings_.fused ? 1 : 0);
+    number(Tag::network, network.number != 0 ? 1 : 0);
+    number(Tag::mac, network.mac);
+    number(Tag::address, network.address);
+    number(Tag::gateway, network.gateway);
+    number(Tag::name_server, network.name_server);
+
+    native::LaunchRequest request;
+    request.program = program;
+    request.program_bytes = program_bytes;
+    request.quota = quota_.get();
+    request.budget = budget_.get();
+    request.grants = {all.data(), all.size()};
+    request.arguments = writer.written();
+    TRY(loop_.add(control_.bell(), *this));
+    auto launched = native::launch(request);
+    if (!launched) {
+        loop_.remove(control_.bell());
+        control_ = {};
+        return base::fail(launched.error());
+    }
+    process_ = std::move(launched->process);
+    // The same notification that the personality rings: one source for both.
+    TRY(native::call::process_watch(process_.get(), control_.bell(), ended_bit));
+    state_ = State::idle;
+    take_events();
+    return {};
+}
+
+base::Result<void> Sandbox::send(abi::sandbox::Command command, std::span<const std::byte> payload) {
+    if (!process_ || state_ == State::dead)
+        return base::fail(abi::Error::bad_state);
+    TRY(control_.out().write_record(static_cast<std::uint32_t>(command), payload));
+    control_.wake_after_write();
+    return {};
+}
+
+base::Result<abi::QuotaInfo> Sandbox::figures() const {
+    abi::QuotaInfo info{};
+    TRY(native::call::quota_inspect(quota_.get(), info));
+    return info;
+}
+
+void Sandbox::on_event(std::uint64_t bits) {
+    take_events();
+    if ((bits & ended_bit) != 0)
+        check_end();
+}
+
+void Sandbox::take_events() {
+    do {
+        while (take_event()) {
+        }
+    } while (!control_.in().must_wait() && !control_.in().ended() && !control_.in().broken());
+}
+
+// What comes here was written inside the border: lengths and kinds are checked, contents are data.
+bool Sandbox::take_event() {
+    std::byte bytes[largest_event];
+    auto record = control_.in().read_record(bytes);
+    if (!record)
+        return record.error() == abi::Error::too_large;
+    control_.wake_after_read();
+    abi::TlvReader reader(std::span(bytes).first(record->length));
+    abi::TlvReader again = reader;
+    abi::TlvRecord item;
+    std::uint64_t first = 0;
+    if (again.next(item))
+        first = item.number();
+    using abi::sandbox::Event;
+    switch (static_cast<Event>(record->kind)) {
+    case Event::ready: break;
+    case Event::started:
+        if (state_ != State::starting)
+            break;
+        state_ = first == 0 ? State::running : State::idle;
+        if (first != 0)
+            streams_.hang_up();
+        observer_.on_started(*this, first);
+        break;
+    case Event::exited:
+        // A short program may have ended before its start was reported: the order of the events is that of the ring.
+        if (state_ != State::running)
+            break;
+        state_ = State::idle;
+        observer_.on_exited(*this, static_cast<std::uint32_t>(first));
+        break;
+    case Event::stats: observer_.on_stats(*this, reader); break;
+    case Event::missing_calls: observer_.on_missing_calls(*this, reader); break;
+    case Event::no_memory: break;
+    }
+    return true;
+}
+
+void Sandbox::check_end() {
+    abi::ProcessInfo info{};
+    if (state_ == State::dead || !native::call::process_inspect(process_.get(), info) || info.state != abi::ProcessState::ended)
+        return;
+    native::print("runtime: the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
+                  base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address});
+    state_ = State::dead;
+    streams_.hang_up();
+    observer_.on_crashed(*this);
+}
+
+} // namespace runtime

@@ -1,0 +1,92 @@
+// One sandbox: a personality process with its quota, budget, layers, network port and control ring.
+#pragma once
+#include "abi/runtime.hpp"
+#include "abi/sandbox.hpp"
+#include "abi/tlv.hpp"
+#include "lib/base/vector.hpp"
+#include "lib/native/channel_server.hpp"
+#include "lib/native/event_loop.hpp"
+#include "lib/native/handle.hpp"
+#include "lib/native/launch.hpp"
+#include "servers/runtime/streams.hpp"
+
+namespace runtime {
+
+class Sandbox;
+
+// What a sandbox tells its server.
+class SandboxObserver {
+public:
+    virtual void on_started(Sandbox& sandbox, std::uint64_t linux_error) = 0;
+    virtual void on_exited(Sandbox& sandbox, std::uint32_t status) = 0;
+    virtual void on_crashed(Sandbox& sandbox) = 0;
+    virtual void on_stats(Sandbox& sandbox, abi::TlvReader records) = 0;
+    virtual void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) = 0;
+
+protected:
+    ~SandboxObserver() = default;
+};
+
+struct SandboxSettings {
+    std::uint64_t memory_pages = 0; // 0: the runtime's own limit
+    std::uint64_t nano_cpus = 0;    // 0: no limit
+    std::uint32_t cpu_weight = 1024;
+    bool fused = false;
+    char hostname[65] = "sandbox";  // NUL-terminated
+};
+
+struct NetworkPort {
+    std::uint64_t number = 0; // 0: none
+    std::uint64_t mac = 0;
+    std::uint32_t address = 0, gateway = 0, name_server = 0;
+    ring::Handles ring;
+};
+
+class Sandbox final : native::EventHandler {
+public:
+    enum class State : std::uint8_t { created, idle, starting, running, dead };
+
+    Sandbox(std::uint64_t number, const SandboxSettings& settings, native::EventLoop& loop, SandboxObserver& observer)
+        : number_(number), settings_(settings), loop_(loop), observer_(observer) {}
+    ~Sandbox();
+
+    // Quota and budget. Errors: no_memory, bad_argument.
+    base::Result<void> prepare();
+    std::uint64_t number() const { return number_; }
+    State state() const { return state_; }
+    abi::Handle quota() const { return quota_.get(); }
+    Streams& streams() { return streams_; }
+    NetworkPort network;
+    native::ChannelRequest pending_start;   // answered when the program was started
+    native::ChannelRequest pending_inspect; // answered with the personality's figures
+
+    // A sealed Memory. Errors: bad_state (it was started), too_large (too many).
+    base::Result<void> add_layer(native::Owned memory);
+    // The personality's process; once. `program`: its ELF file. `grants`: what every sandbox gets, and this one more. Errors: those of launch.
+    base::Result<void> launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants);
+    bool launched() const { return static_cast<bool>(process_); }
+    // Records to the personality. Errors: bad_state, would_block (the ring is full: it does not read).
+    base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);
+    void set_state(State state) { state_ = state; }
+    base::Result<abi::QuotaInfo> figures() const;
+
+private:
+    static constexpr std::size_t most_layers = 128;
+    static constexpr std::uint64_t control_ring_bytes = 256 * 1024;
+    void on_event(std::uint64_t bits) override;
+    void take_events();
+    bool take_event();
+    void check_end();
+
+    std::uint64_t number_;
+    SandboxSettings settings_;
+    native::EventLoop& loop_;
+    SandboxObserver& observer_;
+    State state_ = State::created;
+    native::Owned quota_, budget_, process_;
+    ring::Pair control_;
+    Streams streams_;
+    base::Vector<native::Owned> layers_;
+};
+
+} // namespace runtime

@@ -1,0 +1,86 @@
+// Runtime: makes and ends sandboxes. The only server that launches personalities; it answers the channel `runtime` (abi/runtime.hpp) and the personalities' questions for
+// their streams (abi/sandbox_control.abi), and asks switch for ports.
+#pragma once
+#include "abi/sandbox_control_server.hpp"
+#include "lib/base/ref.hpp"
+#include "lib/native/channel_server.hpp"
+#include "lib/native/event_loop.hpp"
+#include "lib/native/root_image.hpp"
+#include "servers/runtime/management.hpp"
+#include "servers/runtime/sandbox.hpp"
+
+#include <memory>
+
+namespace runtime {
+
+class Server final : native::ChannelService, native::sandbox_control::Server, SandboxObserver {
+public:
+    // Errors: those of the kernel's calls; not_found where a handle is missing.
+    base::Result<void> prepare();
+    // Does not return but for an error of the port.
+    base::Result<void> run() { return loop_.run(); }
+
+    // For the management sandbox too.
+    base::Result<Sandbox*> make_sandbox(const SandboxSettings& settings, std::uint32_t flows);
+    base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {});
+    void destroy(Sandbox& sandbox);
+    base::Result<void> publish(Sandbox& sandbox, const abi::runtime::Publish& publish);
+    native::EventLoop& loop() { return loop_; }
+    const native::RootImage& root() const { return *root_; }
+
+private:
+    static constexpr std::size_t most_sandboxes = 512;
+    static constexpr std::size_t kept_events = 1024;
+    static constexpr std::size_t most_missing = 512;
+
+    void on_request(native::ChannelRequest request) override;
+    base::Result<native::sandbox_control::StreamReply> stream(std::uint64_t badge, const native::sandbox_control::StreamRequest& request) override;
+    void discard(abi::Handle handle) override { (void)native::call::handle_close(handle); }
+
+    void on_started(Sandbox& sandbox, std::uint64_t linux_error) override;
+    void on_exited(Sandbox& sandbox, std::uint32_t status) override;
+    void on_crashed(Sandbox& sandbox) override;
+    void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
+    void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;
+
+    // --- requests.cpp: each answers or keeps the request, or returns the error to refuse it with
+    base::Result<void> create(native::ChannelRequest& request);
+    base::Result<void> add_layer(native::ChannelRequest& request);
+    base::Result<void> give_stream(native::ChannelRequest& request);
+    base::Result<void> start(native::ChannelRequest& request);
+    base::Result<void> signal(native::ChannelRequest& request);
+    base::Result<void> resize(native::ChannelRequest& request);
+    base::Result<void> destroy(native::ChannelRequest& request);
+    base::Result<void> next_event(native::ChannelRequest& request);
+    base::Result<void> node_info(native::ChannelRequest& request);
+    base::Result<void> inspect(native::ChannelRequest& request);
+    base::Result<void> prepare_run(native::ChannelRequest& request);
+
+    base::Result<Sandbox*> find(const native::ChannelRequest& request);
+    Sandbox* find(std::uint64_t number);
+    void add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail);
+    void answer_events(native::ChannelRequest& request, std::uint64_t after);
+    void note_missing(std::uint64_t sandbox, std::uint32_t number, std::uint32_t count);
+
+    native::EventLoop loop_;
+    std::unique_ptr<native::RootImage> root_;
+    std::unique_ptr<native::ChannelServer> channel_;
+    std::unique_ptr<native::ProtocolEndpoint<native::sandbox_control::Server>> streams_endpoint_;
+    std::unique_ptr<Management> management_;
+    native::Owned streams_;      // endpoint that sandboxes call with their number as the badge
+    native::Owned personality_;  // its ELF file
+    std::uint64_t personality_bytes_ = 0;
+    abi::Handle switch_ = abi::no_handle;
+    std::uint64_t next_number_ = 1;
+    base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
+    base::Vector<abi::runtime::EventRecord> events_; // the last kept_events
+    std::uint64_t next_sequence_ = 1;
+    struct EventWaiter {
+        native::ChannelRequest request;
+        std::uint64_t after = 0;
+    };
+    base::Vector<EventWaiter> event_waiters_;
+    base::Vector<abi::runtime::MissingCall> missing_;
+};
+
+} // namespace runtime
