@@ -4,6 +4,7 @@
 #include "linux/net/interfaces.hpp"
 #include "linux/net/netlink_message.hpp"
 #include "linux/net/netlink_socket.hpp"
+#include "linux/net/proc_text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -74,6 +75,22 @@ TEST(Interfaces, AnswerIoctls) {
     EXPECT_EQ(address, net::test::own_address);
     std::strcpy(request.name, "eth1");
     EXPECT_EQ(net::interface_request(ioctl_request::interface_flags, reinterpret_cast<std::uint64_t>(&request)).error(), Errno::ENODEV);
+}
+
+TEST(ProcText, TellsSocketsAndInterfaces) {
+    net::test::wire();
+    auto file = *InetSocket::make(socket_type::stream, 0, socket_type::nonblock, false);
+    ASSERT_TRUE(static_cast<Socket&>(*file).bind(socket_address({inet::loopback, 8080})));
+    ASSERT_TRUE(static_cast<Socket&>(*file).listen(1));
+    std::string all;
+    for (const net::ProcFile& entry : net::proc_files()) {
+        base::String text;
+        ASSERT_TRUE(entry.write(text));
+        all += text.view();
+    }
+    EXPECT_NE(all.find(": 0100007F:1F90 00000000:0000 0A 00000000:00000000 "), std::string::npos) << all;
+    EXPECT_NE(all.find("  eth0: "), std::string::npos);
+    EXPECT_NE(all.find("eth0\t00000000\t010011AC\t0003\t"), std::string::npos);
 }
 
 } // namespace

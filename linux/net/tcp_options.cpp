@@ -24,8 +24,12 @@ struct Information {
 };
 static_assert(sizeof(Information) == 92);
 
+constexpr std::string_view only_congestion = "reno";
+
+} // namespace
+
 // The numbers of include/net/tcp_states.h.
-std::uint8_t linux_state(tcp_state state) {
+std::uint8_t linux_tcp_state(int state) {
     switch (state) {
     case ESTABLISHED: return 1;
     case SYN_SENT: return 2;
@@ -40,10 +44,6 @@ std::uint8_t linux_state(tcp_state state) {
     default: return 7;
     }
 }
-
-constexpr std::string_view only_congestion = "reno";
-
-} // namespace
 
 void TcpSocket::options_changed() {
     if (pcb_ == nullptr)
@@ -131,7 +131,7 @@ LinuxResult<std::size_t> TcpSocket::get_option(int level, int name, std::span<st
         Information report{};
         report.state = 7; // TCP_CLOSE
         if (pcb_ != nullptr)
-            report.state = linux_state(pcb_->state);
+            report.state = linux_tcp_state(pcb_->state);
         if (pcb_ != nullptr && state_ == State::connected) {
             constexpr std::uint32_t tick = TCP_SLOW_INTERVAL * 1000; // microseconds
             report.retransmits = pcb_->nrtx;

@@ -79,4 +79,7 @@ private:
     std::uint32_t pending_count_ = 0, backlog_ = 0;
 };
 
+// lwIP's state of a connection as Linux numbers it (include/net/tcp_states.h).
+std::uint8_t linux_tcp_state(int state);
+
 } // namespace personality
