@@ -67,9 +67,6 @@ LinuxResult<void> InetSocket::check_local(std::uint32_t address) {
 
 LinuxResult<void> InetSocket::set_option(int level, int name, std::span<const std::byte> value) {
     if (level == socket_level::socket) {
-        // Several sockets on one TCP address would share its connections, which they cannot here: a program that needs that must know.
-        if (name == socket_option::reuse_port && type() == socket_type::stream && value.size() >= 4 && TRY(option_number(value)) != 0)
-            return fail(Errno::ENOPROTOOPT);
         TRY(Socket::set_option(level, name, value));
         options_changed();
         return {};

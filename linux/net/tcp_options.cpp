@@ -48,7 +48,7 @@ std::uint8_t linux_tcp_state(int state) {
 void TcpSocket::options_changed() {
     if (pcb_ == nullptr)
         return;
-    if (options_.reuse_address)
+    if (options_.reuse_address || options_.reuse_port)
         ip_set_option(pcb_, SOF_REUSEADDR);
     else
         ip_reset_option(pcb_, SOF_REUSEADDR);

@@ -120,22 +120,64 @@ LinuxResult<void> TcpSocket::listen(int backlog) {
     err_t error = ERR_OK;
     // The limit of lwIP is for handshakes under way; that for connections not yet accepted is backlog_full's.
     tcp_pcb* listener = tcp_listen_with_backlog_and_err(pcb_, TCP_DEFAULT_LISTEN_BACKLOG, &error);
-    if (listener == nullptr)
+    if (listener != nullptr) {
+        pcb_ = listener; // the former is freed
+        tcp_arg(pcb_, this);
+        tcp_accept(pcb_, on_accept);
+        state_ = State::listening;
+        note_addresses();
+    } else if (error == ERR_USE && options_.reuse_port) {
+        TRY(share_listener());
+    } else {
         return fail(to_errno(error));
-    pcb_ = listener; // the former is freed
-    tcp_arg(pcb_, this);
-    tcp_accept(pcb_, on_accept);
+    }
     backlog_ = wanted;
-    state_ = State::listening;
-    note_addresses();
     queue_.wake();
     return {};
 }
 
+LinuxResult<void> TcpSocket::share_listener() {
+    for (tcp_pcb_listen* pcb = tcp_listen_pcbs.listen_pcbs; pcb != nullptr; pcb = pcb->next) {
+        auto* owner = static_cast<TcpSocket*>(pcb->callback_arg);
+        if (owner == nullptr || pcb->local_port != local_.port || pcb->local_ip.addr != local_.address || !owner->options_.reuse_port)
+            continue;
+        tcp_pcb* own = pcb_;
+        detach();
+        (void)tcp_close(own); // was only bound
+        owner_ = owner;
+        owner->sharers_.push_back(*this);
+        state_ = State::listening;
+        return {};
+    }
+    return fail(Errno::EADDRINUSE);
+}
+
+bool TcpSocket::backlog_full() const {
+    if (!full())
+        return false;
+    for (const TcpSocket& sharer : const_cast<TcpSocket*>(this)->sharers_)
+        if (!sharer.full())
+            return false;
+    return true;
+}
+
 // The listening pcb goes first, so that nothing new comes while the connections that nobody will accept are reset.
 void TcpSocket::stop_listening() {
-    tcp_arg(pcb_, nullptr);
-    (void)tcp_close(pcb_);
+    if (owner_ != nullptr) {
+        owner_->sharers_.remove(*this);
+        owner_ = nullptr;
+    } else if (TcpSocket* heir = sharers_.pop_front(); heir != nullptr) {
+        heir->owner_ = nullptr;
+        heir->pcb_ = pcb_;
+        tcp_arg(pcb_, heir);
+        while (TcpSocket* other = sharers_.pop_front()) {
+            other->owner_ = heir;
+            heir->sharers_.push_back(*other);
+        }
+    } else {
+        tcp_arg(pcb_, nullptr);
+        (void)tcp_close(pcb_);
+    }
     pcb_ = nullptr;
     state_ = State::fresh;
     bound_ = false;
@@ -155,6 +197,11 @@ err_t TcpSocket::on_accept(void* self, tcp_pcb* pcb, err_t error) {
     auto* listener = static_cast<TcpSocket*>(self);
     if (error != ERR_OK || pcb == nullptr || listener == nullptr)
         return ERR_VAL;
+    if (!listener->sharers_.empty()) // whoever has waited longest, by number of connections
+        for (TcpSocket& sharer : listener->sharers_)
+            if (sharer.pending_count_ < listener->pending_count_ || (sharer.pending_count_ == listener->pending_count_ && sharer.given_ < listener->given_))
+                listener = &sharer;
+    ++listener->given_;
     auto* socket = new (std::nothrow) TcpSocket(0);
     if (socket == nullptr)
         return ERR_MEM; // lwIP resets the connection

@@ -13,8 +13,9 @@ inline constexpr int no_delay = 1, segment_size = 2, cork = 3, keep_idle = 4, ke
 }
 
 struct TcpPending;
+struct TcpSharing;
 
-class TcpSocket final : public InetSocket, public base::ListNodeOf<TcpPending> {
+class TcpSocket final : public InetSocket, public base::ListNodeOf<TcpPending>, public base::ListNodeOf<TcpSharing> {
 public:
     explicit TcpSocket(std::uint32_t open_flags);
     ~TcpSocket() override;
@@ -33,8 +34,8 @@ public:
     LinuxResult<std::uint64_t> ioctl(std::uint32_t request, std::uint64_t argument) override;
     std::uint32_t poll() override;
 
-    // Of a listening socket: connections that wait for accept fill the queue.
-    bool backlog_full() const { return pending_count_ > backlog_; }
+    // Of a listening socket: connections that wait for accept fill its queue, and those of all that share its address.
+    bool backlog_full() const;
 
 private:
     enum class State : std::uint8_t { fresh, connecting, connected, listening, ended };
@@ -46,6 +47,9 @@ private:
     void detach();
     void note_addresses();
     void stop_listening();
+    // SO_REUSEPORT: joins the listening socket that has the address already. EADDRINUSE where there is none that shares.
+    LinuxResult<void> share_listener();
+    bool full() const { return pending_count_ > backlog_; }
     void options_changed() override;
     void disconnect();
     bool accepting() const override { return state_ == State::listening; }
@@ -77,6 +81,11 @@ private:
 
     base::List<TcpSocket, TcpPending> pending_;
     std::uint32_t pending_count_ = 0, backlog_ = 0;
+
+    // Sockets that listen on one address with SO_REUSEPORT: one has the pcb, and connections go to each in turn.
+    TcpSocket* owner_ = nullptr; // of the pcb; null where it is this socket or nobody
+    base::List<TcpSocket, TcpSharing> sharers_; // the owner's
+    std::uint64_t given_ = 0;                   // connections that went to this socket
 };
 
 // lwIP's state of a connection as Linux numbers it (include/net/tcp_states.h).

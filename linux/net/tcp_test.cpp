@@ -247,10 +247,40 @@ TEST(Tcp, OptionsAreKeptAndUnknownOnesRefused) {
     EXPECT_EQ(number(as_socket(file).set_option(socket_level::tcp, tcp_option::no_delay, std::as_bytes(std::span(&on, 1)))), 0);
     EXPECT_EQ(number(as_socket(file).get_option(socket_level::tcp, tcp_option::no_delay, bytes)), 4);
     EXPECT_EQ(value, 1);
-    EXPECT_EQ(number(as_socket(file).set_option(socket_level::socket, socket_option::reuse_port, std::as_bytes(std::span(&on, 1)))), error_of(Errno::ENOPROTOOPT));
     EXPECT_EQ(number(as_socket(file).set_option(socket_level::tcp, 23, std::as_bytes(std::span(&on, 1)))), error_of(Errno::ENOPROTOOPT));
     EXPECT_EQ(number(as_socket(file).get_option(socket_level::socket, socket_option::type, bytes)), 4);
     EXPECT_EQ(value, 1);
+}
+
+TEST(Tcp, ListenersThatShareAnAddressTakeTurns) {
+    const std::int32_t on = 1;
+    std::vector<base::Ref<File>> listeners;
+    for (int i = 0; i < 3; ++i) {
+        auto file = make();
+        as_socket(file).set_option(socket_level::socket, socket_option::reuse_port, std::as_bytes(std::span(&on, 1)));
+        EXPECT_EQ(number(as_socket(file).bind(socket_address({inet::any, 1013}))), 0);
+        EXPECT_EQ(number(as_socket(file).listen(8)), 0);
+        listeners.push_back(std::move(file));
+    }
+    auto stranger = make();
+    EXPECT_EQ(number(as_socket(stranger).bind(socket_address({inet::any, 1013}))), error_of(Errno::EADDRINUSE));
+    std::vector<base::Ref<File>> clients;
+    for (int i = 0; i < 6; ++i) {
+        auto client = make();
+        EXPECT_EQ(connect(client, 1013), 0);
+        clients.push_back(std::move(client));
+    }
+    for (auto& file : listeners) {
+        EXPECT_TRUE(accept(file));
+        EXPECT_TRUE(accept(file));
+        EXPECT_FALSE(accept(file));
+    }
+    listeners.erase(listeners.begin()); // the one that was first: another has its place
+    auto client = make();
+    EXPECT_EQ(connect(client, 1013), 0);
+    EXPECT_TRUE(accept(listeners[0]) || accept(listeners[1]));
+    listeners.clear();
+    EXPECT_EQ(connect(make(), 1013), error_of(Errno::ECONNREFUSED));
 }
 
 TEST(Tcp, SingleBytesDoNotFillTheQueueWithPackets) {
