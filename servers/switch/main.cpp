@@ -12,7 +12,7 @@ int native_main() {
     if (!endpoint || server == nullptr)
         return 1;
     if (const auto prepared = server->prepare(*endpoint, native::granted("netdev"), native::granted("entropy")); !prepared) {
-        native::print("cannot start: ", prepared.error());
+        native::print("cannot start: ", native::error_name(prepared.error()));
         return 1;
     }
     server->run();

@@ -18,8 +18,12 @@ constexpr unsigned uplink_burst = 64;
 // Keys of the port.
 constexpr std::uint64_t endpoint_key = 1, uplink_bell_key = 2, attach_key = 3, first_link_key = 16;
 
-native::Text<16> dotted(Address address) {
-    return native::Text<16>(address >> 24, '.', address >> 16 & 255, '.', address >> 8 & 255, '.', address & 255);
+// An address as text.
+struct Dotted {
+    Address address;
+};
+base::Formatter& operator<<(base::Formatter& to, Dotted dotted) {
+    return to << (dotted.address >> 24) << '.' << (dotted.address >> 16 & 255) << '.' << (dotted.address >> 8 & 255) << '.' << (dotted.address & 255);
 }
 
 } // namespace
@@ -127,7 +131,7 @@ bool Server::move_from_uplink() {
             if (record.error() == abi::Error::too_large)
                 continue;
             if (record.error() != abi::Error::would_block) {
-                native::print("the uplink's driver is gone: ", record.error());
+                native::print("the uplink's driver is gone: ", native::error_name(record.error()));
                 uplink_link_ = {};
                 (void)uplink_.attach();
             }
@@ -190,13 +194,13 @@ void Server::take_uplink() {
     auto attached = uplink_.take();
     if (!attached) {
         if (attached.error() != abi::Error::not_found)
-            native::print("no uplink: ", attached.error());
+            native::print("no uplink: ", native::error_name(attached.error()));
         return;
     }
     uplink_link_ = {};
     uplink_link_.pair = std::move(attached->pair);
     if (const auto bound = port_.bind(uplink_link_.pair.bell(), uplink_bell_key); !bound) {
-        native::print("no uplink: ", bound.error());
+        native::print("no uplink: ", native::error_name(bound.error()));
         uplink_link_ = {};
         return;
     }
@@ -207,8 +211,8 @@ void Server::lease_changed(const Lease& lease) {
     if (lease.address == 0)
         native::print("uplink: lease lost");
     else
-        native::print("uplink: ", dotted(lease.address), '/', static_cast<unsigned>(std::popcount(lease.mask)), " gateway ", dotted(lease.router), " name server ",
-                      dotted(lease.name_server));
+        native::print("uplink: ", Dotted{lease.address}, '/', static_cast<unsigned>(std::popcount(lease.mask)), " gateway ", Dotted{lease.router}, " name server ",
+                      Dotted{lease.name_server});
 }
 
 Time Server::now() { return native::monotonic_nanoseconds(); }
