@@ -35,7 +35,7 @@ class Bench:
         archive = os.path.join(folder, "busybox.tar")
         busybox.make(archive)
         channels = os.path.join(folder, "channels")
-        environment = {**os.environ, "THEMELIOS_CHANNELS": channels, "THEMELIOS_TEST_STORE": os.path.join(folder, "store")}
+        environment = {**os.environ, "THEMELIOS_CHANNELS": channels}
         self.log = open(os.path.join(paths.BUILD, "test-logs", "engine.log"), "wb")
         self.runtime = subprocess.Popen([sys.executable, RUNTIME, channels], stdout=subprocess.PIPE, stderr=self.log)
         assert self.runtime.stdout.readline() == b"ready\n", "the runtime did not start"
