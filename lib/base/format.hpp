@@ -80,5 +80,20 @@ constexpr Result<std::uint64_t> parse_decimal(std::string_view text) {
     }
     return value;
 }
+// Digits and lower-case letters, without a prefix. Errors: bad_argument, overflow.
+constexpr Result<std::uint64_t> parse_hexadecimal(std::string_view text) {
+    if (text.empty())
+        return fail(Error::bad_argument);
+    std::uint64_t value = 0;
+    for (const char character : text) {
+        const bool digit = character >= '0' && character <= '9', letter = character >= 'a' && character <= 'f';
+        if (!digit && !letter)
+            return fail(Error::bad_argument);
+        if (value >> 60 != 0)
+            return fail(Error::overflow);
+        value = value << 4 | static_cast<std::uint64_t>(digit ? character - '0' : character - 'a' + 10);
+    }
+    return value;
+}
 
 } // namespace base

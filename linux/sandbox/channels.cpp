@@ -114,7 +114,7 @@ LinuxResult<void> exchange(Client& client, std::uint64_t session, const native::
 void converse(Service& service) {
     UnixSocket& socket = static_cast<UnixSocket&>(*service.socket);
     Client client(native::Caller{service.endpoint});
-    auto opened = client.open({});
+    auto opened = client.open();
     if (!opened)
         return;
     const native::Owned memory(opened->buffer);

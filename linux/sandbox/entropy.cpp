@@ -37,7 +37,7 @@ struct Generator {
 
 base::Result<void> seed_randomness(abi::Handle entropy) {
     native::entropy::Client client(native::Caller{entropy});
-    const auto reply = TRY(client.read({}));
+    const auto reply = TRY(client.read());
     std::memcpy(generator.key.data(), reply.bytes.data(), generator.key.size());
     return {};
 }

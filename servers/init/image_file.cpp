@@ -157,7 +157,7 @@ private:
     }
 
     template <class T> const char* number(std::string_view text, std::uint64_t most, T& value) {
-        auto parsed = base::parse_decimal(text);
+        auto parsed = text.starts_with("0x") ? base::parse_hexadecimal(text.substr(2)) : base::parse_decimal(text);
         if (!parsed || *parsed > most)
             return "a number is missing or out of its range";
         value = static_cast<T>(*parsed);

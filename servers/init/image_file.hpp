@@ -12,7 +12,7 @@
 //     argument TEXT                   one argument string, up to the line's end
 //     restarts N                      so often it is started again when it ends; 0 where nothing is said
 //
-// NAME is what the program finds in its StartInfo. RIGHTS is a comma-separated list of the words of abi::right.
+// Numbers are decimal, or hexadecimal behind 0x. NAME is what the program finds in its StartInfo. RIGHTS is a comma-separated list of the words of abi::right.
 #pragma once
 #include <cstddef>
 #include <cstdint>

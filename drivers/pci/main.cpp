@@ -1,0 +1,89 @@
+// The PCI server: owner of configuration space. Handles: `pci` (endpoint, receive), `config` (ports 0xcf8 to 0xcff), `device`, `irq`, `io_space`, `log`.
+// A client's badge names its device (functions.hpp).
+#include "abi/pci_server.hpp"
+#include "drivers/pci/functions.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/log.hpp"
+#include "lib/native/start.hpp"
+
+namespace {
+
+using namespace native::pci;
+
+class Server final : public native::pci::Server {
+public:
+    Server(pci::Functions& functions, abi::Handle io_space) : functions_(functions), io_space_(io_space) {}
+
+    base::Result<DescribeReply> describe(std::uint64_t badge, const DescribeRequest&) override {
+        const pci::Function* const function = TRY(functions_.find(badge));
+        return DescribeReply{function->vendor, function->device, function->class_code, function->revision};
+    }
+    base::Result<BarReply> bar(std::uint64_t badge, const BarRequest& request) override {
+        const pci::Function* const function = TRY(functions_.find(badge));
+        native::Owned slice = TRY(functions_.bar(*function, request.index));
+        return BarReply{slice.release(), function->bars[request.index].size};
+    }
+    base::Result<CapabilityReply> capability(std::uint64_t badge, const CapabilityRequest& request) override {
+        const pci::VirtioStructure structure = TRY(functions_.structure(*TRY(functions_.find(badge)), request.type));
+        return CapabilityReply{structure.bar, structure.offset, structure.length, structure.notify_multiplier};
+    }
+    base::Result<InterruptReply> interrupt(std::uint64_t badge, const InterruptRequest& request) override {
+        native::Owned irq = TRY(functions_.interrupt(*TRY(functions_.find(badge)), request.index));
+        return InterruptReply{irq.release()};
+    }
+    base::Result<BusMasterReply> bus_master(std::uint64_t badge, const BusMasterRequest& request) override {
+        functions_.set_bus_master(*TRY(functions_.find(badge)), request.enable);
+        return BusMasterReply{};
+    }
+    base::Result<DmaSpaceReply> dma_space(std::uint64_t badge, const DmaSpaceRequest&) override {
+        (void)TRY(functions_.find(badge));
+        return DmaSpaceReply{TRY(native::call::handle_duplicate(io_space_, 0, 0, abi::no_handle))};
+    }
+    void discard(abi::Handle handle) override { (void)native::call::handle_close(handle); }
+
+private:
+    pci::Functions& functions_;
+    abi::Handle io_space_;
+};
+
+// What each answer's capability may do.
+abi::Rights rights_of(Number number) {
+    switch (number) {
+    case Number::bar: return abi::right::read | abi::right::write | abi::right::inspect;
+    case Number::interrupt: return abi::right::bind | abi::right::acknowledge | abi::right::inspect;
+    case Number::dma_space: return abi::right::map | abi::right::inspect;
+    default: return 0;
+    }
+}
+
+base::Result<void> run() {
+    pci::Functions functions(pci::Configuration(TRY(native::require("config"))), TRY(native::require("device")), TRY(native::require("irq")));
+    TRY(functions.scan());
+    native::print("pci: ", functions.count(), " functions");
+    Server server(functions, TRY(native::require("io_space")));
+    const abi::Handle endpoint = TRY(native::require("pci"));
+    native::Message message;
+    for (;;) {
+        auto incoming = native::receive(endpoint, message);
+        if (!incoming) {
+            if (incoming.error() == abi::Error::canceled)
+                continue;
+            return base::fail(incoming.error());
+        }
+        const auto number = static_cast<Number>(abi::tag_message(message.tag));
+        serve(server, incoming->badge, message);
+        if (abi::tag_handles(message.tag) == 1)
+            message.handle_rights[0] = rights_of(number);
+        (void)native::answer(incoming->reply, message);
+        // The client has a slot of its own now.
+        native::close_handles(message);
+    }
+}
+
+} // namespace
+
+int native_main() {
+    if (auto ran = run(); !ran)
+        native::print("pci: ", native::error_name(ran.error()));
+    return 1;
+}
