@@ -15,7 +15,7 @@ struct ControlHeader { // struct cmsghdr
     std::int32_t level, type;
 };
 static_assert(sizeof(ControlHeader) == 16);
-constexpr int rights = 1, credentials = 2; // SCM_*
+constexpr int rights = 1, credentials = 2, timestamp = 29; // SCM_*
 constexpr std::uint64_t largest_control = 20480; // Linux' default net.core.optmem_max
 
 constexpr std::uint64_t aligned(std::uint64_t length) { return (length + 7) & ~std::uint64_t{7}; }
@@ -129,6 +129,10 @@ LinuxResult<std::uint64_t> store_control(Task& task, Socket& socket, std::uint64
         TRY(writer.put_value(socket_level::socket, credentials, request.credentials, request));
     if (request.files.size() != 0)
         TRY(put_files(task, writer, flags, request));
+    if (request.arrived != 0) {
+        const std::int64_t time[2] = {request.arrived / 1'000'000'000, request.arrived % 1'000'000'000 / 1000}; // struct timeval
+        TRY(writer.put_value(socket_level::socket, timestamp, time, request));
+    }
     if (socket.family() == address_family::inet && request.destination != 0) {
         const auto wants = static_cast<InetSocket&>(socket).wanted_control();
         if (wants.packet_information) {

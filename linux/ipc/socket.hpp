@@ -90,6 +90,7 @@ struct ReceiveRequest {
     UnixCredentials credentials;
     std::uint32_t destination = 0;  // IPv4: the address that the message was sent to, as it travels; 0: not known
     std::uint8_t time_to_live = 0;  // of an IPv4 message
+    std::int64_t arrived = 0;       // nanoseconds since 1970, where SO_TIMESTAMP asks for it; 0: not known
 };
 
 // Sandbox lock. Defaults: EOPNOTSUPP.

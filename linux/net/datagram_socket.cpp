@@ -1,13 +1,15 @@
 #include "linux/net/datagram_socket.hpp"
 
 #include "lib/base/result.hpp"
+#include "linux/ipc/clock.hpp"
 #include "linux/net/stack.hpp"
 
 #include <algorithm>
 
 namespace personality {
 
-void DatagramSocket::deliver(const net::Packet& packet) {
+void DatagramSocket::deliver(net::Packet packet) {
+    packet.arrived = monotonic_now();
     const std::size_t cost = packet.packet->tot_len + overhead;
     if (read_shut_ || used_ + cost > options_.receive_buffer || !received_.push(packet)) {
         pbuf_free(packet.packet);
@@ -63,6 +65,8 @@ LinuxResult<std::size_t> DatagramSocket::receive(ReceiveRequest& request) {
     request.from = socket_address({packet.address, packet.port});
     request.destination = packet.destination;
     request.time_to_live = packet.ttl;
+    if (options_.timestamp)
+        request.arrived = static_cast<std::int64_t>(packet.arrived) + realtime_offset();
     if ((request.flags & message_flag::peek) == 0) {
         used_ -= length + overhead;
         received_.pop();

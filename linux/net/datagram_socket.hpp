@@ -17,7 +17,7 @@ protected:
     using InetSocket::InetSocket;
     std::size_t bytes_readable() override { return received_.empty() ? 0 : received_.front().packet->tot_len; }
     // Takes the packet over; what finds no room is dropped. Out of lwIP's callback.
-    void deliver(const net::Packet& packet);
+    void deliver(net::Packet packet);
     // Where a message goes: to the address, else to the connected peer. Errors: EDESTADDRREQ, EPIPE, EACCES (broadcast), and the pending error.
     LinuxResult<InetAddress> destination(const SendRequest& request);
 

@@ -14,6 +14,7 @@ struct Packet {
     std::uint16_t port = 0;    // of the sender, in the machine's order
     std::uint8_t ttl = 0, tos = 0;
     std::uint32_t destination = 0;
+    std::uint64_t arrived = 0; // monotonic clock
 };
 
 // A ring buffer that grows.

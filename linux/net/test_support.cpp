@@ -19,6 +19,7 @@ LinuxResult<void> block(WaitQueue&, abi::Deadline deadline) {
 }
 
 std::uint64_t monotonic_now() { return now; }
+std::int64_t realtime_offset() { return 1'700'000'000'000'000'000; }
 
 namespace net::test {
 
