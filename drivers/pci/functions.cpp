@@ -4,6 +4,8 @@
 #include "lib/native/kernel.hpp"
 #include "lib/native/start.hpp"
 
+#include <algorithm>
+
 namespace pci {
 
 namespace {
@@ -56,10 +58,9 @@ base::Result<void> Functions::add(Address address) {
     return functions_.push_back(std::move(function));
 }
 
-// Sizes come from writing ones, with decoding off meanwhile (PCI Local Bus 3.0, 6.2.5.1).
+// Where the firmware put the BARs. Their sizes are not probed: that means moving BARs about on a machine whose other processors run. A BAR is as long as the
+// structures that the device's own capabilities place in it.
 void Functions::read_bars(Function& function) const {
-    const std::uint16_t command = configuration_.read16(function.address, config::command);
-    configuration_.write16(function.address, config::command, static_cast<std::uint16_t>(command & ~3));
     for (unsigned i = 0; i < Function::bar_count; ++i) {
         const unsigned offset = config::bar0 + 4 * i;
         const std::uint32_t low = configuration_.read32(function.address, offset);
@@ -67,21 +68,30 @@ void Functions::read_bars(Function& function) const {
             continue; // ports
         const bool wide = (low & 6) == 4 && i + 1 < Function::bar_count;
         const std::uint32_t high = wide ? configuration_.read32(function.address, offset + 4) : 0;
-        configuration_.write32(function.address, offset, UINT32_MAX);
-        std::uint64_t mask = configuration_.read32(function.address, offset) & ~15u;
-        configuration_.write32(function.address, offset, low);
-        if (wide) {
-            configuration_.write32(function.address, offset + 4, UINT32_MAX);
-            mask |= std::uint64_t{configuration_.read32(function.address, offset + 4)} << 32;
-            configuration_.write32(function.address, offset + 4, high);
-        } else if (mask != 0) {
-            mask |= 0xffffffff00000000;
-        }
-        function.bars[i] = {(low & ~15u) | std::uint64_t{high} << 32, mask != 0 ? ~mask + 1 : 0};
+        function.bars[i].address = (low & ~15u) | std::uint64_t{high} << 32;
         if (wide)
             ++i;
     }
-    configuration_.write16(function.address, config::command, command);
+    const auto extend = [&](std::uint32_t bar, std::uint64_t end) {
+        if (bar < Function::bar_count && function.bars[bar].address != 0)
+            function.bars[bar].size = std::max(function.bars[bar].size, native::page_round(end));
+    };
+    for (unsigned at = capability(function, capability_vendor, 0); at != 0; at = capability(function, capability_vendor, at))
+        extend(configuration_.read8(function.address, at + 4),
+               std::uint64_t{configuration_.read32(function.address, at + 8)} + configuration_.read32(function.address, at + 12));
+    if (const unsigned at = capability(function, capability_msix, 0); at != 0) {
+        const std::uint32_t table = configuration_.read32(function.address, at + 4);
+        extend(table & 7, (table & ~7u) + std::uint64_t{(configuration_.read16(function.address, at + 2) & 0x7ffu) + 1} * table_entry_bytes);
+    }
+}
+
+// What a driver gets must be its device's alone: no other BAR may begin inside.
+bool Functions::overlaps_another(const Bar& bar) const {
+    for (const Function& function : functions_)
+        for (const Bar& other : function.bars)
+            if (other.address > bar.address && other.address < bar.address + bar.size)
+                return true;
+    return false;
 }
 
 base::Result<Function*> Functions::find(std::uint64_t badge) {
@@ -98,8 +108,7 @@ base::Result<native::Owned> Functions::bar(const Function& function, std::uint32
     const Bar& bar = function.bars[index];
     if (bar.size == 0 || bar.address == 0)
         return base::fail(abi::Error::not_found);
-    // Several small BARs in one page would give a driver its neighbours' registers.
-    if (bar.address % abi::page_size != 0 || bar.size % abi::page_size != 0)
+    if (bar.address % abi::page_size != 0 || overlaps_another(bar))
         return base::fail(abi::Error::not_found);
     return native::own(native::call::device_slice(device_, native::self().quota, bar.address, bar.size));
 }
@@ -179,9 +188,10 @@ base::Result<native::Owned> Functions::interrupt(Function& function, std::uint32
 }
 
 void Functions::set_bus_master(const Function& function, bool enable) const {
-    std::uint16_t command = configuration_.read16(function.address, config::command) | config::command_memory;
-    command = static_cast<std::uint16_t>(enable ? command | config::command_master : command & ~config::command_master);
-    configuration_.write16(function.address, config::command, command);
+    const std::uint16_t before = configuration_.read16(function.address, config::command);
+    const std::uint16_t wanted = static_cast<std::uint16_t>(config::command_memory | (enable ? before | config::command_master : before & ~config::command_master));
+    if (wanted != before)
+        configuration_.write16(function.address, config::command, wanted);
 }
 
 } // namespace pci

@@ -9,7 +9,7 @@
 namespace pci {
 
 struct Bar {
-    std::uint64_t address = 0, size = 0; // size 0: no memory BAR
+    std::uint64_t address = 0, size = 0; // size 0: no memory BAR, or nothing of it is known
 };
 
 struct Function {
@@ -54,6 +54,7 @@ private:
     base::Result<void> scan_bus(std::uint8_t bus, unsigned depth);
     base::Result<void> add(Address address);
     void read_bars(Function& function) const;
+    bool overlaps_another(const Bar& bar) const;
     // The offset of a capability, the first behind `after` (0: of all); 0: none.
     unsigned capability(const Function& function, std::uint8_t id, unsigned after) const;
     base::Result<void> map_interrupt_table(Function& function, unsigned capability) const;
