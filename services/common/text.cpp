@@ -1,7 +1,9 @@
 #include "services/common/text.hpp"
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <stdexcept>
 #include <sys/random.h>
@@ -24,8 +26,10 @@ std::string random_hexadecimal(std::size_t count) {
     std::size_t done = 0;
     while (done < count) {
         const ssize_t got = ::getrandom(bytes.data() + done, count - done, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
         if (got <= 0)
-            throw std::runtime_error("no entropy");
+            throw std::runtime_error(std::string("no entropy: ") + std::strerror(errno));
         done += static_cast<std::size_t>(got);
     }
     return hexadecimal(bytes);
