@@ -43,10 +43,12 @@ LinuxResult<std::size_t> StreamFile::read(std::span<std::byte> to) {
         }
         if (pair_.in().ended())
             return std::size_t{0};
+        // Asks for the bell, also for who does not wait here: an edge-triggered epoll looks again only when it rings.
+        if (!pair_.in().must_wait())
+            continue;
         if (nonblocking())
             return fail(Errno::EAGAIN);
-        if (pair_.in().must_wait())
-            TRY(block(queue_));
+        TRY(block(queue_));
     }
 }
 
@@ -63,15 +65,14 @@ LinuxResult<std::size_t> StreamFile::write(std::span<const std::byte> from) {
             pair_.wake_after_write();
             continue;
         }
-        if (nonblocking()) {
-            if (done != 0)
-                return done;
-            return fail(Errno::EAGAIN);
-        }
-        // A page's worth of room at a time, so that two fast sides do not wake each other for every byte.
-        if (pair_.out().must_wait(std::min<std::uint64_t>(from.size() - done, abi::page_size)))
-            if (auto slept = block(queue_); !slept)
-                return done != 0 ? LinuxResult<std::size_t>(done) : fail(slept.error());
+        // A page's worth of room at a time, so that two fast sides do not wake each other for every byte. The bell is asked for also where nobody waits here:
+        // an edge-triggered epoll looks again only when it rings.
+        if (!pair_.out().must_wait(std::min<std::uint64_t>(from.size() - done, abi::page_size)))
+            continue;
+        if (nonblocking())
+            return done != 0 ? LinuxResult<std::size_t>(done) : fail(Errno::EAGAIN);
+        if (auto slept = block(queue_); !slept)
+            return done != 0 ? LinuxResult<std::size_t>(done) : fail(slept.error());
     }
     return done;
 }
