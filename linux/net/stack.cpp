@@ -36,8 +36,15 @@ struct Stack {
 constinit Stack stack;
 constinit netif ethernet{};
 
-err_t transmit(netif*, pbuf* frame) {
+// The clock of address resolution and reassembly stands while nothing happens, so that a first packet after a pause is not timed out by the pause.
+void note_traffic() {
     stack.last_traffic = monotonic_now();
+    if (stack.last_traffic - stack.last_second > 2 * second)
+        stack.last_second = stack.last_traffic;
+}
+
+err_t transmit(netif*, pbuf* frame) {
+    note_traffic();
     if (stack.wire == nullptr)
         return ERR_IF;
     if (stack.waiting.empty() && stack.wire->transmit(*frame)) {
@@ -120,7 +127,7 @@ pbuf* make_frame(std::uint16_t length) {
 
 void frame_arrived(pbuf* frame) {
     const Busy busy;
-    stack.last_traffic = monotonic_now();
+    note_traffic();
     ++stack.counters.received_frames;
     stack.counters.received_bytes += frame->tot_len;
     if (!stack.has_interface || ethernet.input(frame, &ethernet) != ERR_OK)
@@ -151,7 +158,7 @@ abi::Deadline next_timer() {
     abi::Deadline next = abi::never;
     if (tcp_active_pcbs != nullptr || tcp_tw_pcbs != nullptr)
         next = stack.last_tcp + TCP_TMR_INTERVAL * millisecond;
-    // Address resolution and reassembly have something to do only for a while after traffic; what they missed is made up for.
+    // Address resolution and reassembly have something to do only for a while after traffic.
     if (stack.last_second < stack.last_traffic + quiet_after)
         next = std::min<abi::Deadline>(next, stack.last_second + second);
     return next;
@@ -165,12 +172,9 @@ void run_timers() {
         tcp_tmr();
     }
     if (now >= stack.last_second + second) {
-        const std::uint64_t passed = (now - stack.last_second) / second;
-        stack.last_second += passed * second;
-        for (std::uint64_t i = 0; i < std::min<std::uint64_t>(passed, 600); ++i) { // entries live for 300 s
-            etharp_tmr();
-            ip_reass_tmr();
-        }
+        stack.last_second = now;
+        etharp_tmr();
+        ip_reass_tmr();
     }
 }
 

@@ -25,6 +25,8 @@ namespace net::test {
 
 std::function<bool()> while_asleep;
 
+void pause(std::uint64_t milliseconds) { now += milliseconds * 1'000'000; }
+
 void pass_time(std::uint64_t milliseconds) {
     for (std::uint64_t i = 0; i < milliseconds; i += 10) {
         now += 10'000'000;

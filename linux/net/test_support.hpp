@@ -19,6 +19,8 @@ inline constexpr std::uint64_t own_mac = 0x020000005402;                        
 extern std::function<bool()> while_asleep;
 
 void pass_time(std::uint64_t milliseconds);
+// Time in which the stack's timers are not called, as while they say that nothing is due.
+void pause(std::uint64_t milliseconds);
 
 class TestWire final : public Wire {
 public:

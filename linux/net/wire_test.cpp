@@ -51,6 +51,24 @@ TEST(Wire, FramesWaitWhileTheRingIsFull) {
     EXPECT_EQ(cable.sent[2].back(), 'c');
 }
 
+TEST(Wire, APauseDoesNotCostTheNextPacket) {
+    TestWire& cable = wire();
+    pass_time(400'000); // what was known of the peer is forgotten, and the stack sleeps
+    pause(60'000);
+    cable.sent.clear();
+    auto socket = *InetSocket::make(socket_type::datagram, 0, socket_type::nonblock, true);
+    ASSERT_TRUE(static_cast<Socket&>(*socket).connect(socket_address({peer, 7})));
+    SendRequest request;
+    request.data = std::as_bytes(std::span("x", 1));
+    ASSERT_TRUE(static_cast<Socket&>(*socket).send(request));
+    ASSERT_EQ(cable.sent.size(), 1u);
+    EXPECT_TRUE(is_arp(cable.sent[0], 1));
+    pass_time(10);
+    cable.arrive(arp(2));
+    ASSERT_EQ(cable.sent.size(), 2u);
+    EXPECT_EQ(cable.sent[1].back(), 'x');
+}
+
 TEST(Wire, ConnectsThroughTheGatewayAndGivesUpInTheEnd) {
     TestWire& cable = wire();
     cable.sent.clear();
