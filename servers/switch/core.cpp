@@ -6,6 +6,7 @@ namespace netswitch {
 
 namespace {
 constexpr Time expiry_interval = 10 * second;
+constexpr Time reclaim_interval = second / 10;
 constexpr Address everybody = 0xffff'ffff;
 constexpr std::uint16_t dhcp_client_port = 68;
 constexpr std::uint16_t dhcp_server_port = 67;
@@ -160,8 +161,15 @@ void Core::lease_changed(const Lease& lease) {
 
 // --- time
 
-void Core::expire_flows() {
-    flows_.expire(environment_.now(), [&](const Flow& flow) { --ports_[flow.port].flow_count; });
+void Core::expire_flows(bool want_room) {
+    const auto gone = [&](const Flow& flow) { --ports_[flow.port].flow_count; };
+    if (want_room) {
+        if (environment_.now() < reclaim_again_)
+            return; // the whole table is looked through: not for every packet of a flood
+        reclaim_again_ = environment_.now() + reclaim_interval;
+        flows_.expire_ended(environment_.now(), gone);
+    }
+    flows_.expire(environment_.now(), gone);
     next_expiry_ = flows_.size() == 0 ? never : environment_.now() + expiry_interval;
 }
 

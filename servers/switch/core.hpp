@@ -53,7 +53,7 @@ class Core : DhcpClient::Host, Neighbours::Host {
 public:
     explicit Core(Environment& environment) : environment_(environment), dhcp_(*this), neighbours_(*this) {}
     // Errors: no_memory.
-    base::Result<void> prepare(std::uint16_t most_flows = 4096);
+    base::Result<void> prepare(std::uint16_t most_flows = 16384);
     // The uplink is there: asks for an address.
     void uplink_up(Mac mac);
 
@@ -106,7 +106,7 @@ private:
     std::uint16_t index_of(Address address) const;
     const Published* published(std::uint8_t protocol, std::uint16_t node_port) const;
     void deliver(std::uint16_t index, Bytes frame);
-    void expire_flows();
+    void expire_flows(bool want_room = false);
     void send_dhcp(Address source, Address destination, View payload) override;
     std::uint32_t random() override { return environment_.random(); }
     void lease_changed(const Lease& lease) override;
@@ -150,6 +150,7 @@ private:
     std::uint64_t last_identity_ = 0;
     Address last_address_ = gateway_address;
     Time next_expiry_ = never;
+    Time reclaim_again_ = 0;
     Time reset_window_ = 0; // limits answers to what nobody waits for
     unsigned resets_ = 0;
     std::uint16_t next_identification_ = 1;

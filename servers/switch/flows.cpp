@@ -116,6 +116,13 @@ void FlowTable::clear() {
     erase_if([](const Flow&) { return true; });
 }
 
+// The end was seen, and nothing came for a second since.
+bool FlowTable::has_rested(const Flow& flow, Time now) {
+    if (flow.inside.protocol != protocol::tcp || !(flow.reset || (flow.fin_inside && flow.fin_outside)))
+        return false;
+    return flow.expires <= now + (flow.reset ? tcp_reset : tcp_closing) - second;
+}
+
 void FlowTable::touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags, Time now) {
     if (from_inside == flow.published)
         flow.answered = true;

@@ -61,6 +61,15 @@ public:
             return true;
         });
     }
+    // Removes connections that have ended, too, which only wait for stray packets: where there is no room for new ones.
+    template <class Gone> void expire_ended(Time now, Gone gone) {
+        erase_if([&](const Flow& flow) {
+            if (!has_rested(flow, now))
+                return false;
+            gone(flow);
+            return true;
+        });
+    }
     std::uint16_t size() const { return size_; }
     std::uint16_t capacity() const { return static_cast<std::uint16_t>(slots_.size()); }
 
@@ -72,6 +81,7 @@ private:
         std::uint16_t next_inside = none; // also the free list
         std::uint16_t next_outside = none;
     };
+    static bool has_rested(const Flow& flow, Time now);
     std::size_t bucket(const InsideKey& key) const;
     std::size_t bucket(const OutsideKey& key) const;
     void unlink(std::uint16_t& head, std::uint16_t index, std::uint16_t Slot::* next);

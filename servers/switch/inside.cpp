@@ -166,7 +166,7 @@ std::uint16_t Core::choose_node_port(const InsideKey& key) {
 Flow* Core::open_outgoing(std::uint16_t index, const InsideKey& key) {
     Port& port = ports_[index];
     if (flows_.size() == flows_.capacity() || port.flow_count >= most_flows_of_a_port)
-        expire_flows();
+        expire_flows(true);
     // A quarter of the table is kept for flows to published ports: sandboxes cannot shut the node's API out.
     if (port.flow_count >= most_flows_of_a_port || flows_.size() >= flows_.capacity() / 4 * 3)
         return nullptr;

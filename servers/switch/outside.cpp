@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint16_t dhcp_client_port = 68;
 constexpr std::uint16_t dhcp_server_port = 67;
 constexpr Address everybody = 0xffff'ffff;
-constexpr std::uint16_t most_published_flows_of_a_port = 2048;
+constexpr std::uint16_t most_published_flows_of_a_port = 8192;
 constexpr unsigned resets_a_second = 200;
 } // namespace
 
@@ -99,7 +99,7 @@ Flow* Core::open_published(const Packet& packet, const Transport& transport) {
         return nullptr;
     Port& port = ports_[entry->port];
     if (flows_.size() == flows_.capacity() || port.flow_count >= most_published_flows_of_a_port)
-        expire_flows();
+        expire_flows(true);
     const InsideKey key{packet.protocol, port.address, entry->sandbox_port, packet.source, transport.source_port};
     // The sandbox may talk to that very remote port from its own side already: two flows could not be told apart.
     if (port.flow_count >= most_published_flows_of_a_port || flows_.find(key) != nullptr)
