@@ -137,9 +137,10 @@ LinuxResult<Loaded> map_segments(MemoryMap& memory, const base::Ref<File>& file,
             zero.length = up(end) - zero_begin;
             TRY(memory.map(zero));
         }
-        // Only a writable segment can have, and needs, its last file page cleared.
+        // Only a writable segment can have, and needs, its last file page cleared: to the page's end, because the dynamic linker's first allocations lie behind the
+        // segment and are taken for zero.
         if (segment.file_size != 0 && end > file_end && (file_end & page_mask) != 0 && (segment.protection & abi::protection::write) != 0)
-            clear = {file_end, std::min(up(file_end), end) - file_end};
+            clear = {file_end, up(file_end) - file_end};
         if ((segment.protection & abi::protection::execute) != 0 && memory.layout.code_start == 0) {
             memory.layout.code_start = address;
             memory.layout.code_end = file_end;
