@@ -2,6 +2,8 @@
 #include "linux/calls/file_support.hpp"
 #include "linux/calls/table.hpp"
 #include "linux/fs/ioctl.hpp"
+#include "linux/ipc/socket.hpp"
+#include "linux/net/interfaces.hpp"
 
 namespace personality {
 
@@ -39,6 +41,10 @@ CallResult sys_ioctl(Task& task, const CallArguments& arguments) {
             }
             [[fallthrough]];
         default:
+            if (socket_of(*file) != nullptr && net::is_interface_request(request)) { // on a socket of any family
+                TRY(net::interface_request(request, reinterpret_cast<std::uint64_t>(buffer)));
+                break;
+            }
             value = TRY(file->ioctl(request, shape.in != 0 || shape.out != 0 ? reinterpret_cast<std::uint64_t>(buffer) : arguments[2]));
         }
     }

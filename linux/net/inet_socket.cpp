@@ -3,7 +3,6 @@
 #include "lwip/opt.h"
 
 #include "lib/base/result.hpp"
-#include "linux/net/interfaces.hpp"
 #include "linux/net/raw_socket.hpp"
 #include "linux/net/stack.hpp"
 #include "linux/net/tcp_socket.hpp"
@@ -126,12 +125,6 @@ LinuxResult<std::size_t> InetSocket::get_option(int level, int name, std::span<s
     default: return fail(Errno::ENOPROTOOPT);
     }
     return option_value(value, number);
-}
-
-LinuxResult<std::uint64_t> InetSocket::ioctl(std::uint32_t request, std::uint64_t argument) {
-    if (net::is_interface_request(request))
-        return net::interface_request(request, argument);
-    return Socket::ioctl(request, argument);
 }
 
 } // namespace personality

@@ -22,7 +22,6 @@ public:
 
     LinuxResult<void> set_option(int level, int name, std::span<const std::byte> value) override;
     LinuxResult<std::size_t> get_option(int level, int name, std::span<std::byte> value) override;
-    LinuxResult<std::uint64_t> ioctl(std::uint32_t request, std::uint64_t argument) override;
     WaitQueue* wait_queue() override { return &queue_; }
     // What the program wants told about each message.
     struct WantedControl {
