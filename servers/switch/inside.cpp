@@ -114,8 +114,9 @@ bool Core::allowed_destination(const Packet& packet, const Transport& transport)
         return false;
     if ((address & now.mask) == (now.address & now.mask) && ((address & ~now.mask) == ~now.mask) && now.mask < 0xffff'fffe)
         return false;
-    // The uplink's gateway may lead to the host's loopback, where the node's own API is forwarded; only names may be asked for there.
-    if (address == now.router)
+    // The uplink's own servers may stand for the host's loopback, where the node's API is forwarded (with QEMU's user network the gateway does, and the name server where
+    // the host's resolver listens there): only names may be asked for there.
+    if (address == now.router || address == now.server || address == now.name_server)
         return address == now.name_server && packet.protocol != protocol::icmp && transport.destination_port == name_port;
     return true;
 }

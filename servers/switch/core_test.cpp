@@ -1,0 +1,237 @@
+#include "servers/switch/core.hpp"
+
+#include <array>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace netswitch;
+
+constexpr Mac own_mac = 0x5254'0012'3456, router_mac = 0x5255'0a00'0202;
+constexpr Address own = make_address(10, 0, 2, 15), router = make_address(10, 0, 2, 2), name_server = make_address(10, 0, 2, 3), remote = make_address(192, 0, 2, 7);
+constexpr std::uint8_t dhcp_offer = 2, dhcp_ack = 5;
+constexpr std::size_t bootp_bytes = 300, dhcp_at = ethernet_header + ipv4_header + 8;
+
+using Frame = std::vector<std::byte>;
+
+// TCP, UDP or ICMP echo, with right checksums.
+Frame make_frame(Mac from_mac, Mac to_mac, Address from, Address to, std::uint8_t protocol, std::uint16_t from_port, std::uint16_t to_port, std::uint8_t flags = tcp_flag::syn,
+                 std::size_t data = 0) {
+    const std::size_t header = protocol == protocol::tcp ? 20 : 8;
+    Frame frame(ethernet_header + ipv4_header + header + data);
+    put_ethernet(frame, to_mac, from_mac, EtherType::ipv4);
+    const Bytes ip = Bytes(frame).subspan(ethernet_header), body = ip.subspan(ipv4_header);
+    put_ipv4(ip, from, to, protocol, body.size(), 1);
+    if (protocol == protocol::icmp) {
+        put8(body, 0, icmp_type::echo);
+        put16(body, 4, from_port);
+        put16(body, 2, checksum(body));
+        return frame;
+    }
+    put16(body, 0, from_port);
+    put16(body, 2, to_port);
+    if (protocol == protocol::tcp) {
+        put8(body, 12, 5 << 4);
+        put8(body, 13, flags);
+    } else {
+        put16(body, 4, static_cast<std::uint16_t>(body.size()));
+    }
+    put16(body, protocol == protocol::tcp ? 16 : 6, transport_checksum(from, to, protocol, body));
+    return frame;
+}
+
+struct Wire final : Environment {
+    Time now() override { return time; }
+    std::uint32_t random() override { return numbers(); }
+    bool send_uplink(View frame) override {
+        uplink.emplace_back(frame.begin(), frame.end());
+        return true;
+    }
+    bool send_port(std::uint16_t index, View frame) override {
+        ports[index].emplace_back(frame.begin(), frame.end());
+        return true;
+    }
+    void lease_changed(const Lease&) override {}
+
+    Time time = second;
+    std::mt19937 numbers{7};
+    std::vector<Frame> uplink;
+    std::array<std::vector<Frame>, most_ports> ports;
+};
+
+class SwitchTest : public ::testing::Test {
+protected:
+    void SetUp() override { ASSERT_TRUE(core.prepare(64)); }
+
+    // The server's answer to the client's last message.
+    void dhcp_answer(std::uint8_t type, Address names = name_server) {
+        const Frame asked = wire.uplink.back();
+        Frame answer(dhcp_at + bootp_bytes);
+        put_ethernet(answer, broadcast_mac, router_mac, EtherType::ipv4);
+        const Bytes ip = Bytes(answer).subspan(ethernet_header), udp = ip.subspan(ipv4_header), message = udp.subspan(8);
+        put_ipv4(ip, router, 0xffff'ffff, protocol::udp, udp.size(), 1);
+        put16(udp, 0, 67);
+        put16(udp, 2, 68);
+        put16(udp, 4, static_cast<std::uint16_t>(udp.size()));
+        put32(message, 0, 0x02010600);
+        put32(message, 4, get32(asked, dhcp_at + 4));
+        put32(message, 16, own);
+        put_mac(message, 28, own_mac);
+        put32(message, 236, 0x63825363);
+        std::size_t at = 240;
+        const auto option = [&](std::uint8_t code, std::uint32_t value) {
+            put8(message, at, code);
+            put8(message, at + 1, 4);
+            put32(message, at + 2, value);
+            at += 6;
+        };
+        put8(message, at, 53);
+        put8(message, at + 1, 1);
+        put8(message, at + 2, type);
+        at += 3;
+        option(1, 0xffff'ff00);
+        option(3, router);
+        option(6, names);
+        option(54, router);
+        option(51, 86400);
+        put8(message, at, 255);
+        put16(udp, 6, transport_checksum(router, 0xffff'ffff, protocol::udp, udp));
+        core.from_uplink(answer);
+    }
+    void bring_up(Address names = name_server) {
+        core.uplink_up(own_mac);
+        dhcp_answer(dhcp_offer, names);
+        dhcp_answer(dhcp_ack, names);
+        ASSERT_EQ(core.lease().address, own);
+        wire.uplink.clear();
+    }
+    std::uint16_t port(std::uint32_t flows) { return core.create_port(flows).value(); }
+    Frame from(std::uint16_t index, Address to, std::uint8_t protocol, std::uint16_t to_port) {
+        const Core::Port& port = core.port(index);
+        return make_frame(port.mac(), gateway_mac, port.address, to, protocol, 40000, to_port);
+    }
+    // Whether a flow is opened, by what goes out: an ARP request for the next hop or the packet itself.
+    bool reaches_uplink(std::uint16_t index, Address to, std::uint8_t protocol, std::uint16_t to_port) {
+        wire.uplink.clear();
+        const std::uint16_t before = core.flow_count();
+        Frame frame = from(index, to, protocol, to_port);
+        core.from_port(index, frame);
+        return core.flow_count() > before;
+    }
+    void answer_arp(Address who, Mac mac) {
+        Frame reply(arp_frame_bytes);
+        put_arp(reply, own_mac, mac, {false, mac, who, own_mac, own});
+        core.from_uplink(reply);
+    }
+
+    Wire wire;
+    Core core{wire};
+};
+
+TEST_F(SwitchTest, LeaseByDhcp) { bring_up(); }
+
+TEST_F(SwitchTest, NoWayToTheNodeOrItsHost) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink | flow_right::peers);
+    for (const Address address : {own, router, name_server, gateway_address, make_address(10, 0, 2, 255), make_address(127, 0, 0, 1), make_address(169, 254, 169, 254)})
+        for (const std::uint16_t to_port : {2375, 33825})
+            EXPECT_FALSE(reaches_uplink(index, address, protocol::tcp, to_port)) << std::hex << address << ' ' << std::dec << to_port;
+    EXPECT_FALSE(reaches_uplink(index, router, protocol::tcp, 53));
+    EXPECT_FALSE(reaches_uplink(index, router, protocol::icmp, 0));
+    // The same packets to elsewhere pass: it is the address that was refused.
+    EXPECT_TRUE(reaches_uplink(index, remote, protocol::tcp, 2375));
+    EXPECT_TRUE(reaches_uplink(index, name_server, protocol::udp, 53));
+}
+
+TEST_F(SwitchTest, RefusalIsAReset) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    EXPECT_FALSE(reaches_uplink(index, router, protocol::tcp, 2375));
+    ASSERT_EQ(wire.ports[index].size(), 1u);
+    EXPECT_NE(get8(wire.ports[index][0], ethernet_header + ipv4_header + 13) & tcp_flag::reset, 0);
+}
+
+TEST_F(SwitchTest, SpoofedSourcesAreDropped) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    Frame address = make_frame(core.port(index).mac(), gateway_mac, core.port(index).address + 1, remote, protocol::tcp, 40000, 80);
+    core.from_port(index, address);
+    Frame mac = make_frame(core.port(index).mac() + 1, gateway_mac, core.port(index).address, remote, protocol::tcp, 40000, 80);
+    core.from_port(index, mac);
+    EXPECT_EQ(core.dropped(Drop::spoofed), 2u);
+    EXPECT_EQ(core.flow_count(), 0u);
+    EXPECT_TRUE(reaches_uplink(index, remote, protocol::tcp, 80));
+}
+
+TEST_F(SwitchTest, PeersNeedTheRightOnBothSides) {
+    const std::uint16_t a = port(flow_right::peers), b = port(flow_right::peers), management = port(flow_right::management);
+    Frame to_b = from(a, core.port(b).address, protocol::tcp, 80);
+    core.from_port(a, to_b);
+    EXPECT_EQ(wire.ports[b].size(), 1u);
+    Frame to_management = from(a, core.port(management).address, protocol::tcp, 2375);
+    core.from_port(a, to_management);
+    EXPECT_TRUE(wire.ports[management].empty());
+}
+
+TEST_F(SwitchTest, TranslatesThereAndBack) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    ASSERT_TRUE(reaches_uplink(index, remote, protocol::tcp, 80));
+    answer_arp(router, router_mac);
+    const Frame out = wire.uplink.back();
+    EXPECT_EQ(get32(out, ethernet_header + 12), own);
+    Frame copy = out;
+    const auto packet = parse_ipv4(Bytes(copy).subspan(ethernet_header));
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(transport_checksum(packet->source, packet->destination, protocol::tcp, packet->payload), 0);
+    Frame back = make_frame(router_mac, own_mac, remote, own, protocol::tcp, 80, get16(out, ethernet_header + ipv4_header), tcp_flag::syn | tcp_flag::ack);
+    core.from_uplink(back);
+    ASSERT_EQ(wire.ports[index].size(), 1u);
+    EXPECT_EQ(get32(wire.ports[index][0], ethernet_header + 16), core.port(index).address);
+    EXPECT_EQ(get16(wire.ports[index][0], ethernet_header + ipv4_header + 2), 40000);
+}
+
+TEST_F(SwitchTest, PublishedPortLeadsInside) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::management);
+    ASSERT_TRUE(core.publish(core.port(index).identity, protocol::tcp, 8080, 80));
+    EXPECT_EQ(core.publish(core.port(index).identity, protocol::tcp, 8080, 81).error(), base::Error::exists);
+    Frame in = make_frame(router_mac, own_mac, router, own, protocol::tcp, 5555, 8080);
+    core.from_uplink(in);
+    ASSERT_EQ(wire.ports[index].size(), 1u);
+    EXPECT_EQ(get16(wire.ports[index][0], ethernet_header + ipv4_header + 2), 80);
+    Frame closed = make_frame(router_mac, own_mac, router, own, protocol::tcp, 5555, 8081);
+    core.from_uplink(closed);
+    EXPECT_EQ(wire.ports[index].size(), 1u);
+}
+
+// Damaged frames from both sides: nothing but the sanitizers judges.
+TEST_F(SwitchTest, DamagedFramesDoNoHarm) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink | flow_right::peers);
+    std::mt19937 random{1};
+    for (unsigned i = 0; i < 200'000; ++i) {
+        const std::uint8_t protocols[] = {protocol::tcp, protocol::udp, protocol::icmp};
+        const std::uint8_t protocol = protocols[random() % 3];
+        const bool outside = (random() & 1) != 0;
+        Frame frame = outside ? make_frame(router_mac, own_mac, remote, own, protocol, 67, 68, tcp_flag::ack, random() % 400) : from(index, remote, protocol, 80);
+        for (unsigned damage = random() % 4; damage-- > 0;)
+            frame[ethernet_header + random() % (frame.size() - ethernet_header)] = static_cast<std::byte>(random());
+        if ((random() & 7) == 0)
+            frame.resize(random() % frame.size());
+        if (frame.size() >= ethernet_header + ipv4_header) { // so that the damage is not caught by the header's checksum alone
+            put16(frame, ethernet_header + 10, 0);
+            put16(frame, ethernet_header + 10, checksum(View(frame).subspan(ethernet_header, ipv4_header)));
+        }
+        outside ? core.from_uplink(frame) : core.from_port(index, frame);
+        wire.uplink.clear();
+        wire.ports[index].clear();
+        wire.time += second / 100;
+        core.run();
+    }
+}
+
+} // namespace
