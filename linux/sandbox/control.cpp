@@ -97,6 +97,11 @@ LinuxResult<void> read_start(std::span<const std::byte> payload, StartCommand& c
             break;
         case Tag::directory: command.first.directory = record.text(); break;
         case Tag::user: command.user = record.text(); break;
+        case Tag::terminal:
+            // Without a terminal the program's output would go nowhere.
+            if (record.number() != 0)
+                return fail(Errno::ENOSYS);
+            break;
         default: break;
         }
     return reader.ok() ? LinuxResult<void>() : fail(Errno::EINVAL);
