@@ -16,7 +16,7 @@ import subprocess
 import time
 
 from . import docker, node, paths, qemu, root_image
-from .shell import Failure, run
+from .shell import Failure, last_lines, run
 
 
 class Context:
@@ -32,14 +32,17 @@ class Context:
         os.makedirs(self.log_folder, exist_ok=True)
 
     # --- one node for all suites that talk to the API
-    def api(self):
-        """Port of a ready node's API; the node is started by the first who asks and lives until the tests end."""
+    def api(self, cpus=None):
+        """Port of a ready node's API; the node is started by the first who asks and lives until the tests end, or until somebody asks for
+        another number of processors."""
+        if self._node is not None and (self._node[0].poll() is not None or cpus not in (None, self._node[3])):
+            self.close()
         if self._node is None:
             if node.load() is not None:
                 raise Failure("a node runs already; ./xt stop ends it before the tests")
             port, web = free_ports(2)
-            process = node.start(self.accel, 2048, 2, port, [web])
-            self._node = (process, port, web)
+            process = node.start(self.accel, 2048, cpus or 2, port, [web])
+            self._node = (process, port, web, cpus or 2)
             try:
                 node.wait_ready(process, port, 300)
             except BaseException:
@@ -55,6 +58,10 @@ class Context:
     def docker(self, *words, **options):
         """The stock CLI against the shared node; a CompletedProcess with text."""
         return docker.capture(self.api(), list(words), **{"timeout": 300, **options})
+
+    def node_log(self):
+        """The end of the shared node's serial port; empty where there is no node."""
+        return last_lines(node.SERIAL, 15) if self._node is not None else ""
 
     def close(self):
         if self._node is not None:

@@ -69,7 +69,9 @@ def _run_suite(suite, module, wanted, context, results):
         results.append({"suite": suite, "case": case, "error": error, "seconds": round(seconds, 3)})
         print(f"{'FAIL' if error else 'ok  '} {suite}/{case} ({seconds:.1f} s)", flush=True)
         if error:
-            print("     " + error.replace("\n", "\n     "), flush=True)
+            log = context.node_log()
+            text = error + (f"\n--- the end of the node's serial port\n{log}" if log else "") + f"\nagain: ./xt test '{suite}/{case}'"
+            print("     " + text.replace("\n", "\n     "), flush=True)
 
     ran = set()
     try:

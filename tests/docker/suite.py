@@ -1,0 +1,255 @@
+"""The stock Docker CLI against a node: runs, streams, life cycle, published ports, churn."""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from xt import api, docker
+
+
+def _run(context, *words, **options):
+    return context.docker("run", "--rm", *words, **options)
+
+
+def _output(result, code=0):
+    assert result.returncode == code, f"exit code {result.returncode}, not {code}; stdout {result.stdout[-500:]!r}, stderr {result.stderr[-500:]!r}"
+    return result.stdout
+
+
+def _same(found, wanted):
+    assert found == wanted, f"{found!r}, not {wanted!r}"
+
+
+def _figures(context):
+    return api.get_json(context.api(), "/themelios/node")
+
+
+# --- what the CLI shows of the node
+
+def _version(context):
+    server = json.loads(_output(context.docker("version", "--format", "{{json .}}")))["Server"]
+    assert server["Os"] == "linux" and server["Arch"] == "amd64" and server["ApiVersion"], server
+
+
+def _info(context):
+    info = json.loads(_output(context.docker("info", "--format", "{{json .}}")))
+    _same(info["NCPU"], 2)
+    assert info["MemTotal"] > 1 << 30 and info["Name"], info
+
+
+def _images(context):
+    assert "busybox" in _output(context.docker("images", "--format", "{{.Repository}}")).split()
+    assert _output(context.docker("image", "inspect", "busybox", "--format", "{{.Id}}")).startswith("sha256:")
+
+
+# --- one container each
+
+def _exit_code(context):
+    _output(_run(context, "busybox", "sh", "-c", "exit 7"), 7)
+
+
+def _apart(context):
+    result = _run(context, "busybox", "sh", "-c", "echo out; echo err >&2")
+    _output(result)
+    _same((result.stdout, result.stderr), ("out\n", "err\n"))
+
+
+def _stdin(context):
+    result = subprocess.run(docker.words(context.api(), ["run", "-i", "--rm", "busybox", "cat"]), input="abc\n", capture_output=True, text=True,
+                            timeout=300, env=docker.environment())
+    _same((result.stdout, result.stderr, result.returncode), ("abc\n", "", 0))
+
+
+def _bulk(context, size):
+    """`size` bytes through stdin and stdout, told apart by their digest."""
+    block = os.urandom(1 << 20)
+    count = size >> 20
+    wanted, found = hashlib.sha256(), hashlib.sha256()
+    words = docker.words(context.api(), ["run", "-i", "--rm", "busybox", "cat"])
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=docker.environment()) as process, \
+            concurrent.futures.ThreadPoolExecutor(1) as pool:
+        def feed():
+            for number in range(count):
+                piece = number.to_bytes(8, "little") + block[8:]
+                wanted.update(piece)
+                process.stdin.write(piece)
+            process.stdin.close()
+        writing = pool.submit(feed)
+        received = 0
+        while piece := process.stdout.read(1 << 16):
+            found.update(piece)
+            received += len(piece)
+        writing.result()
+    _same((process.returncode, received), (0, size))
+    _same(found.hexdigest(), wanted.hexdigest())
+
+
+def _missing_program(context):
+    result = _run(context, "busybox", "/nonexistent")
+    _output(result, 127)
+    assert "no such file or directory" in result.stderr, result.stderr
+
+
+def _missing_image(context):
+    result = context.docker("image", "inspect", "nosuch:latest")
+    assert result.returncode == 1 and "No such image: nosuch:latest" in result.stderr, result.stderr
+
+
+def _life(context):
+    _output(context.docker("run", "-d", "--name", "life", "busybox", "sh", "-c", "echo begin; exec sleep 1000"))
+    try:
+        _same(_output(context.docker("ps", "--format", "{{.Names}}")).split().count("life"), 1)
+        _same(_output(context.docker("inspect", "life", "--format", "{{.State.Running}}")), "true\n")
+        end = time.monotonic() + 120
+        while _output(context.docker("logs", "life")) != "begin\n":
+            assert time.monotonic() < end, "the log stays empty"
+        _output(context.docker("rename", "life", "living"))
+        _output(context.docker("kill", "living"))
+        _same(_output(context.docker("wait", "living")), "137\n")
+        _same(_output(context.docker("ps", "--format", "{{.Names}}")).split().count("living"), 0)
+        _same(_output(context.docker("ps", "-a", "--format", "{{.Names}}")).split().count("living"), 1)
+    finally:
+        context.docker("rm", "-f", "life")
+        context.docker("rm", "-f", "living")
+    result = context.docker("inspect", "living")
+    assert result.returncode == 1 and "No such object: living" in result.stderr, result.stderr
+
+
+def _stop(context):
+    _output(context.docker("run", "-d", "--name", "stopped", "busybox", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 1; done"))
+    try:
+        follow = subprocess.Popen(docker.words(context.api(), ["logs", "-f", "stopped"]), stdout=subprocess.PIPE, text=True, env=docker.environment())
+        _same(follow.stdout.readline(), "ready\n")
+        _output(context.docker("stop", "-t", "60", "stopped"))
+        _same((follow.stdout.read(), follow.wait(60)), ("", 0))
+        _same(_output(context.docker("wait", "stopped")), "3\n")
+    finally:
+        context.docker("rm", "-f", "stopped")
+
+
+def _force(context):
+    name = _output(context.docker("run", "-d", "busybox", "sleep", "1000")).strip()
+    refused = context.docker("rm", name)
+    assert refused.returncode == 1 and "running" in refused.stderr, refused.stderr
+    _output(context.docker("rm", "-f", name))
+
+
+def _working_directory(context):
+    _same(_output(_run(context, "-w", "/tmp", "-e", "GREETING=hello", "-u", "1000:1000", "busybox", "sh", "-c", "pwd; echo $GREETING; id -u; id -g")),
+          "/tmp\nhello\n1000\n1000\n")
+
+
+def _restart_keeps_files(context):
+    _output(context.docker("create", "--name", "kept", "busybox", "sh", "-c", "echo x >> /file; cat /file"))
+    try:
+        _same(_output(context.docker("start", "-a", "kept")), "x\n")
+        _same(_output(context.docker("start", "-a", "kept")), "x\nx\n")
+    finally:
+        context.docker("rm", "-f", "kept")
+
+
+# --- network
+
+def _get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        return answer.read()
+
+
+def _published(context):
+    port = context.published_port()
+    _output(context.docker("run", "-d", "--name", "web", "-p", f"{port}:80", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc"))
+    try:
+        end = time.monotonic() + 120
+        while True:
+            try:
+                assert b"root" in _get(port, "/passwd")
+                break
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                assert time.monotonic() < end, "the published port does not answer"
+                time.sleep(0.1)
+        for _ in range(20):
+            assert b"root" in _get(port, "/passwd")
+        address = _output(context.docker("inspect", "web", "--format", "{{.NetworkSettings.IPAddress}}")).strip()
+        assert "root" in _output(_run(context, "busybox", "wget", "-q", "-O", "-", f"http://{address}/passwd"))
+    finally:
+        context.docker("rm", "-f", "web")
+
+
+def _no_api_from_a_container(context):
+    for address in ("172.17.0.1", "10.0.2.15", "10.0.2.2"):
+        for port in (2375, context.api()):
+            result = _run(context, "busybox", "sh", "-c", f"printf 'GET /_ping HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} {port}")
+            assert result.returncode == 1 and result.stdout == "", f"{address}:{port}: exit code {result.returncode}, {result.stdout!r}"
+
+
+# --- nothing stays behind
+
+def _settled(context):
+    """The figures once no sandbox is left but the management plane's."""
+    end = time.monotonic() + 120
+    before = _figures(context)
+    while True:
+        time.sleep(0.2)
+        now = _figures(context)
+        if now["free_pages"] == before["free_pages"] or time.monotonic() > end:
+            return now
+        before = now
+
+
+def _churn(context, rounds, at_once):
+    for _ in range(3):
+        _output(_run(context, "busybox", "true"))
+    before = _settled(context)
+    for _ in range(rounds):
+        _output(_run(context, "busybox", "true"))
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        for result in pool.map(lambda _: _run(context, "busybox", "true", timeout=900), range(at_once)):
+            _output(result)
+    after = _settled(context)
+    _same(after["objects"], before["objects"])
+    # The management plane's own heap may have grown by a few pages.
+    assert before["free_pages"] - after["free_pages"] < 256, f"free pages {before['free_pages']} -> {after['free_pages']}"
+
+
+def _smoke(context, cpus):
+    context.api(cpus)
+    _same(_figures(context)["cpus"], cpus)
+    _exit_code(context)
+    _apart(context)
+    _stdin(context)
+    _same(_output(_run(context, "busybox", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (echo $i) & done; wait")).count("\n"), 8)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for result in pool.map(lambda number: _run(context, "busybox", "echo", str(number)), range(8)):
+            _output(result)
+
+
+def cases(context):
+    def case(function, *words):
+        return lambda: function(context, *words)
+
+    for cpus in (1, 4, 2):
+        yield f"smoke at {cpus} CPUs", case(_smoke, cpus)
+
+    yield "version", case(_version)
+    yield "info", case(_info)
+    yield "images", case(_images)
+    yield "hello", lambda: _same(_output(_run(context, "busybox", "echo", "hello")), "hello\n")
+    yield "exit code", case(_exit_code)
+    yield "stdout and stderr apart", case(_apart)
+    yield "stdin", case(_stdin)
+    yield "bulk", case(_bulk, (100 if context.full else 16) << 20)
+    yield "missing program", case(_missing_program)
+    yield "missing image", case(_missing_image)
+    yield "life", case(_life)
+    yield "stop", case(_stop)
+    yield "rm -f", case(_force)
+    yield "environment, user, directory", case(_working_directory)
+    yield "files outlive a run", case(_restart_keeps_files)
+    yield "published port", case(_published)
+    yield "no API from a container", case(_no_api_from_a_container)
+    yield "churn", case(_churn, 500 if context.full else 100, 50)
