@@ -9,6 +9,12 @@ set(freestanding_includes
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/config -isystem /usr/lib/llvm-19/include/c++/v1 -isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>"
     "$<$<COMPILE_LANGUAGE:C>:SHELL:-isystem ${CMAKE_SOURCE_DIR}/lib/libc/include -isystem /usr/lib/llvm-19/lib/clang/19/include>")
 
+# The image whose protections can be left out one by one (lib/base/weaken.hpp): what the attack tests are measured with, never what is run.
+option(THEMELIOS_TWIN "Build the twin for attack tests" OFF)
+if(THEMELIOS_TWIN)
+    list(APPEND freestanding_options -DTHEMELIOS_TWIN)
+endif()
+
 add_library(themelios_kernel_flags INTERFACE)
 target_link_libraries(themelios_kernel_flags INTERFACE themelios_common)
 target_compile_options(themelios_kernel_flags INTERFACE ${freestanding_options} ${freestanding_includes} -fPIE -mcmodel=small)

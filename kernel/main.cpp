@@ -17,6 +17,7 @@
 #include "kernel/panic.hpp"
 #include "kernel/sched/scheduler.hpp"
 #include "kernel/test.hpp"
+#include "lib/base/weaken.hpp"
 
 extern "C" unsigned char clac_place[];
 extern "C" [[noreturn]] void kernel_start();
@@ -54,6 +55,10 @@ void patch_entry(const BootInformation& boot) {
     sched::initialize_queue(0);
     arch::start_other_cpus();
     log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
+#ifdef THEMELIOS_TWIN
+    if (const std::string_view name = boot.option("weaken"); !name.empty() && !base::choose_weakness(name)) panic("no weakness has the name that `weaken` says");
+    log("%s", base::twin_marker);
+#endif
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
     frames::reclaim_loader_memory(boot.memory, boot.memory_count);
     Quota::create_root(frames::free_count());

@@ -2,6 +2,7 @@
 
 #include "kernel/call/calls.hpp"
 #include "kernel/memory/halves.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 

@@ -8,6 +8,7 @@
 #include "kernel/object/thread.hpp"
 #include "kernel/restricted/restricted.hpp"
 #include "kernel/sched/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -35,6 +36,11 @@ bool may_use_sysret(const Thread& thread, const UserRegisters& registers) {
     const Half half = thread.restricted ? guest_half() : personality_half();
     return half.contains(registers.rip, 1) && registers.rcx == registers.rip && registers.r11 == registers.rflags &&
            !(registers.rflags & (flag_trap | flag_resume));
+}
+
+bool is_native(const Thread& thread, const UserRegisters& registers) {
+    if (base::weakened(base::Weakness::restricted_bit)) return personality_half().contains(registers.rip, 1);
+    return !thread.restricted;
 }
 
 // A fault of native code that nothing resolves ends its process.
@@ -66,9 +72,9 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
 // From entry.S. True where the return may be by SYSRET.
 extern "C" bool kernel_system_call(arch::Registers* registers) {
     Thread& thread = sched::current_thread();
-    if (thread.restricted) {
+    if (!is_native(thread, *registers)) {
         leave_restricted(thread, abi::ExitReason::syscall);
-    } else if (!personality_half().contains(registers->rip, 1)) {
+    } else if (!personality_half().contains(registers->rip, 1) && !base::weakened(base::Weakness::native_call_place)) {
         // Code of the guest half with native rights: the page tables forbid it, and this does where they cannot (a fused space).
         end_faulted(thread, *registers, registers->rip);
     } else {

@@ -1,5 +1,6 @@
 // Calls on slots, leases, quotas and budgets.
 #include "kernel/call/calls.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -22,7 +23,8 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     copy.rights = TRY(shrink_rights(source.rights, rights));
     copy.badge = source.badge;
     if (badge != 0) {
-        if (source.badge != 0 || !takes_badge(*source)) return std::unexpected(abi::Error::bad_argument);
+        const bool badged = source.badge != 0 && !base::weakened(base::Weakness::badge_change);
+        if (badged || !takes_badge(*source)) return std::unexpected(abi::Error::bad_argument);
         copy.badge = badge;
     }
     if (lease && !lease.valid()) return std::unexpected(abi::Error::revoked);

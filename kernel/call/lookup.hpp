@@ -3,6 +3,7 @@
 #include "kernel/object/capability.hpp"
 #include "kernel/object/process.hpp"
 #include "kernel/object/thread.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -14,7 +15,7 @@ template <class T>
 base::Result<Held<T>> lookup(Thread& caller, abi::Handle handle, abi::Rights rights) {
     Capability capability = TRY(caller.process().handles().find(handle));
     if (capability.object->kind() != T::object_kind) return std::unexpected(abi::Error::wrong_kind);
-    if ((capability.rights & rights) != rights) return std::unexpected(abi::Error::missing_right);
+    if ((capability.rights & rights) != rights && !base::weakened(base::Weakness::handle_rights)) return std::unexpected(abi::Error::missing_right);
     return Held<T>{base::Ref<T>(static_cast<T&>(*capability.object)), capability.badge, std::move(capability.hold), capability.rights};
 }
 

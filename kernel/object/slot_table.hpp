@@ -7,6 +7,7 @@
 
 #include "abi/types.hpp"
 #include "lib/base/result.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -102,7 +103,8 @@ private:
         const std::uint32_t index = static_cast<std::uint32_t>(handle);
         if (index >= chunk_count_ * slots_per_chunk) return nullptr;
         Slot* slot = slot_at(index);
-        return slot->next_free == in_use && slot->generation == handle >> 32 ? slot : nullptr;
+        const bool same = slot->generation == handle >> 32 || base::weakened(base::Weakness::handle_generation);
+        return slot->next_free == in_use && same ? slot : nullptr;
     }
 
     void release(Slot& slot, std::uint32_t index) {

@@ -8,6 +8,7 @@
 #include "kernel/memory/physical.hpp"
 #include "kernel/object/process.hpp"
 #include "kernel/object/table_batch.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -81,7 +82,8 @@ Space::~Space() {
 // Entries of the guest's top table appear in the personality's root as well, there without execution.
 void Space::top_changed(unsigned index, std::uint64_t entry) {
     if (!is_guest() || fused_) return;
-    const std::uint64_t copy = entry ? entry | entry::no_execute : 0;
+    const std::uint64_t no_execute = base::weakened(base::Weakness::guest_execute) ? 0 : entry::no_execute;
+    const std::uint64_t copy = entry ? entry | no_execute : 0;
     __atomic_store_n(&direct<std::uint64_t>(native_root_)[index], copy, __ATOMIC_RELEASE);
 }
 

@@ -11,6 +11,7 @@
 #include "kernel/object/quota.hpp"
 #include "kernel/sync.hpp"
 #include "lib/base/list.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -34,7 +35,9 @@ public:
     Space(Quota& quota, Half half, std::uint64_t process_number, bool fused);
     ~Space() override;
 
-    bool contains(std::uint64_t address, std::uint64_t length) const { return half_.contains(address, length); }
+    bool contains(std::uint64_t address, std::uint64_t length) const {
+        return half_.contains(address, length) || base::weakened(base::Weakness::native_pointer);
+    }
     Quota& quota() const { return *quota_; }
     // What CR3 holds while a guest runs, and while its personality does. The same where fused; a personality half by itself has only the second.
     std::uint64_t guest_root() const { return guest_root_; }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "abi/start.hpp"
+#include "lib/base/weaken.hpp"
 #include "lib/elf/plan.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/memory.hpp"
@@ -85,6 +86,18 @@ private:
         return entry;
     }
 
+    // The twin's weakness goes on to every program, whatever the form of its arguments.
+    std::span<const abi::StartHandle> twin_marks() {
+#ifdef THEMELIOS_TWIN
+        if (const std::string_view name = base::weakness_name(base::chosen_weakness); !name.empty()) {
+            std::memcpy(mark_.name, "weaken.", 7);
+            std::memcpy(mark_.name + 7, name.data(), name.size());
+            return {&mark_, 1};
+        }
+#endif
+        return {};
+    }
+
     // Returns the address of the StartInfo in the new process.
     base::Result<std::uint64_t> write_start_info() {
         const abi::Rights own_process = abi::right::inspect | abi::right::control | abi::right::stop | abi::right::start;
@@ -96,7 +109,8 @@ private:
             {"self.budget", request_.budget, request_.budget_rights},
             {"self.thread", thread_.get(), own_thread},
         };
-        const std::size_t count = std::size(implied) + request_.grants.size();
+        const std::span<const abi::StartHandle> marks = twin_marks();
+        const std::size_t count = std::size(implied) + request_.grants.size() + marks.size();
         const std::size_t size = sizeof(abi::StartInfo) + count * sizeof(abi::StartHandle) + request_.arguments.size();
         if (size > start_info_limit)
             return std::unexpected(abi::Error::too_large);
@@ -119,6 +133,7 @@ private:
             const abi::StartHandle entry = TRY(grant(one));
             put(&entry, sizeof entry);
         }
+        put(marks.data(), marks.size_bytes());
         if (!request_.arguments.empty())
             put(request_.arguments.data(), request_.arguments.size());
         const Owned memory = TRY(own(call::memory_create(request_.quota, size, 0)));
@@ -131,6 +146,9 @@ private:
     const LaunchRequest& request_;
     Owned process_, space_, thread_;
     bool started_ = false;
+#ifdef THEMELIOS_TWIN
+    abi::StartHandle mark_{};
+#endif
 };
 
 } // namespace

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "lib/base/weaken.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
@@ -15,6 +16,17 @@ constinit const abi::StartInfo* info = nullptr;
 constinit Self own{};
 
 std::string_view name_of(const abi::StartHandle& entry) { return {entry.name, strnlen(entry.name, sizeof entry.name)}; }
+
+#ifdef THEMELIOS_TWIN
+// The first program has it on its command line; the others have it from their creator, as the name of a handle that is none (launch.cpp).
+void take_weakness() {
+    constexpr std::string_view prefix = "weaken.";
+    (void)base::choose_weakness(argument("weaken"));
+    for (std::uint32_t i = 0; i < info->handle_count; ++i)
+        if (const std::string_view name = name_of(info->handles()[i]); name.starts_with(prefix))
+            (void)base::choose_weakness(name.substr(prefix.size()));
+}
+#endif
 
 } // namespace
 
@@ -63,6 +75,9 @@ extern "C" [[noreturn]] void native_start(const abi::StartInfo* given) {
     current_thread().handle = granted("self.thread");
     log_start();
     clock_start();
+#ifdef THEMELIOS_TWIN
+    take_weakness();
+#endif
     exit_process(static_cast<std::uint64_t>(static_cast<unsigned>(native_main())));
 }
 

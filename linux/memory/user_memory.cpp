@@ -1,6 +1,7 @@
 #include "linux/memory/user_memory.hpp"
 
 #include "abi/start.hpp"
+#include "lib/base/weaken.hpp"
 #include "lib/native/kernel.hpp"
 #include "linux/core/lock.hpp"
 #include "linux/memory/user_word.hpp"
@@ -72,7 +73,11 @@ void prepare_user_memory() {
     (void)native::call::process_set_fixup(native::address_of(user_copy_begin), native::address_of(user_copy_end), native::address_of(user_copy_landing));
 }
 
-bool user_range(std::uint64_t address, std::uint64_t length) { return address <= abi::guest_end && length <= abi::guest_end - address; }
+bool user_range(std::uint64_t address, std::uint64_t length) {
+    if (base::weakened(base::Weakness::guest_pointer))
+        return true;
+    return address <= abi::guest_end && length <= abi::guest_end - address;
+}
 
 LinuxResult<void> copy_in(std::span<std::byte> to, std::uint64_t from) {
     if (!user_range(from, to.size()) || copy(native::address_of(to.data()), from, to.size(), MemoryMap::Access::read) != to.size())

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "lib/base/weaken.hpp"
+
 namespace netswitch {
 
 namespace {
@@ -116,7 +118,8 @@ bool Core::allowed_destination(const Packet& packet, const Transport& transport)
         return false;
     // The uplink's own servers may stand for the host's loopback, where the node's API is forwarded (with QEMU's user network the gateway does, and the name server where
     // the host's resolver listens there): only names may be asked for there.
-    if (address == now.router || address == now.server || address == now.name_server)
+    const bool names_alone = !base::weakened(base::Weakness::uplink_gateway);
+    if (names_alone && (address == now.router || address == now.server || address == now.name_server))
         return address == now.name_server && packet.protocol != protocol::icmp && transport.destination_port == name_port;
     return true;
 }

@@ -92,7 +92,8 @@ inline base::Result<bool> decode_bool(std::uint64_t word) {
 }
 // A range that is not within the personality half is refused before anything is done; whether it is mapped shows when it is copied.
 inline base::Result<void> decode_range(std::uint64_t address, std::uint64_t length) {
-    if (length != 0 && !arch::personality_half().contains(address, length)) return std::unexpected(abi::Error::bad_pointer);
+    const bool inside = arch::personality_half().contains(address, length) || base::weakened(base::Weakness::native_pointer);
+    if (length != 0 && !inside) return std::unexpected(abi::Error::bad_pointer);
     return {};
 }
 """

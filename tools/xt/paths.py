@@ -5,6 +5,7 @@ import os
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.path.join(TOP, "build")
 NATIVE = os.path.join(BUILD, "x86_64")
+TWIN = os.path.join(BUILD, "twin")
 SERVICES = os.path.join(BUILD, "services")
 HOST = os.path.join(BUILD, "host")
 RUN = os.path.join(BUILD, "run")
