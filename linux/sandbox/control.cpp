@@ -23,6 +23,7 @@
 #include "linux/task/table.hpp"
 
 #include <array>
+#include <utility>
 
 namespace personality {
 
@@ -39,6 +40,9 @@ constexpr std::uint32_t streams = 3;
 struct Control {
     ring::Pair pair;
     bool program_runs = false;
+    // A short program may have ended before this thread says that it started; runtime hears of the start first.
+    bool start_announced = false;
+    bool exit_due = false;
     std::uint32_t status = 0;
 };
 constinit Control* control = nullptr;
@@ -134,6 +138,8 @@ LinuxResult<void> start(std::span<const std::byte> payload) {
         for (std::uint32_t index = 0; index < streams; ++index)
             (void)TRY(first.files->install(TRY(open_stream(index)), false, streams));
         control->program_runs = true;
+        control->start_announced = false;
+        control->exit_due = false;
     }
     auto started = start_first_program(first);
     if (!started) {
@@ -199,6 +205,21 @@ void report_missing_calls() {
         send_event(Event::missing_calls, writer);
 }
 
+// Sandbox lock held.
+void announce_start(std::uint64_t error) {
+    send_number(Event::started, Tag::linux_error, error);
+    control->start_announced = true;
+    if (std::exchange(control->exit_due, false))
+        send_number(Event::exited, Tag::signal, control->status);
+}
+
+void announce_exit() {
+    if (control->start_announced)
+        send_number(Event::exited, Tag::signal, control->status);
+    else
+        control->exit_due = true;
+}
+
 void handle(Command command, std::span<const std::byte> payload) {
     abi::TlvReader reader(payload);
     abi::TlvRecord record;
@@ -207,7 +228,7 @@ void handle(Command command, std::span<const std::byte> payload) {
     case Command::start: {
         const auto started = start(payload);
         const SandboxLock lock;
-        send_number(Event::started, Tag::linux_error, started ? 0 : static_cast<std::uint64_t>(started.error()));
+        announce_start(started ? 0 : static_cast<std::uint64_t>(started.error()));
         break;
     }
     case Command::signal:
@@ -233,7 +254,7 @@ void last_task_ended() {
     report_missing_calls();
     // What the programs wrote to their connections still goes out.
     constexpr std::uint64_t patience = 1000; // milliseconds
-    net::when_all_sent(native::after_milliseconds(patience), [] { send_number(Event::exited, Tag::signal, control->status); });
+    net::when_all_sent(native::after_milliseconds(patience), announce_exit);
 }
 
 void serve_control(ring::Pair pair) {

@@ -160,7 +160,6 @@ bool Sandbox::take_event() {
         observer_.on_started(*this, first);
         break;
     case Event::exited:
-        // A short program may have ended before its start was reported: the order of the events is that of the ring.
         if (state_ != State::running)
             break;
         state_ = State::idle;
