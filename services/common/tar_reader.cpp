@@ -101,7 +101,7 @@ std::size_t TarReader::read(char* buffer, std::size_t size) {
 }
 
 void TarReader::drain() {
-    char piece[block_size];
+    char piece[4096];
     while (source_(piece, sizeof piece) != 0) {
     }
 }
@@ -141,6 +141,8 @@ void TarReader::read_pax(Extended& extended) {
             extended.group = decimal(value), extended.has_group = true;
         else if (key == "mtime" && !value.starts_with('-'))
             extended.modified = static_cast<std::int64_t>(decimal(value)), extended.has_modified = true;
+        else if (key.starts_with("GNU.sparse."))
+            throw TarError("a sparse file, which this node does not read");
     }
 }
 
@@ -204,6 +206,7 @@ bool TarReader::next(TarEntry& entry) {
         case '6': entry.type = TarEntry::Type::fifo; break;
         default: entry.type = TarEntry::Type::other; break;
         }
+        if (head.type == 'S') throw TarError("a sparse file, which this node does not read");
         entry.size = entry.type == TarEntry::Type::regular ? left_ : 0;
         return true;
     }

@@ -94,6 +94,8 @@ Task<Json> Exchange::json_body(bool required) {
 }
 
 std::size_t Exchange::read_body_blocking(char* buffer, std::size_t size) {
+    // The library reads no more at a time than what the buffer has room for: after a short head, a few hundred bytes.
+    buffer_.reserve(read_size);
     while (!parser_->is_done()) {
         auto& body = parser_->get().body();
         body.data = buffer;

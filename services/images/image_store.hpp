@@ -1,4 +1,5 @@
-// The images of the node: what was loaded, by which names it goes, and where its layers are. Being implemented in this folder; the engine uses this header alone.
+// The images of the node: what was loaded, by which names it goes, and where its layers are. The engine uses this
+// header and open_store.hpp alone.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,7 +13,8 @@
 
 namespace images {
 
-// A failure that a client is told about, with the HTTP status that fits: 400 damaged input, 404 no such image, 409 conflict, 500 the store failed.
+// A failure that a client is told about, with the HTTP status that fits: 400 damaged input, 404 no such image, 409
+// conflict, 500 the store failed.
 class ImageError : public std::runtime_error {
 public:
     ImageError(int status, const std::string& message) : std::runtime_error(message), status(status) {}
@@ -21,15 +23,16 @@ public:
 
 // Immutable once made.
 struct Image {
-    std::string id;                     // "sha256:" + 64 hexadecimal digits: the digest of the configuration
-    nlohmann::json configuration;       // as in the archive (OCI image configuration)
-    std::vector<std::string> layers;    // diffIDs, the lowest first
-    std::vector<std::string> names;     // "repository:tag", sorted
-    std::uint64_t size = 0;             // bytes of all layers, uncompressed
-    std::int64_t loaded = 0;            // seconds since 1970
+    std::string id;                  // "sha256:" + 64 hexadecimal digits: the digest of the configuration
+    nlohmann::json configuration;    // as in the archive (OCI image configuration)
+    std::vector<std::string> layers; // diffIDs, the lowest first
+    std::vector<std::string> names;  // "repository:tag", sorted
+    std::uint64_t size = 0;          // bytes of all layers, uncompressed
+    std::int64_t loaded = 0;         // seconds since 1970
 };
 
-// A name as a client gives it, completed: "busybox" is "busybox:latest". "docker.io/library/" in front is dropped. Throws ImageError 400.
+// A name as a client gives it, completed: "busybox" is "busybox:latest". "docker.io/library/" in front is dropped.
+// Throws ImageError 400.
 std::string normalize_name(std::string_view name);
 
 // All members may be called from any thread. Failures are ImageErrors.
@@ -40,8 +43,8 @@ public:
     // Reads up to `size` bytes into `buffer`, 0 at the end.
     using Reader = std::function<std::size_t(char* buffer, std::size_t size)>;
 
-    // Loads a docker-save archive or an OCI layout, possibly compressed. Gives what was loaded: names, or ids of images without a name. Nothing is left of an
-    // archive that is refused.
+    // Loads a docker-save archive or an OCI layout, possibly compressed. Gives what was loaded: names, or ids of images
+    // without a name. Nothing is left of an archive that is refused.
     virtual std::vector<std::string> load(const Reader& read) = 0;
 
     virtual std::vector<Image> list() = 0;

@@ -6,7 +6,8 @@
 
 namespace images {
 
-// Opens the store over the channel `store`. Throws where the channel is not there.
+// Opens the store. Its layers lie in the memory of the program's sandbox, and take at most what the sandbox may have
+// beyond what the program itself needs.
 std::unique_ptr<ImageStore> open_store();
 
 } // namespace images

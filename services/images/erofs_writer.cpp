@@ -1,23 +1,27 @@
-#include "services/common/erofs_writer.hpp"
+#include "services/images/erofs_writer.hpp"
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
-#include <span>
-#include <unistd.h>
 #include <vector>
 
 #include "services/common/text.hpp"
-#include "services/common/unique_fd.hpp"
 
-namespace services {
+namespace images {
+
+using services::TarEntry;
+using services::TarReader;
 
 namespace {
 
 constexpr std::uint64_t block = 4096;
-constexpr std::uint64_t most_nodes = 1 << 20;
+constexpr std::uint64_t most_nodes = 1 << 19;
+constexpr std::size_t buffer_size = 256 << 10;               // whole blocks
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40; // block numbers have 32 bits
+constexpr std::uint64_t superblock_at = 1024;
 constexpr std::size_t longest_name = 255;
 constexpr std::size_t longest_link = 4095;
 constexpr unsigned deepest_path = 128;
+constexpr std::string_view opaque_marker = ".wh..wh..opq";
 
 constexpr std::uint32_t type_mask = 0170000, directory_bits = 0040000, regular_bits = 0100000, link_bits = 0120000,
                         character_bits = 0020000, block_bits = 0060000, fifo_bits = 0010000;
@@ -70,7 +74,7 @@ std::uint32_t device_number(std::uint32_t major, std::uint32_t minor) {
 } // namespace
 
 struct ErofsWriter::Node {
-    std::uint32_t mode = directory_bits | 0755, user = 0, group = 0, links = 1, device = 0, start = 0;
+    std::uint32_t mode = directory_bits | 0755, user = 0, group = 0, links = 0, device = 0, start = 0;
     std::int64_t modified = 0;
     std::uint64_t size = 0;
     std::uint64_t index = 0; // of its inode, from 1 on
@@ -81,7 +85,8 @@ struct ErofsWriter::Node {
 };
 
 // The first block holds the superblock.
-ErofsWriter::ErofsWriter(int file, std::uint64_t limit) : file_(file), limit_(limit), end_(block), root_(make_node()) {}
+ErofsWriter::ErofsWriter(Output& output)
+    : output_(output), buffer_(buffer_size, '\0'), flushed_(block), root_(make_node()) {}
 ErofsWriter::~ErofsWriter() = default;
 
 ErofsWriter::NodePointer ErofsWriter::make_node() {
@@ -89,25 +94,42 @@ ErofsWriter::NodePointer ErofsWriter::make_node() {
     return std::make_shared<Node>();
 }
 
-void ErofsWriter::write(const void* data, std::size_t size, std::uint64_t offset) {
-    if (offset + size > limit_) throw ErofsError("the layer is too large for this node");
-    if (!write_all_at(file_, data, size, offset))
-        throw ErofsError(std::string("cannot write the layer: ") + std::strerror(errno));
+void ErofsWriter::flush() {
+    if (flushed_ + buffered_ > most_bytes) throw ErofsError("the layer is too large");
+    if (buffered_ > 0) output_.write(buffer_.data(), buffered_, flushed_);
+    flushed_ += buffered_;
+    buffered_ = 0;
 }
 
-// At the next block; gives its number.
+// Zeros up to the next block.
+void ErofsWriter::align() {
+    const std::size_t end = (buffered_ + block - 1) / block * block;
+    std::memset(buffer_.data() + buffered_, 0, end - buffered_);
+    buffered_ = end;
+    if (buffered_ == buffer_.size()) flush();
+}
+
+// Behind what is there, on blocks of its own; gives the first one's number.
 std::uint32_t ErofsWriter::append(const void* data, std::size_t size) {
-    const std::uint64_t at = end_;
-    write(data, size, at);
-    end_ += (size + block - 1) / block * block;
-    return static_cast<std::uint32_t>(at / block);
+    const auto start = static_cast<std::uint32_t>((flushed_ + buffered_) / block);
+    const char* bytes = static_cast<const char*>(data);
+    while (size > 0) {
+        const std::size_t count = std::min(size, buffer_.size() - buffered_);
+        std::memcpy(buffer_.data() + buffered_, bytes, count);
+        bytes += count;
+        size -= count;
+        buffered_ += count;
+        if (buffered_ == buffer_.size()) flush();
+    }
+    align();
+    return start;
 }
 
 // The directory of the path's last name, made where it is missing. The root has an empty name.
 ErofsWriter::Place ErofsWriter::locate(const std::string& path) {
     Place place{root_.get(), ""};
     unsigned depth = 0;
-    for (std::string& name : split(path, '/')) {
+    for (std::string& name : services::split(path, '/')) {
         if (name.empty() || name == ".") continue;
         if (name == ".." || name.size() > longest_name || name.find('\0') != std::string::npos ||
             ++depth > deepest_path)
@@ -126,7 +148,7 @@ ErofsWriter::Place ErofsWriter::locate(const std::string& path) {
 
 ErofsWriter::NodePointer ErofsWriter::find(const std::string& path) {
     NodePointer node = root_;
-    for (const std::string& name : split(path, '/')) {
+    for (const std::string& name : services::split(path, '/')) {
         if (name.empty() || name == ".") continue;
         const auto child = node->children.find(name);
         if (child == node->children.end()) return nullptr;
@@ -140,13 +162,14 @@ void ErofsWriter::add(const TarEntry& entry, TarReader& data) {
         throw ErofsError("the layer has an entry of an unknown type: " + entry.path);
     Place place = locate(entry.path);
     std::string_view removed = place.name;
-    const bool whiteout = place.name != ".wh..wh..opq" && consume(removed, ".wh.");
+    // A union file system's own records.
+    if (place.name.starts_with(".wh..wh.") && place.name != opaque_marker) return;
+    const bool whiteout = place.name != opaque_marker && services::consume(removed, ".wh.");
     if (whiteout && removed.empty()) throw ErofsError("the layer has a whiteout without a name");
-    if (entry.type == TarEntry::Type::hard_link) {
+    if (entry.type == TarEntry::Type::hard_link && !whiteout) {
         const NodePointer target = find(entry.target);
         if (!target || target->is_directory() || place.name.empty())
             throw ErofsError("the layer has a hard link to what is not there: " + entry.target);
-        ++target->links;
         place.directory->children[place.name] = target;
         return;
     }
@@ -177,7 +200,7 @@ void ErofsWriter::add(const TarEntry& entry, TarReader& data) {
         node->device = device_number(entry.major, entry.minor);
         break;
     case TarEntry::Type::link:
-        if (entry.target.empty() || entry.target.size() > longest_link)
+        if (entry.target.empty() || entry.target.size() > longest_link || entry.target.find('\0') != std::string::npos)
             throw ErofsError("the layer has an impossible link");
         node->mode = link_bits | 0777;
         node->target = entry.target;
@@ -186,14 +209,12 @@ void ErofsWriter::add(const TarEntry& entry, TarReader& data) {
     default: {
         node->mode = regular_bits | permissions;
         node->size = entry.size;
-        node->start = static_cast<std::uint32_t>(end_ / block);
-        std::vector<char> piece(64 << 10);
-        std::uint64_t at = end_;
-        while (const std::size_t count = data.read(piece.data(), piece.size())) {
-            write(piece.data(), count, at);
-            at += count;
+        node->start = static_cast<std::uint32_t>((flushed_ + buffered_) / block);
+        while (const std::size_t count = data.read(buffer_.data() + buffered_, buffer_.size() - buffered_)) {
+            buffered_ += count;
+            if (buffered_ == buffer_.size()) flush();
         }
-        end_ = (at + block - 1) / block * block;
+        align();
     }
     }
 }
@@ -238,9 +259,12 @@ std::uint64_t ErofsWriter::finish() {
     for (std::size_t at = 0; at < nodes.size(); ++at) {
         Node& node = *nodes[at];
         if (!node.is_directory()) continue;
-        node.links = 2;
+        node.links += 2;
         for (const auto& [name, child] : node.children) {
-            node.links += child->is_directory();
+            if (child->is_directory())
+                ++node.links; // for its ".."
+            else
+                ++child->links;
             if (child->index != 0) continue; // a further hard link
             child->index = nodes.size() + 1;
             nodes.push_back(child.get());
@@ -271,11 +295,11 @@ std::uint64_t ErofsWriter::finish() {
     super.root = 2;
     super.inodes = nodes.size();
     super.meta_block = append(inodes.data(), inodes.size() * sizeof(Inode));
-    super.blocks = static_cast<std::uint32_t>(end_ / block);
-    if (end_ > limit_ || ::ftruncate(file_, static_cast<off_t>(end_)) != 0)
-        throw ErofsError("the layer is too large for this node");
-    write(&super, sizeof super, 1024);
-    return end_;
+    flush();
+    super.blocks = static_cast<std::uint32_t>(flushed_ / block);
+    output_.resize(flushed_);
+    output_.write(&super, sizeof super, superblock_at);
+    return flushed_;
 }
 
-} // namespace services
+} // namespace images

@@ -8,8 +8,9 @@
 #include <string>
 
 #include "services/common/tar_reader.hpp"
+#include "services/images/output.hpp"
 
-namespace services {
+namespace images {
 
 class ErofsError : public std::runtime_error {
 public:
@@ -18,14 +19,14 @@ public:
 
 class ErofsWriter {
 public:
-    // Writes to `file` (borrowed, empty), which may hold the image in memory: never more than `limit` bytes.
-    ErofsWriter(int file, std::uint64_t limit);
+    // Writes to `output` (borrowed, empty), which bounds the image's size.
+    explicit ErofsWriter(Output& output);
     ~ErofsWriter();
 
     // Throws ErofsError: an entry that no file system can hold, or too many. OCI's ".wh.NAME" becomes a character
-    // device 0:0 called NAME;
-    // ".wh..wh..opq" stays as it is.
-    void add(const TarEntry& entry, TarReader& data);
+    // device 0:0 called NAME; ".wh..wh..opq" stays as it is. A later entry of a name replaces what was there; a
+    // directory keeps what is in it.
+    void add(const services::TarEntry& entry, services::TarReader& data);
     // Writes directories, links, inodes and the superblock. Returns the image's size.
     std::uint64_t finish();
 
@@ -40,14 +41,16 @@ private:
     NodePointer find(const std::string& path);
     NodePointer make_node();
     std::uint32_t append(const void* data, std::size_t size);
-    void write(const void* data, std::size_t size, std::uint64_t offset);
+    void align();
+    void flush();
     void write_directory(Node& directory, Node& parent);
 
-    int file_;
-    std::uint64_t limit_;
-    std::uint64_t end_;
+    Output& output_;
+    std::string buffer_;       // what comes before the end and is not written yet
+    std::size_t buffered_ = 0; // bytes of it
+    std::uint64_t flushed_;    // where the buffer begins in the image, in bytes
     std::uint64_t count_ = 0;
     NodePointer root_;
 };
 
-} // namespace services
+} // namespace images
