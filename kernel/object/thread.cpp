@@ -47,6 +47,8 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
 Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this) {}
 
 Thread::~Thread() {
+    // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
+    if (static_cast<base::ListNodeOf<InProcess>&>(*this).linked()) process_->thread_ended(*this);
     if (page_frame_) frames::release(page_frame_);
     release_vector_state(*this);
     task_.destroy(process_->quota());

@@ -139,3 +139,22 @@ KERNEL_USER_TEST(capabilities_are_granted_with_fewer_rights) {
     CHECK(info.state == abi::ProcessState::created && info.handles == 1);
     for (const auto handle : {*process, *notification, *weak, *fixed}) CHECK(call::handle_close(handle));
 }
+
+// A thread that was made and given up before it started is nobody's any more: the end must not wait for it.
+KERNEL_USER_TEST(a_process_ends_without_threads_that_never_started) {
+    const auto small = call::quota_create(quota(), 256);
+    REQUIRE(small);
+    auto child = start(*small, loop_for_ever, 0);
+    REQUIRE(child);
+    for (int i = 0; i < 3; ++i) {
+        const auto thread = call::thread_create(child->process, budget());
+        REQUIRE(thread);
+        CHECK(call::handle_close(*thread));
+    }
+    CHECK(call::quota_destroy(*small));
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(child->process, info));
+    CHECK(info.state == abi::ProcessState::ended && info.threads == 0);
+    child->close();
+    CHECK(call::handle_close(*small));
+}
