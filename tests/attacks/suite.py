@@ -20,6 +20,10 @@ NATIVE_TEETH = {
 }
 
 
+# A lost personality has more than one way to its neighbour where rights are not looked at.
+FUZZ_TEETH = ("handle_rights", "a_lost_personality_harms_nobody_else")
+
+
 def _names():
     with open(os.path.join(paths.TOP, "lib", "base", "weaken.hpp"), encoding="utf-8") as file:
         text = file.read()
@@ -87,5 +91,5 @@ def cases(context):
     for cpus in (1, 2, 4):
         yield f"native {cpus} CPUs", lambda cpus=cpus: _fails(context, paths.NATIVE, cpus)
     yield "native in the twin, nothing weakened", lambda: _fails(context, paths.TWIN, 2)
-    for weakness, attack in NATIVE_TEETH.items():
-        yield f"teeth {weakness}", lambda weakness=weakness, attack=attack: _succeeds(context, weakness, attack)
+    for weakness, attack in [*NATIVE_TEETH.items(), FUZZ_TEETH]:
+        yield f"teeth {weakness} {attack}", lambda weakness=weakness, attack=attack: _succeeds(context, weakness, attack)

@@ -36,6 +36,7 @@ base::Result<Cell> Cell::create(abi::Handle payer) {
     cell.process_ = native::Owned(TRY(call::process_create(payer, kernel_test::budget())));
     cell.watch_ = native::Owned(TRY(call::notification_create(kernel_test::quota())));
     TRY(call::process_watch(cell.process_.get(), cell.watch_.get(), 1));
+    cell.thread_ = native::Owned(TRY(call::thread_create(cell.process_.get(), kernel_test::budget())));
     return cell;
 }
 
@@ -53,7 +54,15 @@ base::Result<void> Cell::give(abi::Handle handle, abi::Rights rights) {
 base::Result<void> Cell::give_itself() {
     const native::Owned space(TRY(call::process_space(process_.get())));
     TRY(give(process_.get(), abi::right::inspect | abi::right::control | abi::right::stop | abi::right::start));
-    return give(space.get(), abi::right::map);
+    TRY(give(space.get(), abi::right::map));
+    TRY(give(payer_, abi::right::charge | abi::right::inspect));
+    TRY(give(kernel_test::budget(), abi::right::charge | abi::right::inspect));
+    return give(thread_.get(), abi::right::inspect | abi::right::suspend | abi::right::resume | abi::right::stop);
+}
+
+base::Result<void> Cell::share(abi::Handle memory, std::uint64_t address, std::uint64_t length) {
+    const native::Owned space(TRY(call::process_space(process_.get())));
+    return call::space_map(space.get(), memory, address, 0, length, abi::protection::read | abi::protection::write);
 }
 
 // Segment by segment, with the content that it has now.
@@ -77,7 +86,6 @@ base::Result<void> Cell::start(Attack attack, std::uint64_t argument) {
     TRY(copy_program(space.get()));
     TRY(call::space_map(space.get(), abi::no_handle, abi::stack_base + abi::page_size, 0, abi::stack_size - abi::page_size,
                         abi::protection::read | abi::protection::write));
-    thread_ = native::Owned(TRY(call::thread_create(process_.get(), kernel_test::budget())));
     return call::thread_start(thread_.get(), reinterpret_cast<std::uint64_t>(cell_entry), abi::stack_base + abi::stack_size - 8, 0);
 }
 

@@ -14,6 +14,7 @@ using Attack = std::uint64_t (*)(std::uint64_t argument);
 
 // Handles of the attacker, in the order of `give`; read in the cell.
 inline constexpr std::size_t most_given = 16;
+inline constexpr std::size_t given_itself = 5; // how many give_itself gives
 abi::Handle given(std::size_t index);
 
 class Cell {
@@ -26,8 +27,10 @@ public:
 
     // Grants into the cell, before `start`. Errors: as process_grant; no_slots after most_given.
     base::Result<void> give(abi::Handle handle, abi::Rights rights = 0);
-    // As `give`, of the cell's own process and half, which a personality has too.
+    // As `give`, of what every native program has of itself, with the same rights (lib/native/launch.cpp): process, half, quota, budget, thread, in this order.
     base::Result<void> give_itself();
+    // Maps shared memory into the cell at `address`, before `start`. Errors: as space_map.
+    base::Result<void> share(abi::Handle memory, std::uint64_t address, std::uint64_t length);
 
     // Copies this program into the cell and starts it. Errors: as space_map, memory_create, thread_create.
     base::Result<void> start(Attack attack, std::uint64_t argument);
