@@ -13,6 +13,7 @@
 #include "linux/sandbox/configuration.hpp"
 #include "linux/sandbox/control.hpp"
 #include "linux/sandbox/entropy.hpp"
+#include "linux/tty/terminal.hpp"
 
 #include <array>
 
@@ -93,6 +94,7 @@ int native_main() {
     if (const abi::Handle entropy = native::granted("entropy"); entropy != abi::no_handle)
         if (auto seeded = seed_randomness(entropy); !seeded)
             give_up("entropy", static_cast<unsigned>(seeded.error()));
+    set_terminal_finder(open_controlling_terminal);
     if (auto started = start_bells(); !started)
         give_up("doorbells", static_cast<unsigned>(started.error()));
     if (auto made = make_tree(); !made)

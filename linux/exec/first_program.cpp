@@ -8,6 +8,7 @@
 #include "linux/ipc/clock.hpp"
 #include "linux/task/guest_loop.hpp"
 #include "linux/task/table.hpp"
+#include "linux/tty/terminal.hpp"
 
 #include <cstring>
 #include <new>
@@ -137,6 +138,8 @@ LinuxResult<void> start_first_program(FirstProgram& first) {
         unregister_process(*process);
         return give_up(started.error());
     }
+    if (first.terminal)
+        terminal_of(*first.terminal)->set_session(session);
     task = nullptr;
     process = nullptr;
     return {};

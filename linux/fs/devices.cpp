@@ -77,6 +77,7 @@ LinuxResult<base::Ref<File>> open_device(const Location& location, std::uint32_t
         base::Ref<File> terminal = terminal_finder != nullptr ? terminal_finder() : base::Ref<File>();
         if (!terminal)
             return fail(Errno::ENXIO);
+        terminal->flags = flags;
         return terminal;
     }
     default:

@@ -15,7 +15,7 @@ LinuxResult<base::Ref<File>> open_device(const Location& location, std::uint32_t
 // Random bytes from the sandbox' generator. Sandbox lock.
 void random_bytes(std::span<std::byte> to);
 
-// The terminal of the calling task's session, or null. Set by the process part.
+// A new open file description of the terminal of the calling task's session, or null. Set by the process part.
 using TerminalFinder = base::Ref<File> (*)();
 void set_terminal_finder(TerminalFinder finder);
 

@@ -9,7 +9,7 @@
 namespace personality {
 
 namespace ioctl_request {
-inline constexpr std::uint32_t get_terminal = 0x5401, set_terminal = 0x5402, set_terminal_drain = 0x5403, set_terminal_flush = 0x5404, flush = 0x540b,
+inline constexpr std::uint32_t get_terminal = 0x5401, set_terminal = 0x5402, set_terminal_drain = 0x5403, set_terminal_flush = 0x5404, drain = 0x5409, flush = 0x540b,
                                set_controlling = 0x540e, get_foreground = 0x540f, set_foreground = 0x5410, output_queue = 0x5411, get_window = 0x5413,
                                set_window = 0x5414, bytes_readable = 0x541b, set_nonblocking = 0x5421, give_up_terminal = 0x5422, get_session = 0x5429,
                                get_pty_number = 0x80045430, lock_pty = 0x40045431, clear_close_on_exec = 0x5450, set_close_on_exec = 0x5451,

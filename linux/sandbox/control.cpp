@@ -21,6 +21,7 @@
 #include "linux/task/exit.hpp"
 #include "linux/task/guest_loop.hpp"
 #include "linux/task/table.hpp"
+#include "linux/tty/terminal.hpp"
 
 #include <array>
 #include <utility>
@@ -42,6 +43,7 @@ struct Control {
     bool program_runs = false;
     // A short program may have ended before this thread says that it started; runtime hears of the start first.
     bool start_announced = false;
+    base::Ref<Terminal> terminal; // of the current run, or null
     bool exit_due = false;
     std::uint32_t status = 0;
 };
@@ -62,14 +64,17 @@ void send_number(Event event, Tag tag, std::uint64_t value) {
     send_event(event, writer);
 }
 
-LinuxResult<base::Ref<File>> open_stream(std::uint32_t index) {
+base::Result<native::sandbox_control::StreamReply> ask_for_stream(std::uint32_t index) {
     const abi::Handle endpoint = native::granted("control.streams");
-    base::Result<native::sandbox_control::StreamReply> reply = base::fail(abi::Error::not_found);
-    if (endpoint != abi::no_handle) {
-        const SandboxUnlock unlocked;
-        native::sandbox_control::Client client(native::Caller{endpoint});
-        reply = client.stream({index});
-    }
+    if (endpoint == abi::no_handle)
+        return base::fail(abi::Error::not_found);
+    const SandboxUnlock unlocked;
+    native::sandbox_control::Client client(native::Caller{endpoint});
+    return client.stream({index});
+}
+
+LinuxResult<base::Ref<File>> open_stream(std::uint32_t index) {
+    const auto reply = ask_for_stream(index);
     if (!reply) {
         // The engine asked for no such stream: as a daemon's, it is /dev/null.
         const Location root = sandbox_mounts().root();
@@ -81,6 +86,8 @@ LinuxResult<base::Ref<File>> open_stream(std::uint32_t index) {
 
 struct StartCommand {
     FirstProgram first;
+    bool terminal = false;
+    WindowSize window;
     std::string_view user;
     bool has_home = false;
 };
@@ -101,11 +108,9 @@ LinuxResult<void> read_start(std::span<const std::byte> payload, StartCommand& c
             break;
         case Tag::directory: command.first.directory = record.text(); break;
         case Tag::user: command.user = record.text(); break;
-        case Tag::terminal:
-            // Without a terminal the program's output would go nowhere.
-            if (record.number() != 0)
-                return fail(Errno::ENOSYS);
-            break;
+        case Tag::terminal: command.terminal = record.number() != 0; break;
+        case Tag::rows: command.window.rows = static_cast<std::uint16_t>(record.number()); break;
+        case Tag::columns: command.window.columns = static_cast<std::uint16_t>(record.number()); break;
         default: break;
         }
     return reader.ok() ? LinuxResult<void>() : fail(Errno::EINVAL);
@@ -116,6 +121,41 @@ void make_directories(const PathContext& context, std::string_view path) {
     for (std::size_t at = 1; at <= path.size(); ++at)
         if (at == path.size() || path[at] == '/')
             (void)make_node(context, context.root, path.substr(0, at), {mode::directory | 0755, 0, 0});
+}
+
+// Descriptors 0, 1 and 2. Sandbox lock held.
+LinuxResult<void> open_streams(StartCommand& command) {
+    FirstProgram& first = command.first;
+    first.files = TRY(FdTable::create());
+    if (!command.terminal) {
+        for (std::uint32_t index = 0; index < streams; ++index)
+            (void)TRY(first.files->install(TRY(open_stream(index)), false, streams));
+        return {};
+    }
+    const auto reply = ask_for_stream(0);
+    if (!reply)
+        return fail(Errno::EIO);
+    control->terminal = TRY(Terminal::attach({reply->ring, reply->wait, reply->signal}));
+    control->terminal->resize(command.window);
+    first.terminal = TRY(control->terminal->open(open_flag::read_write));
+    for (std::uint32_t index = 0; index < streams; ++index)
+        (void)TRY(first.files->install(first.terminal, false, streams));
+    return {};
+}
+
+void resize(std::span<const std::byte> payload) {
+    abi::TlvReader reader(payload);
+    abi::TlvRecord record;
+    WindowSize size;
+    while (reader.next(record)) {
+        if (record.tag == static_cast<std::uint16_t>(Tag::rows))
+            size.rows = static_cast<std::uint16_t>(record.number());
+        if (record.tag == static_cast<std::uint16_t>(Tag::columns))
+            size.columns = static_cast<std::uint16_t>(record.number());
+    }
+    const SandboxLock lock;
+    if (control->terminal)
+        control->terminal->resize(size);
 }
 
 LinuxResult<void> start(std::span<const std::byte> payload) {
@@ -134,9 +174,7 @@ LinuxResult<void> start(std::span<const std::byte> payload) {
         }
         first.credentials = user.credentials;
         make_directories(context, first.directory);
-        first.files = TRY(FdTable::create());
-        for (std::uint32_t index = 0; index < streams; ++index)
-            (void)TRY(first.files->install(TRY(open_stream(index)), false, streams));
+        TRY(open_streams(command));
         control->program_runs = true;
         control->start_announced = false;
         control->exit_due = false;
@@ -146,10 +184,13 @@ LinuxResult<void> start(std::span<const std::byte> payload) {
         SandboxLock lock;
         control->program_runs = false;
         first.files = nullptr; // closes the streams, under the lock
+        first.terminal = nullptr;
+        control->terminal = nullptr;
         return fail(started.error());
     }
     SandboxLock lock;
     first.files = nullptr;
+    first.terminal = nullptr;
     return {};
 }
 
@@ -239,7 +280,7 @@ void handle(Command command, std::span<const std::byte> payload) {
         break;
     case Command::shut_down: shut_down(); break;
     case Command::stats: send_stats(); break;
-    case Command::resize: break; // no terminal to resize
+    case Command::resize: resize(payload); break;
     }
 }
 
@@ -251,6 +292,7 @@ void last_task_ended() {
     if (!control->program_runs)
         return;
     control->program_runs = false;
+    control->terminal = nullptr;
     report_missing_calls();
     // What the programs wrote to their connections still goes out.
     constexpr std::uint64_t patience = 1000; // milliseconds

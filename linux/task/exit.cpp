@@ -10,6 +10,7 @@
 #include "linux/task/park.hpp"
 
 #include "linux/task/table.hpp"
+#include "linux/tty/terminal.hpp"
 #include "linux/time/futex.hpp"
 #include "linux/time/timers.hpp"
 
@@ -93,7 +94,8 @@ void become_zombie(Process& process) {
     process.executable = nullptr;
     process.memory = nullptr;
     hand_children_on(process);
-    if (process.session && process.session->id == process.pid) {
+    if (process.session && process.session->id == process.pid && process.session->terminal) {
+        terminal_of(*process.session->terminal)->set_session(nullptr);
         process.session->terminal = nullptr;
         send_to_group(process.session->foreground_group, signal_number::hup);
     }

@@ -78,7 +78,6 @@ public:
     Task* leader();
     // Threads' processor time until now.
     Times times();
-    bool terminal_output_stops() const { return false; }
 };
 
 } // namespace personality

@@ -4,7 +4,10 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import pty
+import select
 import subprocess
+import termios
 import time
 import urllib.error
 import urllib.request
@@ -153,6 +156,63 @@ def _restart_keeps_files(context):
         context.docker("rm", "-f", "kept")
 
 
+class _Screen:
+    """A `docker run -it` in a terminal of 33 rows and 77 columns."""
+
+    def __init__(self, context, *words):
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (33, 77))
+        self.process = subprocess.Popen(docker.words(context.api(), ["run", "-it", "--rm", *words]), stdin=slave, stdout=slave, stderr=slave,
+                                        start_new_session=True, env=docker.environment())
+        os.close(slave)
+        self._seen = ""
+
+    def expect(self, text, limit=120):
+        end = time.monotonic() + limit
+        while text not in self._seen:
+            ready, _, _ = select.select([self._master], [], [], max(0, end - time.monotonic()))
+            assert ready, f"no {text!r}; the screen shows {self._seen[-500:]!r}"
+            try:
+                self._seen += os.read(self._master, 4096).decode(errors="replace")
+            except OSError:
+                raise AssertionError(f"the terminal ended before {text!r}; it shows {self._seen[-500:]!r}") from None
+        self._seen = self._seen.split(text, 1)[1]
+
+    def type(self, text):
+        os.write(self._master, text.encode())
+
+    def close(self):
+        os.close(self._master)
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.wait()
+
+
+def _terminal(context):
+    screen = _Screen(context, "busybox", "sh")
+    try:
+        screen.expect("/ # ")
+        screen.type("stty size\r")
+        screen.expect("33 77")
+        screen.type("echo sle''eps; sleep 1000\r")
+        screen.expect("sleeps")
+        screen.type("\x03")
+        screen.expect("/ # ")
+        screen.type("echo re''ads; cat\r")
+        screen.expect("reads\r\n")
+        screen.type("abx\x7fc\r")
+        screen.expect("abx\b \bc\r\nabc\r\n")
+        screen.type("\x04")
+        screen.expect("/ # ")
+        screen.type("sleep 1000 &\r")
+        screen.expect("/ # ")
+        screen.type("jobs; exit 5\r")
+        screen.expect("Running")
+        _same(screen.process.wait(120), 5)
+    finally:
+        screen.close()
+
+
 # --- network
 
 def _get(port, path):
@@ -250,6 +310,7 @@ def cases(context):
     yield "rm -f", case(_force)
     yield "environment, user, directory", case(_working_directory)
     yield "files outlive a run", case(_restart_keeps_files)
+    yield "terminal", case(_terminal)
     yield "published port", case(_published)
     yield "no API from a container", case(_no_api_from_a_container)
     yield "churn", case(_churn, 500 if context.full else 100, 50)
