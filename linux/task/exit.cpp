@@ -104,10 +104,18 @@ void become_zombie(Process& process) {
         end_all();
         first_program_ended(process.status);
     }
-    if (reaps_itself(process))
-        reap(process);
-    else
+    if (!reaps_itself(process)) {
         tell_parent(process);
+        return;
+    }
+    // A parent that waits for all its children learns that there is none any more. With SA_NOCLDWAIT and a handler it gets the signal, too.
+    const base::Ref<Process> parent = process.parent != nullptr ? base::Ref<Process>(*process.parent) : base::Ref<Process>();
+    const bool ignored = parent && parent->actions && parent->actions->ignored(signal_number::child);
+    if (parent && !ignored)
+        tell_parent(process);
+    reap(process);
+    if (parent)
+        parent->child_events.wake();
 }
 
 void leave_robust_and_tid(Task& task) {

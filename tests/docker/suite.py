@@ -147,6 +147,12 @@ def _working_directory(context):
           "/tmp\nhello\n1000\n1000\n")
 
 
+def _date(context):
+    shown = int(_output(_run(context, "busybox", "date", "+%s")))
+    # A clock that was not set shows 1970; the limit allows for a host that was busy.
+    assert abs(shown - time.time()) < 3600, f"the container's date is {shown}, the host's {time.time()}"
+
+
 def _restart_keeps_files(context):
     _output(context.docker("create", "--name", "kept", "busybox", "sh", "-c", "echo x >> /file; cat /file"))
     try:
@@ -309,6 +315,7 @@ def cases(context):
     yield "stop", case(_stop)
     yield "rm -f", case(_force)
     yield "environment, user, directory", case(_working_directory)
+    yield "date", case(_date)
     yield "files outlive a run", case(_restart_keeps_files)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)
