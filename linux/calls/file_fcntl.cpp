@@ -3,6 +3,7 @@
 #include "linux/calls/table.hpp"
 #include "linux/fs/file_locks.hpp"
 #include "linux/ipc/pipe.hpp"
+#include "linux/signal/signal_driven.hpp"
 
 namespace personality {
 
@@ -122,15 +123,26 @@ CallResult sys_fcntl(Task& task, const CallArguments& arguments) {
     if ((file->flags & open_flag::path) != 0)
         return fail(Errno::EBADF);
     switch (command) {
-    case set_flags:
-        file->flags = (file->flags & ~open_flag::settable) | (arguments.u32(2) & open_flag::settable);
+    case set_flags: {
+        const std::uint32_t flags = (file->flags & ~open_flag::settable) | (arguments.u32(2) & open_flag::settable);
+        if (((flags ^ file->flags) & open_flag::async) != 0)
+            TRY(drive_signals(*file, (flags & open_flag::async) != 0, descriptor));
+        file->flags = flags;
         return std::uint64_t{0};
-    case set_owner: // SIGIO is not sent: nothing here asks for it but by O_ASYNC
+    }
+    case set_owner:
+        TRY((*TRY(SignalDriven::of(*file))).set_owner(task, arguments.i32(2)));
+        return std::uint64_t{0};
     case set_signal:
+        TRY((*TRY(SignalDriven::of(*file))).set_signal(arguments.i32(2)));
         return std::uint64_t{0};
     case get_owner:
-    case get_signal:
-        return std::uint64_t{0};
+    case get_signal: {
+        const SignalDriven* const driven = SignalDriven::find(*file);
+        if (driven == nullptr)
+            return std::uint64_t{0};
+        return static_cast<std::uint64_t>(std::int64_t{command == get_owner ? driven->owner() : driven->signal()});
+    }
     case set_pipe_size:
     case get_pipe_size: {
         Pipe* pipe = PipeFile::pipe_of(*file);

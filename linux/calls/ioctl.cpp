@@ -4,6 +4,7 @@
 #include "linux/fs/ioctl.hpp"
 #include "linux/ipc/socket.hpp"
 #include "linux/net/interfaces.hpp"
+#include "linux/signal/signal_driven.hpp"
 
 namespace personality {
 
@@ -31,6 +32,16 @@ CallResult sys_ioctl(Task& task, const CallArguments& arguments) {
         case ioctl_request::set_nonblocking: {
             const bool on = *ioctl_argument<std::int32_t>(reinterpret_cast<std::uint64_t>(buffer)) != 0;
             file->flags = on ? file->flags | open_flag::nonblock : file->flags & ~open_flag::nonblock;
+            return std::uint64_t{0};
+        }
+        case ioctl_request::set_async: {
+            const bool on = *ioctl_argument<std::int32_t>(reinterpret_cast<std::uint64_t>(buffer)) != 0;
+            if (on == ((file->flags & open_flag::async) != 0))
+                return std::uint64_t{0};
+            if (!can_drive_signals(*file))
+                return fail(Errno::ENOTTY);
+            TRY(drive_signals(*file, on, arguments.i32(0)));
+            file->flags = on ? file->flags | open_flag::async : file->flags & ~open_flag::async;
             return std::uint64_t{0};
         }
         case ioctl_request::bytes_readable:

@@ -12,6 +12,7 @@
 namespace personality {
 
 class Inode;
+class SignalDriven;
 struct KernelStat; // linux/fs/stat.hpp: the fields of struct stat and statx
 
 // Part of a kernel Memory that backs a mapping. The handle stays owned by the file, which the mapping keeps alive.
@@ -78,6 +79,7 @@ public:
     std::uint32_t flags = 0; // O_* of open: access mode, O_NONBLOCK, O_APPEND
     std::uint64_t position = 0;
     base::List<FileWatcher, FileWatcher> watchers;
+    SignalDriven* signal_driven = nullptr; // linux/signal/signal_driven.hpp: one of the watchers, which goes with the file
 
     bool nonblocking() const { return (flags & 04000) != 0; }
 };

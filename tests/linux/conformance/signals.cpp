@@ -3,7 +3,10 @@
 #include <csetjmp>
 #include <csignal>
 #include <ctime>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +129,44 @@ static void restarts() {
     show("alarm left", alarm(0));
 }
 
+// Signals instead of waiting: O_ASYNC.
+static void signal_driven() {
+    int ends[2];
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    install(SIGIO, note);
+    install(SIGRTMIN + 1, note);
+    int on = 1;
+    char byte = 0;
+    count = 0;
+    show("FIOASYNC", ioctl(ends[0], FIOASYNC, &on));
+    show("O_ASYNC", (fcntl(ends[0], F_GETFL) & O_ASYNC) != 0);
+    show("no owner", fcntl(ends[0], F_GETOWN));
+    write(ends[1], "a", 1);
+    show("signals to nobody", count);
+    show("owner", fcntl(ends[0], F_SETOWN, getpid()));
+    show("same owner", fcntl(ends[0], F_GETOWN) == getpid());
+    show("missing owner", fcntl(ends[0], F_SETOWN, 3999999));
+    write(ends[1], "b", 1);
+    show("signals", count >= 1);
+    show("signal is SIGIO", last_signal == SIGIO);
+    show("bad signal", fcntl(ends[0], F_SETSIG, 65));
+    show("F_SETSIG", fcntl(ends[0], F_SETSIG, SIGRTMIN + 1));
+    show("F_GETSIG", fcntl(ends[0], F_GETSIG) == SIGRTMIN + 1);
+    write(ends[1], "c", 1);
+    show("chosen signal", last_signal == SIGRTMIN + 1);
+    show("code", last_code == POLL_IN);
+    show("off", fcntl(ends[0], F_SETFL, 0));
+    count = 0;
+    write(ends[1], "d", 1);
+    show("signals after", count);
+    read(ends[0], &byte, 1);
+    const int file = memfd_create("x", 0);
+    show("FIOASYNC of a file", ioctl(file, FIOASYNC, &on));
+    close(file);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static char alternate[65536];
 static volatile bool on_alternate;
 static void where(int, siginfo_t*, void*) {
@@ -137,6 +178,7 @@ void signals() {
     faults();
     masks();
     restarts();
+    signal_driven();
     stack_t stack{};
     stack.ss_sp = alternate;
     stack.ss_size = sizeof alternate;
