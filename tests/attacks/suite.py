@@ -3,11 +3,13 @@
 import glob
 import os
 import re
+import subprocess
 
-from xt import build, paths
+from xt import build, docker, paths, root_image
 
 MARKER = b"ThemeliOS twin: may be weakened"
 IMAGE = "test-attacks"
+TWIN_ROOT = os.path.join(paths.BUILD, "root-twin.erofs")
 # Weakness of lib/base/weaken.hpp → the attack that it lets through.
 NATIVE_TEETH = {
     "handle_generation": "a_forged_generation_names_nothing",
@@ -76,6 +78,141 @@ def _succeeds(context, weakness, attack):
     assert code == 35 and _result(text) == (0, 1) and f"FAIL {attack}" in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
+# --- from inside a container
+
+def _program(name):
+    """The attack program without its symbols: it travels into the container by standard input."""
+    target = os.path.join(paths.BUILD, "test-logs", "attack-" + name)
+    subprocess.run(["llvm-strip-19", "-o", target, os.path.join(paths.SERVICES, "bin", "test-attack-" + name)], check=True)
+    return _read(target)
+
+
+RECEIVE = "cat > /tmp/attack && chmod +x /tmp/attack && exec /tmp/attack "
+
+
+def _inside(port, name, *arguments):
+    """Runs an attack program in a container of its own; a CompletedProcess with text."""
+    words = docker.words(port, ["run", "-i", "--rm", "busybox", "sh", "-c", RECEIVE + " ".join(arguments)])
+    result = subprocess.run(words, input=_program(name), capture_output=True, timeout=180, env=docker.environment())
+    return subprocess.CompletedProcess(words, result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace"))
+
+
+def _counts(result, name, words):
+    found = re.search(rf"{name}: (\d+) {words[0]}, (\d+) {words[1]}", result.stdout)
+    assert found, f"no result, exit code {result.returncode}: {result.stdout[-1000:]!r} {result.stderr[-1000:]!r}"
+    return int(found[1]), int(found[2])
+
+
+def _pointers(port, name, least):
+    result = _inside(port, name)
+    calls, findings = _counts(result, name, ("calls", "findings"))
+    assert result.returncode == 0 and findings == 0 and calls >= least, result.stdout[-3000:]
+    # The node and its containers are as before.
+    after = docker.capture(port, ["run", "--rm", "busybox", "echo", "alive"], timeout=300)
+    assert after.stdout == "alive\n", after.stderr[-500:]
+
+
+def _reach(port, targets):
+    """Target → `api`, `open` or `closed`."""
+    result = _inside(port, "reach", *targets)
+    found = dict(re.findall(r"reach (\S+) (api|open|closed)", result.stdout))
+    assert set(found) == set(targets), result.stdout[-2000:] + result.stderr[-1000:]
+    return found
+
+
+def _host(port):
+    """QEMU's gateway leads to this machine's loopback, and so to the node's own API."""
+    return f"10.0.2.2:{port}"
+
+
+SYSTEM_SANDBOXES = [f"172.17.0.{last}:2375" for last in range(2, 6)]
+
+
+def _api_is_out_of_reach(port):
+    targets = ["172.17.0.1:2375", "10.0.2.15:2375", "127.0.0.1:2375", "10.0.2.3:2375", "172.17.255.255:2375", _host(port), *SYSTEM_SANDBOXES]
+    found = _reach(port, targets)
+    # A container asks for its own address too, where nobody listens; `open` would be somebody else's port.
+    assert set(found.values()) == {"closed"}, found
+
+
+def _a_peer_is_in_reach(port):
+    """The probe sees what there is: a container's open port is found by the next container."""
+    started = docker.capture(port, ["run", "-d", "busybox", "sh", "-c", "while true; do echo hello | nc -l -p 8080; done"], timeout=300)
+    assert started.returncode == 0, started.stderr
+    name = started.stdout.strip()
+    try:
+        address = docker.capture(port, ["inspect", "-f", "{{.NetworkSettings.IPAddress}}", name], timeout=60).stdout.strip()
+        assert _reach(port, [f"{address}:8080", f"{address}:8081"]) == {f"{address}:8080": "open", f"{address}:8081": "closed"}
+    finally:
+        docker.capture(port, ["rm", "-f", name], timeout=60)
+
+
+def _neighbours(port):
+    words = docker.words(port, ["run", "-i", "--rm", "busybox", "sh", "-c", f"head -c {len(_program('neighbours'))} > /tmp/attack && chmod +x /tmp/attack && exec /tmp/attack victim"])
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=docker.environment()) as victim:
+        victim.stdin.write(_program("neighbours"))
+        victim.stdin.flush()
+        ready = victim.stdout.readline()
+        assert ready == b"victim ready\n", ready
+        attack = _inside(port, "neighbours", "attack")
+        victim.stdin.close()
+        last = victim.stdout.read()
+        code = victim.wait(timeout=60)
+    probes, reached = _counts(attack, "neighbours", ("probes", "reached"))
+    assert probes > 4000 and reached == 0, attack.stdout[-3000:]
+    assert code == 0 and last == b"victim: children alive, canary whole\n", (code, last)
+
+
+def _neighbours_are_found(port):
+    """The same attack within one container finds them, in every way but one that needs a privilege."""
+    result = _inside(port, "neighbours", "both")
+    _, reached = _counts(result, "neighbours", ("probes", "reached"))
+    missing = [way for way in ("by kill", "by tgkill", "by getpgid", "an abstract socket", "a file", "a futex", "somebody by kill -1")
+               if f"reached {way} " not in result.stdout]
+    assert reached > 10 and not missing, f"the attack does not find {missing}: it tests nothing"
+
+
+def _twin_image():
+    root_image.make(paths.TWIN, TWIN_ROOT)
+
+
+def _twin_node(context, weakness):
+    return context.own_node(f"attacks-node-{weakness}", f"weaken={weakness}", os.path.join(paths.TWIN, "bin", "themelios-direct"), TWIN_ROOT)
+
+
+def _guest_pointer_teeth(context):
+    with _twin_node(context, "guest_pointer") as port:
+        result = _inside(port, "contents", "take")
+        # The head of the personality's program: an ELF file.
+        assert "came back, from 7f 45 4c 46" in result.stdout, result.stdout[-2000:] + result.stderr[-500:]
+
+
+def _uplink_gateway_teeth(context):
+    with _twin_node(context, "uplink_gateway") as port:
+        found = _reach(port, [_host(port)])
+        assert found == {_host(port): "api"}, f"{found}: the API stays out of reach by another way"
+
+
+def _system_sandbox_teeth(context):
+    with _twin_node(context, "system_sandbox") as port:
+        found = _reach(port, SYSTEM_SANDBOXES)
+        assert "api" in found.values(), f"{found}: the API stays out of reach by another way"
+
+
+def _container_cases(context):
+    port = context.api
+    yield "10 every pointer of every call", lambda: _pointers(port(), "pointers", 300)
+    yield "10 contents", lambda: _pointers(port(), "contents", 100)
+    yield "12 the API is out of reach", lambda: _api_is_out_of_reach(port())
+    yield "12 teeth a peer is in reach", lambda: _a_peer_is_in_reach(port())
+    yield "13 neighbours", lambda: _neighbours(port())
+    yield "13 teeth neighbours in one container", lambda: _neighbours_are_found(port())
+    yield "the twin's root image", _twin_image
+    yield "10 teeth guest_pointer", lambda: _guest_pointer_teeth(context)
+    yield "12 teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
+    yield "12 teeth system_sandbox", lambda: _system_sandbox_teeth(context)
+
+
 def cases(context):
     built = []
 
@@ -93,3 +230,4 @@ def cases(context):
     yield "native in the twin, nothing weakened", lambda: _fails(context, paths.TWIN, 2)
     for weakness, attack in [*NATIVE_TEETH.items(), FUZZ_TEETH]:
         yield f"teeth {weakness} {attack}", lambda weakness=weakness, attack=attack: _succeeds(context, weakness, attack)
+    yield from _container_cases(context)

@@ -51,14 +51,14 @@ def _management(folder, image):
     erofs.make(folder, image)
 
 
-def make():
-    """Makes build/root.erofs out of what is built. The same input gives the same bytes."""
-    staging = os.path.join(paths.BUILD, "root")
+def make(native=paths.NATIVE, image=paths.ROOT_IMAGE):
+    """Makes build/root.erofs (or `image`) out of what is built (the native programs in `native`). The same input gives the same bytes."""
+    staging = os.path.join(paths.BUILD, os.path.basename(image).removesuffix(".erofs"))
     services = os.path.join(paths.BUILD, "management")
     for folder in (staging, services):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-    _copy_programs(os.path.join(paths.NATIVE, "bin"), os.path.join(staging, "bin"), NOT_IN_ROOT)
+    _copy_programs(os.path.join(native, "bin"), os.path.join(staging, "bin"), NOT_IN_ROOT)
     os.makedirs(os.path.join(staging, "images"), exist_ok=True)
     images = os.path.join(paths.TOP, "images")
     if os.path.isdir(images):
@@ -67,6 +67,6 @@ def make():
                 shutil.copyfile(os.path.join(images, name), os.path.join(staging, "images", name))
     _management(services, os.path.join(staging, "management.erofs"))
     try:
-        erofs.make(staging, paths.ROOT_IMAGE)
+        erofs.make(staging, image)
     except erofs.ErofsError as error:
         raise Failure(str(error)) from None

@@ -8,6 +8,7 @@ Each function is a test: it returns, or raises (AssertionError for what it tests
 `FULL = True` at the head leaves the suite out of `./xt test`; `./xt test --full NAME` runs it. Others ask `context.full` where they have more to do.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import time
 
-from . import docker, node, paths, qemu, root_image
+from . import api, docker, node, paths, qemu, root_image
 from .shell import Failure, last_lines, run
 
 
@@ -69,6 +70,26 @@ class Context:
             self._node = None
 
     # --- boots of their own
+    @contextlib.contextmanager
+    def own_node(self, name, append="", kernel=None, root=None):
+        """A node with the API beside the shared one; gives the API's port, and ends with the block."""
+        log = os.path.join(self.log_folder, name + ".serial")
+        (port,) = free_ports(1)
+        words = qemu.base(self.accel, 2048, 2, "file:" + log) + ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE]
+        words += (["-append", append] if append else []) + qemu.network(port, [])
+        with open(log + ".qemu", "wb") as errors:
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+        try:
+            end = time.monotonic() + 300
+            while not api.ping(port):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise AssertionError("the API did not answer; the serial port's last lines:\n" + "\n".join(read_text(log).splitlines()[-20:]))
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
     def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
         """Boots once, without network, until QEMU ends by itself or `until` appears on the serial port.
         Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
