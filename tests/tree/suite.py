@@ -1,21 +1,33 @@
-"""What a new contributor does first: the book builds, a new server builds and its test fails."""
+"""What a new contributor does first: the book builds and its links lead somewhere, a new server builds and its test fails."""
 
 import os
 import shutil
 import subprocess
 
-from xt import docs, paths
+from xt import docs, paths, shell
 
 
 def _book(context):
     docs.run(_Arguments())
     site = os.path.join(paths.BUILD, "docs", "site")
-    for page in ("index.html", "book/boot.html", "reference/kernel.html"):
+    for page in ("index.html", "book/boot.html", "reference/kernel.html", "reference/linux-calls.html", "reference/docker-paths.html"):
         assert os.path.getsize(os.path.join(site, page)) > 1000, page
 
 
 class _Arguments:
     pages_only = False
+
+
+def _dead_link(context):
+    """The book with a link to a page that is not there does not build."""
+    folder = docs.gather()
+    with open(os.path.join(folder, "pages", "index.md"), "a", encoding="utf-8") as file:
+        file.write("\n[nowhere](book/nowhere.md)\n")
+    try:
+        docs.make_site(folder)
+    except shell.Failure:
+        return
+    raise AssertionError("a dead link was not noticed")
 
 
 def _new_server(context):
@@ -42,4 +54,5 @@ def _new_server(context):
 
 def cases(context):
     yield "book", lambda: _book(context)
+    yield "book with a dead link", lambda: _dead_link(context)
     yield "new-server", lambda: _new_server(context)
