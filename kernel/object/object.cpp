@@ -1,7 +1,11 @@
 #include "kernel/object/object.hpp"
 
+#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/memory/heap.hpp"
+#include "kernel/object/dying.hpp"
 #include "kernel/object/quota.hpp"
+#include "kernel/sched/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -37,7 +41,35 @@ void Object::begin_charge(Quota& payer, std::size_t bytes) {
     payer.node().count_object(kind_, 1);
 }
 
+namespace {
+
+// The calling thread's list goes with it to other CPUs; an idle CPU has one of its own.
+constinit Dying of_idle[arch::max_cpus];
+
+Dying& dying() {
+    Task* const task = sched::current_task();
+    return task ? task->dying : of_idle[arch::this_cpu().index];
+}
+
+} // namespace
+
 void Object::destroy() {
+    Dying& list = dying();
+    if (list.at_work && !base::weakened(base::Weakness::deferred_end)) {
+        next_dying_ = list.first;
+        list.first = this;
+        return;
+    }
+    list.at_work = true;
+    destroy_alone();
+    while (Object* const next = list.first) {
+        list.first = next->next_dying_;
+        next->destroy_alone();
+    }
+    list.at_work = false;
+}
+
+void Object::destroy_alone() {
     // The payer outlives the charge: a quota may be the last reference's own payer's child.
     Quota* payer = payer_;
     const std::size_t bytes = bytes_;

@@ -53,7 +53,9 @@ private:
     template <class T, class... Arguments>
     friend base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
     void begin_charge(Quota& payer, std::size_t bytes);
+    // What is released by the end of another object waits for that end: a chain of objects, however long, goes in a loop and not on the stack.
     void destroy();
+    void destroy_alone();
 
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> slots_{0};
@@ -61,6 +63,7 @@ private:
     abi::ObjectKind kind_;
     std::uint32_t bytes_ = 0;
     Quota* payer_ = nullptr; // counted
+    Object* next_dying_ = nullptr;
 };
 
 // Charges `bytes` to the payer and allocates them; null where one of the two fails.

@@ -5,6 +5,7 @@
 
 #include "abi/types.hpp"
 #include "kernel/arch/x86_64/registers.hpp"
+#include "kernel/object/dying.hpp"
 #include "lib/base/list.hpp"
 #include "lib/base/result.hpp"
 
@@ -38,6 +39,8 @@ public:
     void configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus);
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
     std::uint32_t home() const { return home_; }
+
+    Dying dying; // of the object code
 
     // --- the scheduler's own from here on
     enum class State : std::uint32_t { created, blocked, ready, running, ended };

@@ -16,6 +16,7 @@ enum class Weakness : std::uint8_t {
     guest_execute,      // kernel: the guest half is not executable in the personality's root
     native_call_place,  // kernel: a native call from outside the personality half ends the process
     native_pointer,     // kernel: pointers of native calls lie in the personality half
+    deferred_end,       // kernel: an object that another one's end releases ends after it, not within it
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -32,8 +33,9 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::handle_generation, "handle_generation"}, {Weakness::handle_rights, "handle_rights"},
     {Weakness::badge_change, "badge_change"},           {Weakness::restricted_bit, "restricted_bit"},
     {Weakness::guest_execute, "guest_execute"},         {Weakness::native_call_place, "native_call_place"},
-    {Weakness::native_pointer, "native_pointer"},       {Weakness::guest_pointer, "guest_pointer"},
-    {Weakness::system_sandbox, "system_sandbox"},       {Weakness::uplink_gateway, "uplink_gateway"},
+    {Weakness::native_pointer, "native_pointer"},       {Weakness::deferred_end, "deferred_end"},
+    {Weakness::guest_pointer, "guest_pointer"},         {Weakness::system_sandbox, "system_sandbox"},
+    {Weakness::uplink_gateway, "uplink_gateway"},
 };
 
 // What a search of a built file finds where it was built as a twin.

@@ -78,6 +78,11 @@ def _succeeds(context, weakness, attack):
     assert code == 35 and _result(text) == (0, 1) and f"FAIL {attack}" in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
+def _kernel_dies(context, weakness, attack):
+    _, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), until="PANIC")
+    assert "PANIC: exception 8" in text, f"{attack} still holds without {weakness}: it tests nothing"
+
+
 # --- from inside a container
 
 def _program(name):
@@ -230,4 +235,5 @@ def cases(context):
     yield "native in the twin, nothing weakened", lambda: _fails(context, paths.TWIN, 2)
     for weakness, attack in [*NATIVE_TEETH.items(), FUZZ_TEETH]:
         yield f"teeth {weakness} {attack}", lambda weakness=weakness, attack=attack: _succeeds(context, weakness, attack)
+    yield "teeth deferred_end", lambda: _kernel_dies(context, "deferred_end", "a_long_chain_of_processes_goes")
     yield from _container_cases(context)
