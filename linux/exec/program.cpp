@@ -221,6 +221,13 @@ LinuxResult<void> build_stack(const ProgramRequest& request, const TextList& arg
     layout.argument_end = stack.argument_end();
     layout.environment_start = stack.argument_end();
     layout.environment_end = stack.environment_end();
+    auto* line = new (std::nothrow) CommandLine;
+    if (line == nullptr)
+        return fail(Errno::ENOMEM);
+    program.memory->command_line = base::Ref<CommandLine>::adopt(*line);
+    for (const std::string_view argument : argument_views)
+        if (!line->text.append(argument) || !line->text.push_back(0))
+            return fail(Errno::ENOMEM);
     layout.auxiliary_start = stack.auxiliary_start();
     layout.auxiliary_end = stack.auxiliary_start() + sizeof vector + sizeof(AuxiliaryEntry);
     return {};

@@ -68,6 +68,7 @@ LinuxResult<base::Ref<MemoryMap>> MemoryMap::fork() {
         return fail(Errno::ENOMEM);
     copy->space_ = *space;
     copy->layout = layout;
+    copy->command_line = command_line;
     copy->mmap_top = mmap_top;
     copy->address_limit = address_limit;
     copy->vdso = vdso;

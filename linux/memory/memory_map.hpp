@@ -1,5 +1,6 @@
 // The address space of a guest process: its areas, which are the truth, and the kernel's space, which follows them.
 #pragma once
+#include "lib/base/string.hpp"
 #include "linux/memory/area_tree.hpp"
 #include "linux/signal/signal_set.hpp"
 #include "linux/signal/signal_info.hpp"
@@ -25,6 +26,11 @@ struct ProgramLayout {
     std::uint64_t stack_start = 0;
     std::uint64_t argument_start = 0, argument_end = 0, environment_start = 0, environment_end = 0;
     std::uint64_t auxiliary_start = 0, auxiliary_end = 0;
+};
+
+// What a program was started with, one argument behind the other, each with its NUL.
+struct CommandLine : base::RefCounted<CommandLine> {
+    base::String text;
 };
 
 // Sandbox lock for all members, unless said otherwise.
@@ -70,6 +76,7 @@ public:
     LinuxResult<FutexKey> shared_futex_key(std::uint64_t address);
 
     ProgramLayout layout;
+    base::Ref<CommandLine> command_line;
     std::uint64_t mmap_top = 0; // mappings without an address go below it
     std::uint64_t address_limit = UINT64_MAX; // RLIMIT_AS
     std::uint64_t vdso = 0;     // 0: none

@@ -14,6 +14,8 @@
 #include "linux/time/futex.hpp"
 #include "linux/time/timers.hpp"
 
+#include <cstring>
+
 namespace personality {
 
 namespace {
@@ -147,6 +149,7 @@ void exit_task(Task& task) {
         abi::ThreadInfo info{};
         if (native::call::thread_inspect(native::current_thread().handle, info))
             process.ended_times.user += info.cpu_nanoseconds;
+        std::memcpy(process.last_name, task.name, sizeof process.last_name);
         if (--process.thread_count == 0)
             become_zombie(process);
         else

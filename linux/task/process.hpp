@@ -62,6 +62,7 @@ public:
     bool ending = false;
     std::uint32_t status = 0;
     bool zombie = false;
+    char last_name[16] = {}; // comm of the thread that ended last
     Times ended_times, children_times; // of those waited for
 
     // Job control.

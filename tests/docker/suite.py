@@ -147,6 +147,14 @@ def _working_directory(context):
           "/tmp\nhello\n1000\n1000\n")
 
 
+def _proc(context):
+    """What programs read of /proc; nobody but the container's own processes is there."""
+    lines = _output(_run(context, "--name", "proc-test", "busybox", "sh", "-c",
+                         "ps | wc -l; readlink /proc/1/exe; grep -c ^MemTotal /proc/meminfo; cat /proc/1/comm; cut -d' ' -f2 /proc/mounts | sort | head -2; "
+                         "echo out > /dev/stdout; ls /proc/self/fd | wc -l")).splitlines()
+    _same(lines, ["4", "/bin/sh", "1", "sh", "/", "/dev", "out", "4"])
+
+
 def _date(context):
     shown = int(_output(_run(context, "busybox", "date", "+%s")))
     # A clock that was not set shows 1970; the limit allows for a host that was busy.
@@ -315,6 +323,7 @@ def cases(context):
     yield "stop", case(_stop)
     yield "rm -f", case(_force)
     yield "environment, user, directory", case(_working_directory)
+    yield "proc", case(_proc)
     yield "date", case(_date)
     yield "files outlive a run", case(_restart_keeps_files)
     yield "terminal", case(_terminal)

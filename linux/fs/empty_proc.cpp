@@ -6,7 +6,7 @@
 
 namespace personality {
 
-// Empty trees, at the places where programs look for them.
+// Empty trees: on the build machine there are no processes to tell of.
 LinuxResult<FileSystem*> make_proc() { return TRY(RamFileSystem::make(0555, "proc")); }
 LinuxResult<FileSystem*> make_sys() { return TRY(RamFileSystem::make(0555, "sysfs")); }
 
