@@ -10,7 +10,8 @@ namespace images {
 
 namespace {
 
-constexpr std::uint64_t program_memory = 64 << 20; // what the program itself may need
+// The rest is for containers, and for what reads the archives.
+constexpr std::uint64_t layer_quarters = 3;
 
 } // namespace
 
@@ -18,8 +19,7 @@ std::unique_ptr<ImageStore> open_store() {
     struct sysinfo system{};
     if (::sysinfo(&system) != 0) throw ImageError(500, std::string("cannot tell the memory: ") + std::strerror(errno));
     const std::uint64_t memory = std::uint64_t{system.totalram} * system.mem_unit;
-    return std::make_unique<Store>(
-        std::make_unique<MemoryBlobs>(memory > 2 * program_memory ? memory - program_memory : memory / 2));
+    return std::make_unique<Store>(std::make_unique<MemoryBlobs>(memory / 4 * layer_quarters));
 }
 
 } // namespace images

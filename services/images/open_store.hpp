@@ -6,8 +6,8 @@
 
 namespace images {
 
-// Opens the store. Its layers lie in the memory of the program's sandbox, and take at most what the sandbox may have
-// beyond what the program itself needs.
+// Opens the store. Its layers lie in the memory of the program's sandbox, and take at most three quarters of what the
+// sandbox may have.
 std::unique_ptr<ImageStore> open_store();
 
 } // namespace images

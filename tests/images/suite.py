@@ -2,15 +2,19 @@
 
 import gzip
 import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
 
+from image import busybox
 from xt import api, paths
 
 PACKAGES = {"python": ("python3", "dash", "coreutils"), "redis": ("redis-server", "redis-tools", "dash", "coreutils", "grep", "sed"),
@@ -121,6 +125,53 @@ def _forms(context):
     assert free - held > os.path.getsize(plain) // 4096 // 2, f"{held} free pages with the image, {free} without"
     _load(context, packed, "python")
     _same(_output(context.docker("image", "inspect", "python", "--format", "{{.Id}} {{.Size}} {{.RootFS.Layers}}")), wanted)
+
+
+def _tar(files):
+    """Name → content; a name that ends with a slash is a folder."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            info.mode, info.size = 0o755, len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _layout(context):
+    """An OCI layout for two platforms, with compressed layers that take files of lower layers away."""
+    base_path = os.path.join(paths.IMAGES, "test-busybox.tar")
+    busybox.make(base_path)
+    with tarfile.open(base_path) as saved:
+        base = saved.extractfile(json.load(saved.extractfile("manifest.json"))[0]["Layers"][0]).read()
+    layers = [base, _tar({"d/": b"", "d/one": b"1", "d/two": b"2", "o/": b"", "o/old": b"old", "n/": b"", "n/f": b"f"}),
+              _tar({"d/.wh.one": b"", "o/.wh..wh..opq": b"", "o/new": b"new", ".wh.n": b"", "d/three": b"3"})]
+    files = {}
+
+    def add(content, **more):
+        digest = hashlib.sha256(content).hexdigest()
+        files["blobs/sha256/" + digest] = content
+        return {"digest": "sha256:" + digest, "size": len(content), **more}
+
+    def manifest(architecture, parts):
+        configuration = {"os": "linux", "architecture": architecture, "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"]},
+                         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(part).hexdigest() for part in parts]}}
+        document = {"schemaVersion": 2, "config": add(json.dumps(configuration).encode()),
+                    "layers": [add(gzip.compress(part, 1), mediaType="application/vnd.oci.image.layer.v1.tar+gzip") for part in parts]}
+        return add(json.dumps(document).encode(), platform={"os": "linux", "architecture": architecture})
+
+    index = {"schemaVersion": 2, "manifests": [manifest("arm64", [_tar({"other": b""})]), manifest("amd64", layers)]}
+    top = add(json.dumps(index).encode(), annotations={"io.containerd.image.name": "docker.io/library/layout:latest"})
+    files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
+    files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [top]}).encode()
+    path = os.path.join(paths.IMAGES, "test-layout.tar")
+    with open(path, "wb") as file:
+        file.write(_tar(files))
+    _load(context, path, "layout")
+    found = _output(context.docker("run", "--rm", "layout", "sh", "-c", "ls /d /o; cat /d/two /d/three /o/new; ls -d /n"), 1)
+    _same(found, "/d:\nthree\ntwo\n\n/o:\nnew\n23new")
+    _output(context.docker("rmi", "layout"))
 
 
 def _refused(context):
@@ -239,4 +290,5 @@ def cases(context):
     yield "redis: benchmark, BGSAVE, restart", case(_redis)
     yield "nginx: page, 10 MB, requests", case(_nginx, 100000 if context.full else 10000)
     yield "plain and compressed archives", case(_forms)
+    yield "OCI layout, platforms, whiteouts", case(_layout)
     yield "damaged archives", case(_refused)
