@@ -199,6 +199,56 @@ def _refused(context):
         os.unlink(path)
 
 
+class _Joined:
+    """Files, one after the other."""
+
+    def __init__(self, *files):
+        self.files = files
+
+    def read(self, size):
+        parts = []
+        for file in self.files:
+            part = file.read(size)
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+class _Zeros(io.RawIOBase):
+    """So many zero bytes."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.left = size
+
+    def read(self, size=-1):
+        size = min(self.left, size if size >= 0 else self.left)
+        self.left -= size
+        return bytes(size)
+
+
+def _bomb(context):
+    """A small archive whose layer is larger than the node: refused with a reason, and the node goes on."""
+    size = 4 << 30
+    path = os.path.join(paths.IMAGES, "test-bomb.tar.gz")
+    with gzip.open(path, "wb", compresslevel=1) as packed, tarfile.open(fileobj=packed, mode="w|") as outer:
+        info = tarfile.TarInfo("layer.tar")
+        inner = tarfile.TarInfo("zeros")
+        inner.size = size
+        head = inner.tobuf()
+        info.size = len(head) + size
+        outer.addfile(info, _Joined(io.BytesIO(head), _Zeros(size)))
+    try:
+        free = _free_pages(context)
+        result = context.docker("load", "-i", path, timeout=1800)
+        assert result.returncode == 1 and "the image does not fit" in result.stderr, f"{result.returncode} {result.stderr!r}"
+        lost = free - _free_pages(context)
+        assert lost < 4096, f"{lost} pages are lost"
+        _same(_output(context.docker("run", "--rm", "busybox", "echo", "alive")), "alive\n")
+    finally:
+        os.unlink(path)
+
+
 # --- python
 
 def _python_prints(context):
@@ -292,3 +342,5 @@ def cases(context):
     yield "plain and compressed archives", case(_forms)
     yield "OCI layout, platforms, whiteouts", case(_layout)
     yield "damaged archives", case(_refused)
+    if context.full:
+        yield "an archive larger than the node", case(_bomb)
