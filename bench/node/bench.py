@@ -11,12 +11,12 @@ from xt import api, docker, node, paths
 from xt.suites import free_ports, read_text
 
 ROUNDS = 3
-CONTAINERS = 4
+CONTAINERS = 10
 MEMORY = 2048  # MiB of both machines; what is not free of it counts as used: firmware, kernel, images and all
 # What the Linux guest runs: the memory that is available before and after it started containers of its own, which sleep.
 MEMORY_SCRIPT = f"""#!/bin/sh
 available() {{ sed -n 's/^MemAvailable: *//p' /proc/meminfo | tr -d ' kB'; }}
-sleep 2
+sleep 3
 echo "idle $(available)"
 for i in $(seq {CONTAINERS}); do
   mkdir -p /run/many/$i/upper /run/many/$i/rootfs
@@ -25,7 +25,7 @@ for i in $(seq {CONTAINERS}); do
   sed 's|"@RUN@"|"sleep","1000"|' /bundle/config.json > /run/many/$i/config.json
   (cd /run/many/$i && runc run --no-pivot -d many$i > /dev/null 2>&1 < /dev/null)
 done
-sleep 2
+sleep 3
 echo "busy $(available)"
 """
 
