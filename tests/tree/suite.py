@@ -1,6 +1,8 @@
-"""What a new contributor does first: the book builds and its links lead somewhere, a new server builds and its test fails."""
+"""What a new contributor does first: the book builds, its links lead somewhere and the files that it cites are there, a new server builds and its test fails."""
 
+import glob
 import os
+import re
 import shutil
 import subprocess
 
@@ -30,6 +32,23 @@ def _dead_link(context):
     raise AssertionError("a dead link was not noticed")
 
 
+# A file or folder of the tree between backquotes; what the reader is led to make is not there yet.
+CITED = re.compile(r"`((?:abi|bench|boot|docs|drivers|images|kernel|lib|linux|servers|services|tests|tools)/[\w./-]*)`")
+TO_BE_MADE = ("abi/greet.abi", "servers/greet/", "servers/greet/greet.cpp")
+
+
+def _citations(context):
+    pages = ["README.md", "CONTRIBUTING.md"] + glob.glob("docs/**/*.md", root_dir=paths.TOP, recursive=True)
+    missing, count = [], 0
+    for page in pages:
+        with open(os.path.join(paths.TOP, page), encoding="utf-8") as file:
+            cited = [name for name in CITED.findall(file.read()) if name not in TO_BE_MADE]
+        count += len(cited)
+        missing += [f"{page}: {name}" for name in cited if not os.path.exists(os.path.join(paths.TOP, name))]
+    assert count > 50, f"only {count} citations were found: does the search still fit the pages?"
+    assert not missing, "\n".join(missing)
+
+
 def _new_server(context):
     """In a copy of the tree: nothing is left behind in this one."""
     copy = os.path.join(paths.BUILD, "test-tree")
@@ -55,4 +74,5 @@ def _new_server(context):
 def cases(context):
     yield "book", lambda: _book(context)
     yield "book with a dead link", lambda: _dead_link(context)
+    yield "book cites what is there", lambda: _citations(context)
     yield "new-server", lambda: _new_server(context)
