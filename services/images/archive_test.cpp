@@ -146,7 +146,8 @@ TEST(Manifest, BoundsIndexes) {
     }
     EXPECT_THAT(refusal(layout.finish({below})), HasSubstr("too many entries"));
     below = layout.manifest({layer_a}, {layer_a});
-    for (int level = 0; level < 8; ++level) below = layout.descriptor(nlohmann::json{{"manifests", nlohmann::json::array({below})}}.dump());
+    for (int level = 0; level < 8; ++level)
+        below = layout.descriptor(nlohmann::json{{"manifests", nlohmann::json::array({below})}}.dump());
     EXPECT_THAT(refusal(layout.finish({below})), HasSubstr("nested too deep"));
 }
 
