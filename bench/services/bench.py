@@ -1,0 +1,144 @@
+"""Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port; beside them the same images under runc in a Linux guest."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+
+from linux_guest import cpio, guest
+from xt import docker, node, paths
+from xt.suites import free_ports, read_text
+
+REQUESTS = 5000
+SECONDS = 8
+PACKAGES = {"redis": ("redis-server", "redis-tools", "dash", "coreutils", "grep", "sed"), "nginx": ("nginx-light", "dash", "coreutils")}
+REDIS = f"""redis-server --save '' --daemonize yes > /dev/null
+until redis-cli ping > /dev/null 2>&1; do sleep 0.1; done
+redis-benchmark --csv -n {REQUESTS} -c 8 -t set,get
+redis-cli shutdown nosave"""
+NGINX = """mkdir -p /srv
+head -c 612 /dev/zero > /srv/index.html
+printf 'daemon off; user root; worker_processes 2; events { worker_connections 512; }
+http { access_log off; keepalive_requests 100000; server { listen 80; root /srv; } }' > /etc/nginx/nginx.conf
+exec nginx"""
+# In the guest, every service is a runc container on its unpacked image, redis with a network of its own, nginx with the guest's.
+GUEST = """#!/bin/sh
+for name in redis nginx; do
+  mkdir -p /run/$name/rootfs
+  mount --bind /images/$name /run/$name/rootfs
+  sed 's|"@RUN@"|"/bin/sh","/service"|' /bundle/config.json > /run/$name/config.json
+done
+sed -i 's|{"type": "network"}, ||' /run/nginx/config.json
+(cd /run/redis && runc run --no-pivot redis < /dev/null)
+echo "redis done"
+(cd /run/nginx && runc run --no-pivot nginx < /dev/null)
+"""
+
+
+def _archive(name):
+    path = os.path.join(paths.IMAGES, f"bench-{name}.tar")
+    if not os.path.exists(path):
+        subprocess.run([sys.executable, os.path.join(paths.TOP, "tools", "image-from-debian"), name, *PACKAGES[name], "--output", path], check=True, capture_output=True)
+    return path
+
+
+def _rates(text):
+    """redis-benchmark's rows: "SET","1234.5",..."""
+    found = {name: float(rate) for name, rate in re.findall(r'^"(SET|GET)","([0-9.]+)"', text, re.M)}
+    assert set(found) == {"SET", "GET"}, text[-500:]
+    return found
+
+
+def _wrk(port, limit=240):
+    end = time.monotonic() + limit
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+                assert len(answer.read()) == 612
+            break
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            assert time.monotonic() < end, "nginx does not answer"
+            time.sleep(0.2)
+    result = subprocess.run(["wrk", "-t2", "-c8", f"-d{SECONDS}s", "--timeout", "60s", f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=300)
+    found = re.search(r"Requests/sec: +([0-9.]+)", result.stdout)
+    assert found and "errors" not in result.stdout, result.stdout + result.stderr
+    return float(found[1])
+
+
+def _here(context):
+    port, web = free_ports(2)
+    process = node.start(context.accel, 2048, 2, port, [web])
+    try:
+        node.wait_ready(process, port, 300)
+        for name in PACKAGES:
+            loaded = docker.capture(port, ["load", "-i", _archive(name)], timeout=900)
+            assert loaded.returncode == 0, loaded.stderr
+        figures = _rates(docker.capture(port, ["run", "--rm", "redis", "sh", "-c", REDIS], timeout=900).stdout)
+        started = docker.capture(port, ["run", "-d", "-p", f"{web}:80", "nginx", "sh", "-c", NGINX], timeout=300)
+        assert started.returncode == 0, started.stderr
+        figures["nginx"] = _wrk(web)
+        return figures
+    finally:
+        node.end(process)
+
+
+def _root_file_systems(folder):
+    """Appends the unpacked images to the guest's initramfs: the kernel takes several archives, one behind the other."""
+    archive = cpio.Archive()
+    for name, script in (("redis", REDIS), ("nginx", NGINX)):
+        root = os.path.join(folder, name)
+        shutil.rmtree(root, ignore_errors=True)
+        with tarfile.open(_archive(name)) as saved:
+            layer = next(member for member in saved.getmembers() if member.name.endswith("layer.tar"))
+            with tarfile.open(fileobj=saved.extractfile(layer)) as tar:
+                tar.extractall(root)
+        with open(os.path.join(root, "service"), "w", encoding="utf-8") as file:
+            file.write(script)
+        for inner in ("proc", "dev", "tmp"):
+            os.makedirs(os.path.join(root, inner), exist_ok=True)
+        archive.tree(root, "images/" + name)
+    with open(os.path.join(folder, "initramfs"), "ab") as file:
+        file.write(archive.data())
+
+
+def _linux(context):
+    folder = os.path.join(paths.BUILD, "linux-guest-services")
+    os.makedirs(folder, exist_ok=True)
+    script = os.path.join(folder, "services")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(GUEST)
+    stamp = os.path.join(folder, "stamp")
+    if os.path.exists(stamp):
+        os.unlink(stamp)  # the initramfs is made anew: what was appended to the last one is not in its stamp
+    guest.build(folder, {"/bin/services": script})
+    _root_file_systems(folder)
+    output = os.path.join(context.log_folder, "bench-services-linux.output")
+    for path in (output, output + ".console"):
+        if os.path.exists(path):
+            os.unlink(path)
+    (web,) = free_ports(1)
+    extra = ("-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{web}-:80", "-device", "virtio-net-pci,netdev=net0")
+    with subprocess.Popen(guest.command(folder, output, "themelios.run=/bin/services themelios.network=1", memory="2G", extra=extra), stdin=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 600
+            while "redis done" not in read_text(output):
+                assert time.monotonic() < end and process.poll() is None, "redis in the Linux guest: " + read_text(output)[-500:]
+                time.sleep(0.2)
+            figures = _rates(read_text(output))
+            figures["nginx"] = _wrk(web)
+            return figures
+        finally:
+            process.kill()
+
+
+def figures(context):
+    here, linux = _here(context), _linux(context)
+    for name, what in (("SET", "redis SET"), ("GET", "redis GET"), ("nginx", "nginx, 612 bytes, 8 connections")):
+        yield what, round(here[name]), "requests/s"
+        yield f"{what}, Linux with runc", round(linux[name]), "requests/s"
+        yield f"{what}, to Linux", round(here[name] / linux[name], 2), "x"
