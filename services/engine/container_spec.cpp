@@ -203,6 +203,18 @@ int parse_signal(const std::string& text) {
     return static_cast<int>(found - names.begin()) + 1;
 }
 
+// Addresses and names are the node's to give; clients send the fields empty where the user asked for nothing.
+static void check_endpoint(const Json& endpoint) {
+    if (endpoint.is_null()) return;
+    if (!endpoint.is_object()) throw bad_request("an endpoint's configuration is an object");
+    for (const char* name : {"MacAddress", "IPAddress", "GlobalIPv6Address"})
+        if (!text_field(endpoint, name).empty()) throw refused(std::string("an endpoint's ") + name);
+    for (const char* name : {"IPv4Address", "IPv6Address"})
+        if (!text_field(object_field(endpoint, "IPAMConfig"), name).empty()) throw refused(std::string("an endpoint's ") + name);
+    for (const char* name : {"Aliases", "Links"})
+        if (!list_field(endpoint, name).empty()) throw refused(std::string("an endpoint's ") + name);
+}
+
 ContainerSpec parse_container_spec(const Json& body) {
     ContainerSpec spec;
     spec.image = text_field(body, "Image");
@@ -240,9 +252,12 @@ ContainerSpec parse_container_spec(const Json& body) {
     if (!check.empty() && check[0] != "NONE") throw refused("Healthcheck");
     spec.host_config = object_field(body, "HostConfig");
     parse_host_config(spec.host_config, spec);
-    for (const auto& [name, endpoint] : object_field(object_field(body, "NetworkingConfig"), "EndpointsConfig").items())
+    if (!text_field(body, "MacAddress").empty()) throw refused("MacAddress");
+    for (const auto& [name, endpoint] : object_field(object_field(body, "NetworkingConfig"), "EndpointsConfig").items()) {
         if (name != "default" && name != "bridge" && name != "none")
             throw bad_request("network " + name + " not found");
+        check_endpoint(endpoint);
+    }
     return spec;
 }
 

@@ -63,7 +63,10 @@ TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
           R"({"Image":"x","Env":[""]})", R"({"Image":"x","Labels":[]})", R"({"Image":"x","Labels":{"a":1}})",
           R"({"Image":"x","Tty":"yes"})", R"({"Image":"x","WorkingDir":"rel"})", R"({"Image":"x","Hostname":"a b"})",
           R"({"Image":"x","StopSignal":"NOPE"})", R"({"Image":"x","ExposedPorts":{"0":{}}})",
-          R"({"Image":"x","HostConfig":3})"})
+          R"({"Image":"x","HostConfig":3})", R"({"Image":"x","MacAddress":"02:42:ac:11:00:02"})",
+          R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"default":{"IPAMConfig":{"IPv4Address":"172.17.0.9"}}}}})",
+          R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":["a"]}}}})",
+          R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"bridge":3}}})"})
         EXPECT_NE(refusal(text), "") << text;
     for (const char* host :
          {R"({"Memory":-1})", R"({"Memory":1})", R"({"Memory":1.5})", R"({"Memory":18446744073709551615})",
