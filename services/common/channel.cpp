@@ -143,9 +143,11 @@ Reply Channel::call_number(std::uint32_t message, Request&& request) {
         const bool used_before = session != nullptr;
         if (!session)
             session = std::make_unique<Session>(name_);
+        // One is kept; what more a busy moment needed is closed with it, since each costs the personality a thread and a buffer.
         auto give_back = [&] {
             std::lock_guard lock(mutex_);
-            idle_.push_back(std::move(session));
+            if (idle_.empty())
+                idle_.push_back(std::move(session));
         };
         try {
             Reply reply = session->call(message, std::move(request));

