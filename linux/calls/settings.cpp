@@ -1,6 +1,6 @@
 // Small settings of a process: limits, scheduling parameters, personality, locked memory.
 #include "linux/calls/call.hpp"
-#include "linux/task/task.hpp"
+#include "linux/task/table.hpp"
 
 namespace personality {
 
@@ -129,6 +129,32 @@ LinuxResult<std::uint64_t> sys_sched_get_priority_min(Task&, const CallArguments
 }
 
 // Only queries (0xffffffff) and what changes nothing.
+// PRIO_PROCESS, PRIO_PGRP, PRIO_USER: whether it names somebody. Nice values do not order the threads of a sandbox; all are 0.
+static LinuxResult<void> check_priority_target(Task& task, const CallArguments& arguments) {
+    constexpr std::uint32_t process = 0, group = 1, user = 2;
+    const std::int32_t who = arguments.i32(1);
+    if (arguments.u32(0) > user)
+        return fail(Errno::EINVAL);
+    const SandboxLock lock;
+    const bool found = who == 0 || (arguments.u32(0) == process && find_task(who) != nullptr) || (arguments.u32(0) == group && find_in_group(who) != nullptr) ||
+                       (arguments.u32(0) == user && arguments.u32(1) == task.credentials.user);
+    if (!found)
+        return fail(Errno::ESRCH);
+    return {};
+}
+
+LinuxResult<std::uint64_t> sys_getpriority(Task& task, const CallArguments& arguments) {
+    TRY(check_priority_target(task, arguments));
+    return 20; // 20 - nice, so that no value is an error
+}
+
+LinuxResult<std::uint64_t> sys_setpriority(Task& task, const CallArguments& arguments) {
+    TRY(check_priority_target(task, arguments));
+    if (arguments.i32(2) != 0)
+        return fail(Errno::ENOSYS);
+    return 0;
+}
+
 LinuxResult<std::uint64_t> sys_personality(Task& task, const CallArguments& arguments) {
     const std::uint32_t wanted = arguments.u32(0);
     const SandboxLock lock;

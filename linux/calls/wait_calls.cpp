@@ -1,5 +1,6 @@
 // The end of threads and processes, and waiting for it: exit, exit_group, wait4, waitid (man 2 wait).
 #include "linux/calls/call.hpp"
+#include "linux/calls/usage.hpp"
 #include "linux/task/exit.hpp"
 #include "linux/task/park.hpp"
 #include "linux/task/table.hpp"
@@ -14,7 +15,6 @@ namespace option {
 constexpr std::uint32_t no_hang = 1, untraced = 2, stopped = 2, exited = 4, continued = 8, no_wait = 0x01000000, no_thread = 0x20000000, all = 0x40000000,
                         clone = 0x80000000;
 }
-constexpr std::int64_t nanoseconds_per_microsecond = 1000;
 
 // Whom a call waits for.
 struct Selection {
@@ -40,15 +40,6 @@ struct Found {
     std::int32_t value = 0;   // si_status
     Times times;
 };
-
-struct TimeValue {
-    std::int64_t seconds, microseconds;
-};
-struct Usage {
-    TimeValue user, system;
-    std::int64_t rest[14];
-};
-static_assert(sizeof(Usage) == 144);
 
 // A change of `child` that the options ask for. Takes it, unless told not to. Sandbox lock held.
 bool take_change(Process& parent, Process& child, std::uint32_t options, Found& found) {
@@ -108,18 +99,6 @@ LinuxResult<Found> wait_for(Task& task, const Selection& selection) {
             return Found{};
         TRY(block(parent.child_events));
     }
-}
-
-LinuxResult<void> write_usage(std::uint64_t address, const Times& times) {
-    if (address == 0)
-        return {};
-    const auto value = [](std::uint64_t nanoseconds) {
-        return TimeValue{static_cast<std::int64_t>(nanoseconds / 1'000'000'000), static_cast<std::int64_t>(nanoseconds % 1'000'000'000) / nanoseconds_per_microsecond};
-    };
-    Usage usage{};
-    usage.user = value(times.user);
-    usage.system = value(times.system);
-    return UserPtr<Usage>(address).write(usage);
 }
 
 } // namespace

@@ -114,7 +114,7 @@ void become_program(Task& task, Program& program) {
                 end_process_with(process, signal_number::kill);
         }
         process.files->close_for_exec();
-        drop_timers_of_clock(process);
+        drop_posix_timers(process);
         reset_signals(task);
         change_credentials(task.credentials, program);
         count_executable(process, std::move(program.executable));

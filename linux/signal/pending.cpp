@@ -58,6 +58,13 @@ bool PendingSignals::take(SignalSet wanted, SignalInfo& info) {
     return true;
 }
 
+SignalInfo* PendingSignals::find_timer(int number, std::int32_t id) {
+    for (Entry& entry : queue_)
+        if (entry.info.number == number && entry.info.code == signal_code::timer && entry.info.timer.id == id)
+            return &entry.info;
+    return nullptr;
+}
+
 void PendingSignals::clear(SignalSet signals) {
     set_ &= ~signals;
     for (auto position = queue_.begin(); position != queue_.end();) {

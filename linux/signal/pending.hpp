@@ -18,6 +18,8 @@ public:
     LinuxResult<void> add(const SignalInfo& info);
     // Takes the next one of `wanted`: faults first, then the lowest number. Returns false where there is none.
     bool take(SignalSet wanted, SignalInfo& info);
+    // What waits of timer `id` with signal `number`; null where nothing does. Good until the next change.
+    SignalInfo* find_timer(int number, std::int32_t id);
     void clear(SignalSet signals);
     std::uint32_t queued() const { return queued_; }
 

@@ -1,5 +1,6 @@
 #include "linux/signal/send.hpp"
 
+#include "linux/ipc/signal_file.hpp"
 #include "linux/task/park.hpp"
 #include "linux/task/table.hpp"
 
@@ -63,7 +64,10 @@ void send_signal(Task& task, const SignalInfo& info) {
     side_effects(process, info.number);
     if (dropped(process, info, task.mask))
         return;
-    if (task.pending.add(info) && (task.mask & signal_bit(info.number)) == 0)
+    const auto added = task.pending.add(info);
+    if (added)
+        signal_readers().wake();
+    if (added && (task.mask & signal_bit(info.number)) == 0)
         interrupt_task(task);
     // sigtimedwait waits for signals that are blocked.
     else if ((task.waited_for & signal_bit(info.number)) != 0)
@@ -89,6 +93,7 @@ void send_signal(Process& process, const SignalInfo& info) {
         return;
     if (!process.pending.add(info))
         return;
+    signal_readers().wake();
     if (info.number == signal_number::kill) {
         for (Task& task : process.threads)
             interrupt_task(task);

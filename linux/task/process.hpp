@@ -11,7 +11,7 @@
 namespace personality {
 
 class Task;
-class PosixTimers;
+class ProcessTimers;
 
 // Root and current directory, file mode mask. Shared by clone(CLONE_FS). Sandbox lock.
 struct FsContext : base::RefCounted<FsContext> {
@@ -71,8 +71,8 @@ public:
     std::int32_t stop_signal = 0;
     WaitQueue continued; // stopped threads wait here
 
-    // Interval timer ITIMER_REAL and timers of timer_create: linux/time/timers.hpp.
-    PosixTimers* timers = nullptr;
+    // Null until the first is set: linux/time/timers.hpp.
+    ProcessTimers* timers = nullptr;
     std::uint64_t started = 0; // monotonic nanoseconds
 
     // The thread whose tid is the pid, or any where it has ended; null once all have.
