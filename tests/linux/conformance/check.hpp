@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <sys/time.h>
 
 namespace conformance {
 
@@ -23,6 +24,20 @@ inline void show_ok(const char* name, long result) {
         std::printf("%s: ok\n", name);
 }
 
+// SIGALRM again and again while it lives: one that came before the call that it is to interrupt does no harm.
+struct Alarms {
+    Alarms() { set(20000); }
+    ~Alarms() { set(0); }
+    Alarms(const Alarms&) = delete;
+    Alarms& operator=(const Alarms&) = delete;
+
+private:
+    static void set(long microseconds) {
+        const itimerval setting{{0, microseconds}, {0, microseconds}};
+        setitimer(ITIMER_REAL, &setting, nullptr);
+    }
+};
+
 struct Section {
     const char* name;
     void (*run)();
@@ -37,5 +52,10 @@ void threads();
 void polling();
 void sockets();
 void times();
+void programs();
+void delivery();
+void names();
+void passing();
+void locks();
 
 } // namespace conformance

@@ -105,10 +105,11 @@ static void restarts() {
     int ends[2];
     pipe(ends);
     install(SIGALRM, note, 0);
-    itimerval soon{{0, 0}, {0, 20000}};
-    setitimer(ITIMER_REAL, &soon, nullptr);
     char byte = 0;
-    show("read interrupted", read(ends[0], &byte, 1));
+    {
+        const Alarms alarms;
+        show("read interrupted", read(ends[0], &byte, 1));
+    }
     install(SIGALRM, note, SA_RESTART);
     const pid_t child = fork();
     if (child == 0) {
@@ -117,14 +118,18 @@ static void restarts() {
         write(ends[1], "z", 1);
         _exit(0);
     }
-    setitimer(ITIMER_REAL, &soon, nullptr);
-    show("read restarted", read(ends[0], &byte, 1));
+    {
+        const Alarms alarms;
+        show("read restarted", read(ends[0], &byte, 1));
+    }
     show("alarms", count >= 1);
     waitpid(child, nullptr, 0);
     sigset_t empty;
     sigemptyset(&empty);
-    setitimer(ITIMER_REAL, &soon, nullptr);
-    show("sigsuspend", sigsuspend(&empty));
+    {
+        const Alarms alarms;
+        show("sigsuspend", sigsuspend(&empty));
+    }
     alarm(100);
     show("alarm left", alarm(0));
 }

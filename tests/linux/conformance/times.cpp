@@ -29,11 +29,12 @@ void times() {
     struct sigaction action {};
     action.sa_handler = [](int) {};
     sigaction(SIGALRM, &action, nullptr);
-    itimerval soon{{0, 0}, {0, 10000}};
-    setitimer(ITIMER_REAL, &soon, nullptr);
     const timespec longer{60, 0};
     timespec left{};
-    show("interrupted sleep", nanosleep(&longer, &left));
+    {
+        const Alarms alarms;
+        show("interrupted sleep", nanosleep(&longer, &left));
+    }
     show("time left", left.tv_sec >= 58);
     timer_t timer;
     sigevent event{};
@@ -41,9 +42,12 @@ void times() {
     event.sigev_signo = SIGALRM;
     show("timer_create", timer_create(CLOCK_MONOTONIC, &event, &timer));
     itimerspec when{{0, 0}, {0, 5'000'000}};
-    show("timer_settime", timer_settime(timer, 0, &when, nullptr));
-    sigset_t none;
+    sigset_t none, alarm;
     sigemptyset(&none);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigprocmask(SIG_BLOCK, &alarm, nullptr);
+    show("timer_settime", timer_settime(timer, 0, &when, nullptr));
     show("timer signal", sigsuspend(&none));
     show("timer_delete", timer_delete(timer));
     show("timer_delete again", timer_delete(timer));
