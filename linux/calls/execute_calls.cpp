@@ -29,7 +29,9 @@ CallResult execute(Task& task, std::int32_t directory, std::uint64_t path_addres
             return result;
         };
         const PathContext context = path_context(task);
-        auto start = path_start(task, directory, path.view());
+        // The descriptor of an empty path is the program itself, not a place where paths start.
+        const bool from_descriptor = path.view().empty() && (flags & at::empty_path) != 0;
+        auto start = from_descriptor ? LinuxResult<Location>(context.root) : path_start(task, directory, path.view());
         if (!start)
             return fail(start.error());
         ProgramRequest request{context, std::move(*start), path.view(), nullptr, (flags & at::no_follow) != 0 ? 0 : walk_flag::follow, task.credentials, task.process().limits};

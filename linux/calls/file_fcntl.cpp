@@ -11,7 +11,7 @@ namespace {
 
 enum Command : std::uint32_t {
     duplicate = 0, get_descriptor_flags = 1, set_descriptor_flags = 2, get_flags = 3, set_flags = 4, get_lock = 5, set_lock = 6, set_lock_wait = 7,
-    set_owner = 8, get_owner = 9, set_signal = 10, get_signal = 11, description_get_lock = 36, description_set_lock = 37, description_set_lock_wait = 38,
+    set_owner = 8, get_owner = 9, set_signal = 10, get_signal = 11, set_owner_extended = 15, get_owner_extended = 16, description_get_lock = 36, description_set_lock = 37, description_set_lock_wait = 38,
     duplicate_close_on_exec = 1030, set_pipe_size = 1031, get_pipe_size = 1032, add_seals = 1033, get_seals = 1034,
 };
 
@@ -21,6 +21,12 @@ struct Flock { // struct flock of x86_64
     std::int64_t start, length;
     std::int32_t process, padding2;
 };
+
+struct Owner { // struct f_owner_ex
+    std::int32_t type, id;
+};
+constexpr std::int32_t owner_thread = 0, owner_process = 1, owner_group = 2;
+
 constexpr std::int16_t read_lock = 0, write_lock = 1, unlock = 2;
 
 LinuxResult<LockRange> range_of(File& file, const Flock& lock) {
@@ -92,6 +98,28 @@ CallResult lock_file(Task& task, const CallArguments& arguments, std::uint32_t c
     return std::uint64_t{0};
 }
 
+// F_SETOWN_EX and F_GETOWN_EX: who gets the signals of O_ASYNC. Single threads are not told apart from their process.
+CallResult owner_extended(Task& task, const CallArguments& arguments, std::uint32_t command) {
+    Owner owner{};
+    if (command == set_owner_extended)
+        owner = TRY(arguments.pointer<Owner>(2).read());
+    {
+        SandboxLock lock;
+        base::Ref<File> file = TRY(working_file(task, arguments.i32(0)));
+        if (command == set_owner_extended) {
+            if (owner.type < owner_thread || owner.type > owner_group || owner.id < 0)
+                return fail(Errno::EINVAL);
+            TRY((*TRY(SignalDriven::of(*file))).set_owner(task, owner.type == owner_group ? -owner.id : owner.id));
+            return std::uint64_t{0};
+        }
+        const SignalDriven* const driven = SignalDriven::find(*file);
+        const std::int32_t id = driven != nullptr ? driven->owner() : 0;
+        owner = id < 0 ? Owner{owner_group, -id} : Owner{id == 0 ? owner_thread : owner_process, id};
+    }
+    TRY(arguments.pointer<Owner>(2).write(owner));
+    return std::uint64_t{0};
+}
+
 } // namespace
 
 CallResult sys_fcntl(Task& task, const CallArguments& arguments) {
@@ -99,6 +127,8 @@ CallResult sys_fcntl(Task& task, const CallArguments& arguments) {
     switch (command) {
     case get_lock: case set_lock: case set_lock_wait: case description_get_lock: case description_set_lock: case description_set_lock_wait:
         return lock_file(task, arguments, command);
+    case set_owner_extended: case get_owner_extended:
+        return owner_extended(task, arguments, command);
     default:
         break;
     }

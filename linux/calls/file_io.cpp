@@ -298,6 +298,13 @@ CallResult sys_splice(Task& task, const CallArguments& arguments) {
         return fail(Errno::EINVAL);
     std::uint64_t from_offset = TRY(load_offset(from_pointer)), to_offset = TRY(load_offset(to_pointer));
     const std::uint64_t count = std::min<std::uint64_t>(arguments[4], BounceBuffer::most);
+    constexpr std::uint32_t splice_nonblock = 2;
+    if ((arguments.u32(5) & splice_nonblock) != 0) {
+        SandboxLock lock;
+        // Of the pipes alone: the other file waits as its own O_NONBLOCK says.
+        if ((from_pipe && (from->poll() & (poll_event::readable | poll_event::hang_up)) == 0) || (to_pipe && (to->poll() & poll_event::writable) == 0))
+            return fail(Errno::EAGAIN);
+    }
     const std::uint64_t moved = TRY(move_bytes(task, *from, *to, from_offset, to_offset, count));
     TRY(store_offset(from_pointer, from_offset));
     TRY(store_offset(to_pointer, to_offset));

@@ -78,9 +78,6 @@ CallResult sys_openat2(Task& task, const CallArguments& arguments) {
 CallResult sys_close(Task& task, const CallArguments& arguments) {
     SandboxLock lock;
     base::Ref<File> file = TRY(files_of(task).close(arguments.i32(0)));
-    // POSIX locks of the process go with any descriptor of the file.
-    if (Inode* node = file->inode(); node != nullptr && node->locks != nullptr)
-        node->locks->drop_owner(lock_owner(task));
     file = nullptr; // under the lock: its destructor may wake others
     return std::uint64_t{0};
 }

@@ -21,7 +21,7 @@ std::uint32_t exchange_umask(Task& task, std::uint32_t mask);
 void set_current_directory(Task& task, Location location);
 void set_root(Task& task, Location location);
 bool may_change_root(Task& task);
-const void* lock_owner(Task& task); // the process, as owner of POSIX locks
+const void* lock_owner(Task& task); // the table of descriptors, as owner of POSIX locks
 std::int32_t process_number(Task& task);
 // A broken pipe: SIGPIPE for the calling task. Lock not held.
 void raise_broken_pipe(Task& task);

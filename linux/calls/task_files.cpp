@@ -22,7 +22,7 @@ std::uint32_t exchange_umask(Task& task, std::uint32_t mask) { return std::excha
 void set_current_directory(Task& task, Location location) { task.process().fs->current = std::move(location); }
 void set_root(Task& task, Location location) { task.process().fs->root = std::move(location); }
 bool may_change_root(Task& task) { return task.credentials.has(capability::sys_chroot); }
-const void* lock_owner(Task& task) { return &task.process(); }
+const void* lock_owner(Task& task) { return task.process().files.get(); }
 std::int32_t process_number(Task& task) { return task.process().pid; }
 
 void raise_broken_pipe(Task& task) {

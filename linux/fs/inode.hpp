@@ -99,6 +99,7 @@ public:
     base::Ref<InodeAttachment> attachment;
     // Programs that run from it (ETXTBSY for writers), and descriptions open for writing (ETXTBSY for exec).
     std::uint32_t executing = 0;
+    bool nameless = false; // made by O_TMPFILE with O_EXCL: it never gets a name
     std::uint32_t writers = 0;
     // Record locks: linux/fs/file_locks.hpp.
     class FileLocks* locks = nullptr;

@@ -65,6 +65,7 @@ LinuxResult<base::Ref<File>> open_temporary(const PathContext& context, const Lo
     TRY(check_permission(*directory.inode(), context.who, permission::write | permission::execute));
     const NewNode node{mode::regular | (request.permissions & mode::permissions), context.who.user, context.who.group};
     base::Ref<Inode> made = TRY(directory.inode()->make_unnamed(node));
+    made->nameless = (request.flags & open_flag::exclusive) != 0;
     auto* entry = new (std::nothrow) Dentry(directory.dentry, TRY(Name::make("#unnamed")), std::move(made));
     if (entry == nullptr)
         return fail(Errno::ENOMEM);

@@ -214,6 +214,8 @@ LinuxResult<void> RamNode::link(Dentry& directory, std::string_view name, Inode&
     if (entries_.find(name) != nullptr)
         return fail(Errno::EEXIST);
     auto& node = static_cast<RamNode&>(target);
+    if (node.nameless)
+        return fail(Errno::ENOENT);
     Name text = TRY(Name::make(name));
     auto* entry = new (std::nothrow) RamEntry(base::Ref<Dentry>(directory), std::move(text), base::Ref<Inode>(target));
     if (entry == nullptr)

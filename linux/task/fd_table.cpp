@@ -1,5 +1,8 @@
 #include "linux/task/fd_table.hpp"
 
+#include "linux/fs/file_locks.hpp"
+#include "linux/fs/inode.hpp"
+
 #include <algorithm>
 #include <new>
 
@@ -67,10 +70,17 @@ LinuxResult<void> FdTable::replace(std::int32_t number, base::Ref<File> file, bo
     base::Ref<File> old = std::move(slots_[index].file);
     slots_[index] = {std::move(file), close_on_exec};
     if (old)
-        old->closing();
+        let_go(*old);
     else
         ++open_;
     return {};
+}
+
+void FdTable::let_go(File& file) {
+    file.closing();
+    // POSIX locks go with any descriptor of the file; a table that processes share is one owner.
+    if (Inode* const node = file.inode(); node != nullptr && node->locks != nullptr)
+        node->locks->drop_owner(this);
 }
 
 LinuxResult<base::Ref<File>> FdTable::close(std::int32_t number) {
@@ -79,7 +89,7 @@ LinuxResult<base::Ref<File>> FdTable::close(std::int32_t number) {
     base::Ref<File> file = std::move(slots_[static_cast<std::size_t>(number)].file);
     --open_;
     lowest_free_ = std::min(lowest_free_, static_cast<std::uint32_t>(number));
-    file->closing();
+    let_go(*file);
     return file;
 }
 

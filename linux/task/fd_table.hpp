@@ -40,6 +40,7 @@ private:
     };
     LinuxResult<void> grow(std::size_t size);
     bool valid(std::int32_t number) const;
+    void let_go(File& file);
     base::Vector<Slot> slots_;
     std::uint32_t lowest_free_ = 0; // nothing below is free
     std::uint32_t open_ = 0;
