@@ -19,7 +19,7 @@ enum class Event : std::uint32_t {
     ready = 1,     // the file system is mounted, commands are taken
     started = 2,   // linux_error
     exited = 3,    // number tag `signal` = wait status
-    no_memory = 4,
+    no_memory = 4, // no payload: the quota was exhausted and a program is ended for it
     missing_calls = 5, // missing_call*
     stats = 6,     // processes, memory_pages, received_bytes, sent_bytes
 };

@@ -45,7 +45,7 @@ def _boot_here(context):
     try:
         _wait(lambda: "Hello from ThemeliOS" in read_text(node.SERIAL), "banner")
         banner = time.monotonic()
-        _wait(lambda: api.ping(port), "API")
+        _wait(api.Knocking(port).answered, "API")
         answering = time.monotonic()
         since_kernel = api.get_json(port, "/themelios/node")["monotonic_nanoseconds"] / 1e6
         result = docker.capture(port, ["run", "--rm", "busybox", "echo", "hello"], timeout=300)

@@ -24,4 +24,7 @@ void first_program_ended(std::uint32_t status);
 // Called, with the sandbox lock held, when no task is left.
 void last_task_ended();
 
+// A process is ended because the sandbox' quota is exhausted. Sandbox lock held.
+void memory_ran_out();
+
 } // namespace personality

@@ -5,9 +5,11 @@
 #include "lib/native/kernel.hpp"
 #include "linux/core/lock.hpp"
 #include "linux/memory/user_word.hpp"
+#include "linux/task/exit.hpp"
 #include "linux/task/task.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace personality {
 
@@ -27,21 +29,31 @@ Outcome user_compare_exchange(void* address, std::uint32_t expected, std::uint32
 extern const char user_copy_begin[], user_copy_end[], user_copy_landing[];
 }
 
-// After a fault: true where the access can be tried again. Each address is asked for once in a row, so that this ends.
+// After a fault: true where the access can be tried again. This ends: where an address that may be touched faults twice in a row there is no
+// memory for it, and some process ends for that, the caller's at last.
 class Retry {
 public:
     explicit Retry(MemoryMap::Access access) : access_(access) {}
     bool operator()(std::uint64_t address) {
-        if (address == last_)
-            return false;
-        last_ = address;
-        SandboxLock lock;
         Process& process = current().process();
+        const bool again = std::exchange(last_, address) == address;
+        if (!may_touch(process, address))
+            return false;
+        if (!again)
+            return true;
+        out_of_memory(current());
+        (void)native::call::thread_yield();
+        const SandboxLock lock;
+        return !process.ending;
+    }
+
+private:
+    bool may_touch(Process& process, std::uint64_t address) {
+        const SandboxLock lock;
         SignalInfo ignored;
         return process.memory && process.memory->resolve_fault(address, access_, process.limits[limit::stack].soft, ignored);
     }
 
-private:
     MemoryMap::Access access_;
     std::uint64_t last_ = UINT64_MAX;
 };

@@ -11,7 +11,7 @@
 namespace personality {
 
 struct Configuration {
-    abi::Handle quota = abi::no_handle; // charged for all guest memory
+    abi::Handle quota = abi::no_handle; // charged for all memory of guests: part of the process's own quota, the rest of which is the personality's
     abi::Handle budget = abi::no_handle;
     bool fused = false;                 // one page-table root: faster, for a sandbox that needs no protection from itself
     bool network = false;               // has an Ethernet interface; else loopback alone
@@ -21,7 +21,7 @@ struct Configuration {
 };
 
 const Configuration& configuration();
-// Reads the handles and the TLV records (tags of abi/runtime.hpp) that the program was started with. Once, before anything else. Errors: not_found, bad_argument.
+// Reads the handles and the TLV records (tags of abi/runtime.hpp) that the program was started with. Once, before anything else. Errors: not_found, bad_argument, no_memory.
 base::Result<void> read_configuration();
 
 } // namespace personality

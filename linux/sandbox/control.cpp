@@ -75,8 +75,10 @@ base::Result<native::sandbox_control::StreamReply> ask_for_stream(std::uint32_t 
 
 LinuxResult<base::Ref<File>> open_stream(std::uint32_t index) {
     const auto reply = ask_for_stream(index);
+    if (!reply && reply.error() != abi::Error::bad_state && reply.error() != abi::Error::not_found)
+        return fail(Errno::EIO);
     if (!reply) {
-        // The engine asked for no such stream: as a daemon's, it is /dev/null.
+        // Nobody asked for this stream of the run: as a daemon's, it is /dev/null.
         const Location root = sandbox_mounts().root();
         const PathContext context{sandbox_mounts(), root, root, {}};
         return open_path(context, root, "/dev/null", {index == 0 ? 0u : 1u, 0, 0});
@@ -218,7 +220,7 @@ void send_stats() {
     std::byte bytes[256];
     abi::TlvWriter writer(bytes);
     abi::QuotaInfo info{};
-    (void)native::call::quota_inspect(configuration().quota, info);
+    (void)native::call::quota_inspect(native::self().quota, info);
     const SandboxLock lock;
     writer.number(static_cast<std::uint16_t>(Tag::processes), process_count());
     writer.number(static_cast<std::uint16_t>(Tag::memory_pages), info.used_pages);
@@ -297,6 +299,11 @@ void last_task_ended() {
     // What the programs wrote to their connections still goes out.
     constexpr std::uint64_t patience = 1000; // milliseconds
     net::when_all_sent(native::after_milliseconds(patience), announce_exit);
+}
+
+void memory_ran_out() {
+    if (control->program_runs)
+        send_event(Event::no_memory, abi::TlvWriter({}));
 }
 
 void serve_control(ring::Pair pair) {

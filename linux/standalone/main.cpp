@@ -109,6 +109,7 @@ void first_program_ended(std::uint32_t status) {
 }
 
 void last_task_ended() {}
+void memory_ran_out() {}
 
 void random_bytes(std::span<std::byte> to) {
     static constinit std::uint64_t state = 0x9e3779b97f4a7c15;

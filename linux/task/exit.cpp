@@ -190,7 +190,9 @@ void out_of_memory(Task& task) {
         }
     }
     // One that ends already gives its memory back soon; the caller tries again and meets its own end where it is that one.
-    if (chosen == nullptr)
+    if (chosen != nullptr)
+        memory_ran_out();
+    else
         chosen = &task.process();
     end_process_with(*chosen, signal_number::kill);
     task.attention.store(true, std::memory_order_seq_cst);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 namespace runtime {
 
@@ -19,6 +20,9 @@ constexpr std::uint64_t ended_bit = 1u << 1;
 static_assert(ended_bit != abi::doorbell_bit);
 
 constexpr abi::Rights read_only_memory = abi::right::read | abi::right::map | abi::right::execute | abi::right::inspect | abi::right::duplicate;
+
+// In pages. Tables, threads' kernel stacks and the heap of a personality grow with what its programs do.
+constexpr std::uint64_t guest_pages_per_reserved_page = 16, least_reserve = 1024, most_reserve = 32768;
 
 } // namespace
 
@@ -34,8 +38,11 @@ Sandbox::~Sandbox() {
 base::Result<void> Sandbox::prepare() {
     abi::QuotaInfo info{};
     TRY(native::call::quota_inspect(native::self().quota, info));
-    const std::uint64_t pages = settings_.memory_pages != 0 ? std::min(settings_.memory_pages, info.limit_pages) : info.limit_pages;
-    quota_ = TRY(native::own(native::call::quota_create(native::self().quota, pages)));
+    guest_pages_ = settings_.memory_pages != 0 ? std::min(settings_.memory_pages, info.limit_pages) : info.limit_pages;
+    // The personality's own memory is beside what its programs were promised: they can exhaust theirs and it goes on.
+    const std::uint64_t reserve = std::clamp(guest_pages_ / guest_pages_per_reserved_page, least_reserve, most_reserve);
+    guest_pages_ = std::min(guest_pages_, info.limit_pages - std::min(reserve, info.limit_pages / 2));
+    quota_ = TRY(native::own(native::call::quota_create(native::self().quota, guest_pages_ + reserve)));
     abi::BudgetParameters parameters{};
     parameters.weight = std::clamp<std::uint32_t>(settings_.cpu_weight, 1, 10000);
     if (settings_.nano_cpus != 0) {
@@ -79,6 +86,7 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     using abi::runtime::Tag;
     const auto number = [&](Tag tag, std::uint64_t value) { writer.number(static_cast<std::uint16_t>(tag), value); };
     writer.text(static_cast<std::uint16_t>(Tag::hostname), settings_.hostname);
+    number(Tag::memory_pages, guest_pages_);
     number(Tag::fused, settings_.fused ? 1 : 0);
     number(Tag::network, network.number != 0 ? 1 : 0);
     number(Tag::mac, network.mac);
@@ -155,19 +163,25 @@ bool Sandbox::take_event() {
         if (state_ != State::starting)
             break;
         state_ = first == 0 ? State::running : State::idle;
-        if (first != 0)
+        if (first != 0) {
+            no_memory_told_ = false;
             streams_.hang_up();
+        }
         observer_.on_started(*this, first);
         break;
     case Event::exited:
         if (state_ != State::running)
             break;
         state_ = State::idle;
+        no_memory_told_ = false;
         observer_.on_exited(*this, static_cast<std::uint32_t>(first));
         break;
     case Event::stats: observer_.on_stats(*this, reader); break;
     case Event::missing_calls: observer_.on_missing_calls(*this, reader); break;
-    case Event::no_memory: break;
+    case Event::no_memory:
+        if ((state_ == State::starting || state_ == State::running) && !std::exchange(no_memory_told_, true))
+            observer_.on_no_memory(*this);
+        break;
     }
     return true;
 }

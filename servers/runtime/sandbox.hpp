@@ -20,6 +20,8 @@ public:
     virtual void on_started(Sandbox& sandbox, std::uint64_t linux_error) = 0;
     virtual void on_exited(Sandbox& sandbox, std::uint32_t status) = 0;
     virtual void on_crashed(Sandbox& sandbox) = 0;
+    // At most once in a run: what a sandbox may add to the node's events is bounded.
+    virtual void on_no_memory(Sandbox& sandbox) = 0;
     virtual void on_stats(Sandbox& sandbox, abi::TlvReader records) = 0;
     virtual void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) = 0;
 
@@ -28,7 +30,7 @@ protected:
 };
 
 struct SandboxSettings {
-    std::uint64_t memory_pages = 0; // 0: the runtime's own limit
+    std::uint64_t memory_pages = 0; // of its programs and files; 0: all that the runtime has
     std::uint64_t nano_cpus = 0;    // 0: no limit
     std::uint32_t cpu_weight = 1024;
     bool fused = false;
@@ -83,6 +85,8 @@ private:
     native::EventLoop& loop_;
     SandboxObserver& observer_;
     State state_ = State::created;
+    std::uint64_t guest_pages_ = 0; // what the programs and files may use; the rest of the quota is the personality's
+    bool no_memory_told_ = false; // in this run
     native::Owned quota_, budget_, process_;
     ring::Pair control_;
     Streams streams_;

@@ -147,6 +147,13 @@ void Server::on_exited(Sandbox& sandbox, std::uint32_t status) {
     add_event(abi::runtime::Event::exited, sandbox.number(), status);
 }
 
+void Server::on_no_memory(Sandbox& sandbox) {
+    if (management_->is(sandbox))
+        native::print("runtime: the management sandbox has no memory left; it ended a program");
+    else
+        add_event(abi::runtime::Event::no_memory, sandbox.number(), 0);
+}
+
 void Server::on_crashed(Sandbox& sandbox) {
     sandbox.pending_start.refuse(abi::Error::peer_closed, "the sandbox's personality ended");
     sandbox.pending_inspect.refuse(abi::Error::peer_closed);

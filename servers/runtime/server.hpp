@@ -39,6 +39,7 @@ private:
 
     void on_started(Sandbox& sandbox, std::uint64_t linux_error) override;
     void on_exited(Sandbox& sandbox, std::uint32_t status) override;
+    void on_no_memory(Sandbox& sandbox) override;
     void on_crashed(Sandbox& sandbox) override;
     void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
     void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;

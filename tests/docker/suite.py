@@ -25,7 +25,7 @@ def _output(result, code=0):
 
 
 def _same(found, wanted):
-    assert found == wanted, f"{found!r}, not {wanted!r}"
+    assert found == wanted, f"{(found[-500:] if isinstance(found, str) else found)!r}, not {wanted!r}"
 
 
 def _figures(context):
@@ -202,6 +202,17 @@ class _Screen:
         return self.process.wait()
 
 
+def _memory_limit(context):
+    """A program that takes all of its container's memory ends alone; the container's first program and the node go on."""
+    words = ("--name", "greedy", "--memory", "48m", "busybox", "sh", "-c", "tail /dev/zero; echo code $?")
+    try:
+        _same(_output(context.docker("run", *words)), "code 137\n")
+        _same(_output(context.docker("inspect", "greedy", "--format", "{{.State.OOMKilled}} {{.HostConfig.Memory}}")), f"true {48 << 20}\n")
+        _same(_output(_run(context, "--memory", "48m", "busybox", "echo", "fits")), "fits\n")
+    finally:
+        context.docker("rm", "-f", "greedy")
+
+
 def _terminal(context):
     screen = _Screen(context, "busybox", "sh")
     try:
@@ -332,6 +343,7 @@ def cases(context):
     yield "proc", case(_proc)
     yield "date", case(_date)
     yield "files outlive a run", case(_restart_keeps_files)
+    yield "memory limit", case(_memory_limit)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)
     yield "no API from a container", case(_no_api_from_a_container)

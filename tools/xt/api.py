@@ -19,9 +19,26 @@ def get(port, path, timeout=5):
         connection.close()
 
 
-def ping(port):
-    answer = get(port, "/_ping", timeout=3)
+def ping(port, timeout=3):
+    answer = get(port, "/_ping", timeout)
     return answer is not None and answer[0] == 200
+
+
+class Knocking:
+    """Asks a node that boots whether its API answers.
+
+    QEMU's user network takes a connection before the node listens and repeats the lost packet only seconds later. So it is better to give up
+    soon and knock again; each wait is longer than the one before, for a machine that is busy.
+    """
+
+    def __init__(self, port):
+        self._port = port
+        self._patience = 0.1
+
+    def answered(self):
+        answered = ping(self._port, self._patience)
+        self._patience = min(3, self._patience * 1.25)
+        return answered
 
 
 def get_json(port, path):

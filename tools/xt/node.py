@@ -70,6 +70,7 @@ def explain(reason):
 def wait_ready(process, api_port, limit):
     """Waits until the API answers; gives the seconds it took. On the way out of a failure QEMU is ended."""
     begin = time.monotonic()
+    door = api.Knocking(api_port)
     try:
         while True:
             try:
@@ -77,7 +78,7 @@ def wait_ready(process, api_port, limit):
                 raise explain(f"QEMU ended with {process.returncode} before the API answered")
             except subprocess.TimeoutExpired:
                 pass
-            if api.ping(api_port):
+            if door.answered():
                 return time.monotonic() - begin
             log = last_lines(SERIAL, 40)
             if any(word in log for word in FATAL):

@@ -81,7 +81,8 @@ class Context:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
         try:
             end = time.monotonic() + 300
-            while not api.ping(port):
+            door = api.Knocking(port)
+            while not door.answered():
                 if process.poll() is not None or time.monotonic() > end:
                     raise AssertionError("the API did not answer; the serial port's last lines:\n" + "\n".join(read_text(log).splitlines()[-20:]))
                 time.sleep(0.1)
