@@ -32,6 +32,8 @@ enum class Message : std::uint32_t {
     sandbox_inspect = 10,
     // in: sandbox. Prepares the next run: new streams. Called before the streams are asked for and before each sandbox_start; the layer is kept.
     sandbox_prepare = 11,
+    // in: after (number of the line seen last; 0 at first); out: per line kept after it one `log_line`, at most log_lines_at_once: where there are so many, ask again
+    node_log = 12,
 };
 
 enum class Tag : std::uint16_t {
@@ -81,6 +83,7 @@ enum class Tag : std::uint16_t {
     context_switches = 44,
     root_loads = 45,
     boot_nanoseconds = 46, // kernel's first instruction to now
+    log_line = 47,         // LogLine
 };
 
 struct Publish {
@@ -113,5 +116,15 @@ struct MissingCall {
     std::uint32_t number; // Linux system call number
     std::uint32_t count;
 };
+
+// A line of the node's log.
+struct LogLine {
+    std::uint64_t number;      // from 1 on; those missing before it are no longer kept
+    std::uint64_t nanoseconds; // since boot
+    std::uint32_t text_bytes;  // of `text`; printable ASCII
+    char writer[36];           // NUL-padded
+    char text[256];
+};
+inline constexpr unsigned log_lines_at_once = 256;
 
 } // namespace abi::runtime

@@ -24,7 +24,7 @@ namespace {
 constexpr unsigned most_layers = 128;
 
 [[noreturn]] void give_up(std::string_view what, unsigned error) {
-    native::print("personality: ", what, ": error ", error);
+    native::print(what, ": error ", error);
     native::panic("the sandbox cannot start");
 }
 

@@ -1,4 +1,4 @@
-// The PCI server: owner of configuration space. Handles: `pci` (endpoint, receive), `config` (ports 0xcf8 to 0xcff), `device`, `irq`, `io_space`, `log`.
+// The PCI server: owner of configuration space. Handles: `pci` (endpoint, receive), `config` (ports 0xcf8 to 0xcff), `device`, `irq`, `io_space`, `clock`, `log`.
 // A client's badge names its device (functions.hpp).
 #include "abi/pci_server.hpp"
 #include "drivers/pci/functions.hpp"
@@ -59,7 +59,7 @@ abi::Rights rights_of(Number number) {
 base::Result<void> run() {
     pci::Functions functions(pci::Configuration(TRY(native::require("config"))), TRY(native::require("device")), TRY(native::require("irq")));
     TRY(functions.scan());
-    native::print("pci: ", functions.count(), " functions");
+    native::print(functions.count(), " functions");
     Server server(functions, TRY(native::require("io_space")));
     const abi::Handle endpoint = TRY(native::require("pci"));
     native::Message message;
@@ -84,6 +84,6 @@ base::Result<void> run() {
 
 int native_main() {
     if (auto ran = run(); !ran)
-        native::print("pci: ", native::error_name(ran.error()));
+        native::print(native::error_name(ran.error()));
     return 1;
 }

@@ -187,11 +187,11 @@ int native_main() {
     if (!driver)
         return 1;
     if (auto prepared = driver->prepare(); !prepared) {
-        native::print("virtio_net: ", native::error_name(prepared.error()));
+        native::print(native::error_name(prepared.error()));
         // Without a card the node runs on, without a network; whoever asks for the device is told so.
         return prepared.error() == abi::Error::not_found ? 0 : 1;
     }
     if (auto ran = driver->run(); !ran)
-        native::print("virtio_net: the device answered what cannot be: ", native::error_name(ran.error()));
+        native::print("the device answered what cannot be: ", native::error_name(ran.error()));
     return 1;
 }

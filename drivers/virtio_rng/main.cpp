@@ -120,6 +120,6 @@ base::Result<void> run() {
 
 int native_main() {
     if (auto ran = run(); !ran)
-        native::print("virtio_rng: ", native::error_name(ran.error()));
+        native::print(native::error_name(ran.error()));
     return 1;
 }

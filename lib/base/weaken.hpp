@@ -20,6 +20,7 @@ enum class Weakness : std::uint8_t {
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
+    log_writer,         // log: a line's writer is told by the badge, not by the text
 };
 
 #ifdef THEMELIOS_TWIN
@@ -35,7 +36,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::guest_execute, "guest_execute"},         {Weakness::native_call_place, "native_call_place"},
     {Weakness::native_pointer, "native_pointer"},       {Weakness::deferred_end, "deferred_end"},
     {Weakness::guest_pointer, "guest_pointer"},         {Weakness::system_sandbox, "system_sandbox"},
-    {Weakness::uplink_gateway, "uplink_gateway"},
+    {Weakness::uplink_gateway, "uplink_gateway"},       {Weakness::log_writer, "log_writer"},
 };
 
 // What a search of a built file finds where it was built as a twin.

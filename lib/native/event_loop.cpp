@@ -8,7 +8,14 @@ base::Result<void> EventLoop::add(abi::Handle source, EventHandler& handler) {
         ++index;
     if (index == slots_.size())
         TRY(slots_.push_back({}));
-    TRY(port_.bind(source, index));
+    auto bound = port_.bind(source, index);
+    // A binding lives as long as the source, which may be longer than the process that made it.
+    if (!bound && bound.error() == abi::Error::exists) {
+        TRY(port_.unbind(source));
+        bound = port_.bind(source, index);
+    }
+    if (!bound)
+        return bound;
     slots_[index] = {source, &handler};
     return {};
 }

@@ -24,7 +24,8 @@ public:
         return loop;
     }
 
-    // The handler is called for events of `source` (needs `bind`) until it is removed. Errors: as port_bind, no_memory.
+    // The handler is called for events of `source` (needs `bind`) until it is removed. Where another port has the source, as that of a server that died and that this one
+    // replaces, this loop gets it. Errors: as port_bind, but exists; no_memory.
     base::Result<void> add(abi::Handle source, EventHandler& handler);
     // No event of `source` comes any more, also none that was already taken. The source may be closed already.
     void remove(abi::Handle source);

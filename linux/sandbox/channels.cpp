@@ -156,7 +156,7 @@ void run_listener(void* argument) {
         SocketAddress peer;
         auto connection = socket.accept(peer, open_read_write);
         if (connection && !start_service(run_connection, service->endpoint, std::move(*connection)))
-            native::print("personality: no memory for a channel's connection");
+            native::print("no memory for a channel's connection");
     }
 }
 

@@ -1,5 +1,6 @@
-// The server that makes sandboxes. Handles: `runtime` (endpoint, receive), `root_image`, `entropy`, `switch`, `clock`, `log`, and what the management sandbox gets:
-// `channel.NAME`. Arguments: management.hpp.
+// The server that makes sandboxes. Handles: `runtime` (endpoint, receive), `root_image`, `entropy`, `switch`, `clock`, `log`, `log_reader` (an endpoint of the log that
+// may read), `sandbox_log` (the log's endpoint for sandboxes, without a badge), and what the management sandbox gets: `channel.NAME`, `management_log`. Arguments:
+// management.hpp.
 #include "lib/native/log.hpp"
 #include "servers/runtime/server.hpp"
 
@@ -11,10 +12,10 @@ int native_main() {
     if (!server)
         return 1;
     if (auto prepared = server->prepare(); !prepared) {
-        native::print("runtime: cannot start: ", native::error_name(prepared.error()));
+        native::print("cannot start: ", native::error_name(prepared.error()));
         return 1;
     }
     if (auto ran = server->run(); !ran)
-        native::print("runtime: ", native::error_name(ran.error()));
+        native::print(native::error_name(ran.error()));
     return 1;
 }

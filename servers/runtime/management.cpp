@@ -50,7 +50,7 @@ void Management::LogStream::on_event(std::uint64_t) {
             for (const std::byte byte : std::span(bytes).first(*count)) {
                 const char character = static_cast<char>(byte);
                 if (character == '\n' || used_ == line_.size()) {
-                    native::print(std::string_view(line_.data(), used_));
+                    native::write_line(native::granted("management_log"), std::string_view(line_.data(), used_));
                     used_ = 0;
                 }
                 if (character != '\n')
@@ -105,11 +105,11 @@ base::Result<void> Management::start_program() {
 
 void Management::on_ended() {
     if (sandbox_->state() == Sandbox::State::dead || starts_ >= most_starts) {
-        native::print("runtime: the management sandbox is gone");
+        native::print("the management sandbox is gone");
         return;
     }
     if (auto started = start_program(); !started)
-        native::print("runtime: the management program cannot start: ", native::error_name(started.error()));
+        native::print("the management program cannot start: ", native::error_name(started.error()));
 }
 
 } // namespace runtime

@@ -1,4 +1,4 @@
-// The management sandbox: the services, started with the node. Its standard output and error go to the log.
+// The management sandbox: the services, started with the node. Its standard output and error go to the log, in its own name (`management_log`).
 #pragma once
 #include "lib/native/event_loop.hpp"
 #include "servers/runtime/sandbox.hpp"

@@ -1,6 +1,7 @@
 // The messages of the channel `runtime`.
 #include "servers/runtime/server.hpp"
 
+#include "abi/log_client.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/start.hpp"
@@ -16,6 +17,7 @@ using abi::runtime::Tag;
 namespace {
 
 constexpr std::uint32_t flow_uplink = 1, flow_peers = 2;
+constexpr std::uint64_t log_patience_milliseconds = 1000;
 constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
 
 constexpr const char* kind_names[] = {"none",    "quota",        "lease", "process", "thread", "space",    "memory",  "endpoint", "reply",
@@ -49,6 +51,7 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::node_info: done = node_info(request); break;
     case Message::sandbox_inspect: done = inspect(request); break;
     case Message::sandbox_prepare: done = prepare_run(request); break;
+    case Message::node_log: done = node_log(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -212,6 +215,30 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
     }
     for (const abi::runtime::MissingCall& call : missing_)
         writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1)));
+    request.answer(writer);
+    return {};
+}
+
+base::Result<void> Server::node_log(native::ChannelRequest& request) {
+    const abi::Handle reader = native::granted("log_reader");
+    if (reader == abi::no_handle)
+        return base::fail(abi::Error::not_supported);
+    native::log::Client client(native::Caller{reader});
+    auto writer = request.writer();
+    std::uint64_t seen = request.number(Tag::after, 0);
+    for (unsigned count = 0; count < abi::runtime::log_lines_at_once && seen != UINT64_MAX; ++count) {
+        const auto read = client.read({seen + 1}, native::after_milliseconds(log_patience_milliseconds));
+        if (!read && read.error() == abi::Error::not_found)
+            break;
+        if (!read)
+            return base::fail(read.error());
+        abi::runtime::LogLine line{read->number, read->nanoseconds, read->text_length, {}, {}};
+        static_assert(sizeof line.writer > sizeof read->writer && sizeof line.text == sizeof read->text);
+        std::memcpy(line.writer, read->writer.data(), sizeof read->writer);
+        std::memcpy(line.text, read->text.data(), sizeof read->text);
+        writer.bytes(tag(Tag::log_line), std::as_bytes(std::span(&line, 1)));
+        seen = read->number;
+    }
     request.answer(writer);
     return {};
 }

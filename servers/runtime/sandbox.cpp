@@ -190,7 +190,7 @@ void Sandbox::check_end() {
     abi::ProcessInfo info{};
     if (state_ == State::dead || !native::call::process_inspect(process_.get(), info) || info.state != abi::ProcessState::ended)
         return;
-    native::print("runtime: the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
+    native::print("the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
                   base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address});
     state_ = State::dead;
     streams_.hang_up();

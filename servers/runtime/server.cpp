@@ -64,7 +64,9 @@ base::Result<void> Server::launch(Sandbox& sandbox, std::span<const native::Gran
     };
     TRY(give("entropy", abi::right::send | abi::right::inspect));
     TRY(give("clock", abi::right::read | abi::right::map | abi::right::inspect));
-    TRY(give("log", abi::right::write | abi::right::inspect));
+    const native::Owned log = TRY(log_of(sandbox));
+    if (log)
+        TRY(grants.push_back({"log", log.get(), abi::right::send | abi::right::inspect}));
     const auto streams = TRY(native::own(native::call::handle_duplicate(streams_.get(), 0, sandbox.number(), abi::no_handle)));
     TRY(grants.push_back({"control.streams", streams.get(), abi::right::send | abi::right::inspect}));
     TRY(sandbox.launch(personality_.get(), personality_bytes_, {grants.data(), grants.size()}));
@@ -73,6 +75,15 @@ base::Result<void> Server::launch(Sandbox& sandbox, std::span<const native::Gran
         if (*handle != abi::no_handle)
             (void)native::call::handle_close(std::exchange(*handle, abi::no_handle));
     return {};
+}
+
+// What a sandbox writes appears in its own name: the badge is its number, and that of the management sandbox was set by init. Empty where this program may give none.
+base::Result<native::Owned> Server::log_of(const Sandbox& sandbox) {
+    const bool named = management_->is(sandbox);
+    const abi::Handle log = native::granted(named ? "management_log" : "sandbox_log");
+    if (log == abi::no_handle)
+        return native::Owned();
+    return native::own(native::duplicate(log, 0, named ? 0 : sandbox.number()));
 }
 
 void Server::destroy(Sandbox& sandbox) {
@@ -127,7 +138,7 @@ base::Result<native::sandbox_control::StreamReply> Server::stream(std::uint64_t 
 void Server::on_started(Sandbox& sandbox, std::uint64_t linux_error) {
     if (management_->is(sandbox)) {
         if (linux_error != 0)
-            native::print("runtime: the management program cannot be executed: errno ", linux_error);
+            native::print("the management program cannot be executed: errno ", linux_error);
         return;
     }
     if (!sandbox.pending_start)
@@ -140,7 +151,7 @@ void Server::on_started(Sandbox& sandbox, std::uint64_t linux_error) {
 
 void Server::on_exited(Sandbox& sandbox, std::uint32_t status) {
     if (management_->is(sandbox)) {
-        native::print("runtime: the management program ended with wait status ", status);
+        native::print("the management program ended with wait status ", status);
         management_->on_ended();
         return;
     }
@@ -149,7 +160,7 @@ void Server::on_exited(Sandbox& sandbox, std::uint32_t status) {
 
 void Server::on_no_memory(Sandbox& sandbox) {
     if (management_->is(sandbox))
-        native::print("runtime: the management sandbox has no memory left; it ended a program");
+        native::print("the management sandbox has no memory left; it ended a program");
     else
         add_event(abi::runtime::Event::no_memory, sandbox.number(), 0);
 }

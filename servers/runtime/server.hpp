@@ -56,7 +56,9 @@ private:
     base::Result<void> node_info(native::ChannelRequest& request);
     base::Result<void> inspect(native::ChannelRequest& request);
     base::Result<void> prepare_run(native::ChannelRequest& request);
+    base::Result<void> node_log(native::ChannelRequest& request);
 
+    base::Result<native::Owned> log_of(const Sandbox& sandbox);
     base::Result<Sandbox*> find(const native::ChannelRequest& request);
     Sandbox* find(std::uint64_t number);
     void add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail);

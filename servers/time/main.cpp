@@ -75,7 +75,7 @@ base::Result<void> run() {
     if (seconds)
         TRY(set_offset(*seconds));
     else
-        native::print("time: the real-time clock shows no date; the node's time begins at 1970");
+        native::print("the real-time clock shows no date; the node's time begins at 1970");
     Server server;
     const abi::Handle endpoint = TRY(native::require("time"));
     native::Message message;
@@ -95,6 +95,6 @@ base::Result<void> run() {
 
 int native_main() {
     if (auto ran = run(); !ran)
-        native::print("time: ", native::error_name(ran.error()));
+        native::print(native::error_name(ran.error()));
     return 1;
 }

@@ -37,6 +37,7 @@ Task<> answer_events(Engine&, Exchange&, std::string);
 Task<> answer_disk_usage(Engine&, Exchange&, std::string);
 // node_api.cpp
 Task<> answer_node(Engine&, Exchange&, std::string);
+Task<> answer_node_log(Engine&, Exchange&, std::string);
 // container_api.cpp
 Task<> answer_container_create(Engine&, Exchange&, std::string);
 Task<> answer_container_list(Engine&, Exchange&, std::string);

@@ -1,4 +1,6 @@
-// GET /themelios/node: the node's own figures.
+// GET /themelios/node: the node's own figures. GET /themelios/log: the lines that its programs and sandboxes wrote.
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "services/engine/engine.hpp"
@@ -59,6 +61,24 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
         }
     }
     co_await exchange.reply(200, result);
+}
+
+Task<> answer_node_log(Engine& engine, Exchange& exchange, std::string) {
+    std::vector<abi::runtime::LogLine> lines;
+    try {
+        lines = co_await engine.runtime.log_lines(0);
+    } catch (const services::ChannelError& error) {
+        throw_runtime_failure(error, "the node's log");
+    }
+    std::string text;
+    for (const abi::runtime::LogLine& line : lines) {
+        char time[48];
+        std::snprintf(time, sizeof time, "%6llu.%06llu ", static_cast<unsigned long long>(line.nanoseconds / 1'000'000'000),
+                      static_cast<unsigned long long>(line.nanoseconds / 1000 % 1'000'000));
+        text.append(time).append(line.writer, strnlen(line.writer, sizeof line.writer)).append(": ");
+        text.append(line.text, std::min<std::size_t>(line.text_bytes, sizeof line.text)).append("\n");
+    }
+    co_await exchange.reply_text(200, "text/plain; charset=utf-8", text);
 }
 
 } // namespace engine

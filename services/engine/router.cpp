@@ -25,6 +25,7 @@ constexpr std::array routes = {
     Route{"GET", "events", "", false, answer_events},
     Route{"GET", "system", "df", false, answer_disk_usage},
     Route{"GET", "themelios", "node", false, answer_node},
+    Route{"GET", "themelios", "log", false, answer_node_log},
 
     Route{"POST", "containers", "create", false, answer_container_create},
     Route{"GET", "containers", "json", false, answer_container_list},

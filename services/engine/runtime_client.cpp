@@ -93,6 +93,24 @@ Task<Reply> RuntimeClient::inspect(std::uint64_t sandbox) {
 
 Task<Reply> RuntimeClient::node_info() { co_return co_await call(Message::node_info, Request()); }
 
+Task<std::vector<abi::runtime::LogLine>> RuntimeClient::log_lines(std::uint64_t after) {
+    std::vector<abi::runtime::LogLine> lines;
+    for (std::size_t before = 0;; before = lines.size()) {
+        Request request;
+        request.number(Tag::after, lines.empty() ? after : lines.back().number);
+        const Reply reply = co_await call(Message::node_log, std::move(request));
+        auto records = reply.records();
+        abi::TlvRecord record;
+        while (records.next(record)) {
+            abi::runtime::LogLine line;
+            if (record.tag != static_cast<std::uint16_t>(Tag::log_line) || record.value.size() != sizeof line) continue;
+            std::memcpy(&line, record.value.data(), sizeof line);
+            lines.push_back(line);
+        }
+        if (lines.size() - before < abi::runtime::log_lines_at_once) co_return lines;
+    }
+}
+
 void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle,
                        std::function<void()> lost) {
     std::thread([&io, handle = std::move(handle), lost = std::move(lost)] {

@@ -54,6 +54,8 @@ public:
     Task<> destroy(std::uint64_t sandbox);
     Task<services::Reply> inspect(std::uint64_t sandbox);
     Task<services::Reply> node_info();
+    // The lines of the node's log after the one with this number; 0 for all that are kept.
+    Task<std::vector<abi::runtime::LogLine>> log_lines(std::uint64_t after);
 
 private:
     Task<services::Reply> call(abi::runtime::Message message, services::Request request);

@@ -83,6 +83,46 @@ def _kernel_dies(context, weakness, attack):
     assert "PANIC: exception 8" in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
+# --- the log server
+
+LOG_FOLDER = os.path.join(paths.TOP, "tests", "attacks", "log")
+FORGED = re.compile(r"^victim: .*forged", re.M)
+
+
+def _log_boot(context, name, image, folder, until, append=""):
+    """Boots a node of nothing but the log and the programs of `image`; the serial port's text up to `until`."""
+    root = os.path.join(paths.BUILD, f"root-log-{os.path.basename(folder)}.erofs")
+    binary = os.path.join(folder, "bin")
+    files = {"/bin/log": os.path.join(binary, "log"), "/bin/attack": os.path.join(binary, "native-log-attack")}
+    images = {f"/images/{each}": os.path.join(LOG_FOLDER, each) for each in os.listdir(LOG_FOLDER) if each.endswith(".image")}
+    root_image.make_of({**files, **images}, root)
+    _, text = context.boot(name, append=f"image=/images/{image}.image {append}", until=until, kernel=os.path.join(binary, "themelios-direct"), root=root)
+    return text.replace("\r\n", "\n")
+
+
+def _log_forging(context, folder):
+    text = _log_boot(context, f"attacks-log-{os.path.basename(folder)}", "forging", folder, "lines of attacker dropped\n")
+    assert not FORGED.search(text), text[-2000:]
+    for line in ("victim: honest", "attacker: victim: forged by its name", "attacker: honest?victim: forged by a newline", "attacker: ??[2K?[1Gvictim: forged by a terminal",
+                 "sandbox 1: victim: forged from a sandbox", "attacker: granted 0", "init: attacker ended by exit with 7"):
+        assert f"\n{line}\n" in text, f"{line!r} is missing in\n{text[-2000:]}"
+    # What was written over the bound is neither shown nor lost in silence.
+    shown = len(re.findall(r"^attacker: flood ", text, re.M))
+    dropped = re.search(r"^log: (\d+) lines of attacker dropped$", text, re.M)
+    assert dropped and shown < 500 and shown + int(dropped[1]) <= 1000 + 6, (shown, dropped)
+
+
+def _log_forging_teeth(context):
+    text = _log_boot(context, "attacks-log-teeth", "forging", paths.TWIN, "init: attacker ended", "weaken=log_writer")
+    assert FORGED.search(text), "no line in another's name without log_writer: the attack tests nothing"
+
+
+def _log_dead(context):
+    """A program whose log is gone goes on."""
+    text = _log_boot(context, "attacks-log-dead", "dead", paths.NATIVE, "init: talker ended by exit with 7")
+    assert "init: log ended by exit with 1" in text and "nobody hears" not in text, text[-2000:]
+
+
 # --- from inside a container
 
 def _program(name):
@@ -235,5 +275,9 @@ def cases(context):
     yield "native in the twin, nothing weakened", lambda: _fails(context, paths.TWIN, 2)
     for weakness, attack in [*NATIVE_TEETH.items(), FUZZ_TEETH]:
         yield f"teeth {weakness} {attack}", lambda weakness=weakness, attack=attack: _succeeds(context, weakness, attack)
+    yield "log written in another's name", lambda: _log_forging(context, paths.NATIVE)
+    yield "log in the twin, nothing weakened", lambda: _log_forging(context, paths.TWIN)
+    yield "teeth log_writer", lambda: _log_forging_teeth(context)
+    yield "a dead log holds nobody up", lambda: _log_dead(context)
     yield "teeth deferred_end", lambda: _kernel_dies(context, "deferred_end", "a_long_chain_of_processes_goes")
     yield from _container_cases(context)

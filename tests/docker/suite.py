@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import termios
@@ -319,6 +320,16 @@ def _smoke(context, cpus):
             _output(result)
 
 
+def _node_log(context):
+    """Who wrote what: programs by their names, the services in that of their sandbox."""
+    status, body = api.get(context.api(), "/themelios/log")
+    assert status == 200, body[:500]
+    lines = re.findall(r"^ *\d+\.\d{6} ([^:]+): (.*)$", body.decode(), re.M)
+    assert ("pci", "functions") in {(writer, text.split(" ", 1)[-1]) for writer, text in lines}, lines
+    assert any(writer == "management" and text.startswith("engine: ") for writer, text in lines), lines
+    assert len(lines) == len(body.splitlines()), body[:2000]
+
+
 def cases(context):
     def case(function, *words):
         return lambda: function(context, *words)
@@ -328,6 +339,7 @@ def cases(context):
 
     yield "version", case(_version)
     yield "info", case(_info)
+    yield "log of the node", case(_node_log)
     yield "images", case(_images)
     yield "hello", lambda: _same(_output(_run(context, "busybox", "echo", "hello")), "hello\n")
     yield "exit code", case(_exit_code)

@@ -280,6 +280,15 @@ def _node(b):
         assert name in figures, f"{name} is missing in {figures}"
 
 
+def _node_log(b):
+    """All lines, over as many messages as they take."""
+    status, text = b.http("GET", "/themelios/log")
+    lines = text.splitlines()
+    _equal((status, len(lines)), (200, 300))
+    _equal(lines[0], "     1.500000 fake: line   1")
+    _equal(lines[-1], "   450.000000 fake: line 300")
+
+
 def cases(context):
     folder = tempfile.mkdtemp(prefix="engine-suite-")
     bench = None
@@ -296,7 +305,7 @@ def cases(context):
         for name, function, *arguments in (("basics", _basics), ("failures", _failures), ("100 MiB through standard input and output", _large_stream), ("life cycle", _life),
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("old clients", _old_clients),
-                                           ("images", _images), ("figures of the node", _node)):
+                                           ("images", _images), ("figures of the node", _node), ("log of the node", _node_log)):
             yield name, on_bench(function, *arguments)
     finally:
         if bench is not None:

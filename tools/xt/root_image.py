@@ -51,6 +51,24 @@ def _management(folder, image):
     erofs.make(folder, image)
 
 
+def _pack(folder, image):
+    try:
+        erofs.make(folder, image)
+    except erofs.ErofsError as error:
+        raise Failure(str(error)) from None
+
+
+def make_of(files, image):
+    """An EROFS image of a few files, for a test: `files` is path in the image → file here."""
+    staging = image.removesuffix(".erofs")
+    shutil.rmtree(staging, ignore_errors=True)
+    for inside, source in files.items():
+        target = os.path.join(staging, inside.lstrip("/"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
+    _pack(staging, image)
+
+
 def make(native=paths.NATIVE, image=paths.ROOT_IMAGE):
     """Makes build/root.erofs (or `image`) out of what is built (the native programs in `native`). The same input gives the same bytes."""
     staging = os.path.join(paths.BUILD, os.path.basename(image).removesuffix(".erofs"))
@@ -66,7 +84,4 @@ def make(native=paths.NATIVE, image=paths.ROOT_IMAGE):
             if name.endswith(".image"):
                 shutil.copyfile(os.path.join(images, name), os.path.join(staging, "images", name))
     _management(services, os.path.join(staging, "management.erofs"))
-    try:
-        erofs.make(staging, image)
-    except erofs.ErofsError as error:
-        raise Failure(str(error)) from None
+    _pack(staging, image)

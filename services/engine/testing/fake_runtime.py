@@ -25,10 +25,12 @@ import termios
 import threading
 import time
 
-(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE) = range(1, 12)
+(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG) = range(1, 13)
 TAGS = {name: number for number, name in enumerate(
     "reason name hostname memory_pages nano_cpus cpu_weight fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
+TAGS["log_line"] = 47
+LOG_LINES, LOG_LINES_AT_ONCE = 300, 256
 BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 17, 20, 22
 EXITED = 1
 
@@ -366,6 +368,10 @@ class Runtime:
             return b"".join([record("version", "fake"), record("cpu_count", os.cpu_count()), record("free_pages", os.sysconf("SC_AVPHYS_PAGES")),
                              record("total_pages", pages), record("table_pages", 0), record("restarts", 0), record("sandbox_count", count),
                              record("object", struct.pack("<24sQ", b"process", count)), record("missing_call", struct.pack("<QII", 1, 999, 2))]), []
+        if kind == NODE_LOG:
+            first = request.number("after") + 1
+            numbers = range(first, min(LOG_LINES + 1, first + LOG_LINES_AT_ONCE))
+            return b"".join(record("log_line", struct.pack("<QQI36s256s", each, each * 1_500_000_000, 8, b"fake", b"line %3d" % each)) for each in numbers), []
         if kind == INSPECT:
             self.find(request)
             return record("memory_pages", 1), []

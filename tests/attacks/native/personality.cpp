@@ -179,7 +179,6 @@ base::Result<void> one_round(std::uint64_t seed, const Shared& shared) {
         TRY(cell.give(shared.layer, right::read | right::map | right::execute | right::inspect | right::duplicate));
         TRY(cell.give(shared.endpoint, right::send));
         TRY(cell.give(native::granted("clock"), right::read | right::map | right::inspect));
-        TRY(cell.give(native::granted("log"), right::write | right::inspect));
         TRY(cell.share(shared.tally, tally_at, page));
         TRY(cell.start(attack, seed));
         (void)cell.wait(native::monotonic_nanoseconds() + round_nanoseconds);

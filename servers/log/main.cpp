@@ -1,0 +1,118 @@
+// The log server: the only program beside init that writes to the kernel's log, in the name of those who call it. Handles: `log` (the kernel's log, write), `programs` and
+// `sandboxes` (endpoints, receive), `clock`. Arguments: `writer=BADGE:NAME` for each program that may write, `reader=BADGE` for the one that may read what is kept.
+#include <algorithm>
+#include <memory>
+#include <new>
+
+#include "lib/base/format.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/event_loop.hpp"
+#include "lib/native/kernel.hpp"
+#include "lib/native/log.hpp"
+#include "lib/native/start.hpp"
+#include "servers/log/service.hpp"
+
+namespace {
+
+using namespace logging;
+
+constexpr std::size_t kept_bytes = 64 * 1024;
+
+class KernelLog final : public Console {
+public:
+    explicit KernelLog(abi::Handle log) : log_(log) {}
+    void show(std::string_view line) override { (void)native::call::log_write(log_, std::as_bytes(std::span(line))); }
+
+private:
+    abi::Handle log_;
+};
+
+// One of the two endpoints. Few calls at a time, so that whoever floods one does not keep the other waiting.
+class Desk final : public native::EventHandler {
+public:
+    Desk(abi::Handle endpoint, native::log::Server& server, Journal& journal, native::EventLoop& loop, native::EventLoop::Timer& timer)
+        : endpoint_(endpoint), server_(server), journal_(journal), loop_(loop), timer_(timer) {}
+
+    void on_event(std::uint64_t) override {
+        native::Message message;
+        for (unsigned count = 0; count < most_at_once; ++count) {
+            const auto incoming = native::receive(endpoint_, message, abi::poll);
+            if (!incoming)
+                break;
+            serve(server_, incoming->badge, message);
+            (void)native::answer(incoming->reply, message);
+        }
+        // The loop looks at its timer only where it has nothing else to do.
+        journal_.tell_dropped(native::monotonic_nanoseconds());
+        loop_.set_timer(&timer_, journal_.telling_time());
+    }
+
+private:
+    static constexpr unsigned most_at_once = 16;
+    abi::Handle endpoint_;
+    native::log::Server& server_;
+    Journal& journal_;
+    native::EventLoop& loop_;
+    native::EventLoop::Timer& timer_;
+};
+
+class Teller final : public native::EventLoop::Timer {
+public:
+    Teller(Journal& journal, native::EventLoop& loop) : journal_(journal), loop_(loop) {}
+    void on_time() override {
+        journal_.tell_dropped(native::monotonic_nanoseconds());
+        loop_.set_timer(this, journal_.telling_time());
+    }
+
+private:
+    Journal& journal_;
+    native::EventLoop& loop_;
+};
+static_assert(abi::never == UINT64_MAX, "a telling that is never due is a timer that is never due");
+
+// `writer=BADGE:NAME`, as often as it is there. Errors: bad_argument for one that is written differently; those of add_program.
+base::Result<void> add_writers(Journal& journal) {
+    constexpr std::string_view key = "writer=";
+    const auto bytes = native::argument_bytes();
+    std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    while (!rest.empty()) {
+        std::string_view one = rest.substr(0, rest.find('\0'));
+        rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+        if (!one.starts_with(key))
+            continue;
+        one.remove_prefix(key.size());
+        const std::size_t colon = one.find(':');
+        if (colon == std::string_view::npos)
+            return base::fail(abi::Error::bad_argument);
+        TRY(journal.add_program(TRY(base::parse_decimal(one.substr(0, colon))), one.substr(colon + 1)));
+    }
+    return {};
+}
+
+base::Result<void> run() {
+    static constinit std::byte storage[kept_bytes] = {};
+    KernelLog console(TRY(native::require("log")));
+    const std::unique_ptr<Journal> made(new (std::nothrow) Journal(storage, console));
+    if (!made)
+        return base::fail(abi::Error::no_memory);
+    Journal& journal = *made;
+    TRY(add_writers(journal));
+    Programs programs(journal, native::monotonic_nanoseconds, TRY(base::parse_decimal(native::argument("reader", "0"))));
+    Sandboxes sandboxes(journal, native::monotonic_nanoseconds);
+    native::EventLoop loop = TRY(native::EventLoop::create());
+    Teller teller(journal, loop);
+    const abi::Handle programs_endpoint = TRY(native::require("programs")), sandboxes_endpoint = TRY(native::require("sandboxes"));
+    Desk program_desk(programs_endpoint, programs, journal, loop, teller);
+    Desk sandbox_desk(sandboxes_endpoint, sandboxes, journal, loop, teller);
+    TRY(loop.add(programs_endpoint, program_desk));
+    TRY(loop.add(sandboxes_endpoint, sandbox_desk));
+    return loop.run();
+}
+
+} // namespace
+
+int native_main() {
+    if (auto ran = run(); !ran)
+        native::print("log: ", native::error_name(ran.error()));
+    return 1;
+}

@@ -1,0 +1,26 @@
+// So many at once, and so many a second from then on.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace logging {
+
+class RateLimit {
+public:
+    constexpr RateLimit(std::uint64_t burst, std::uint64_t per_second) : interval_(1'000'000'000 / per_second), room_(burst * interval_) {}
+
+    // Whether there is one more; it is used up then. `now`: nanoseconds of a clock that does not go back.
+    bool take(std::uint64_t now) {
+        const std::uint64_t full = std::max(full_at_, now) + interval_;
+        if (full - now > room_)
+            return false;
+        full_at_ = full;
+        return true;
+    }
+
+private:
+    std::uint64_t interval_, room_; // nanoseconds
+    std::uint64_t full_at_ = 0;     // when the whole burst is there again
+};
+
+} // namespace logging

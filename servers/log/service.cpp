@@ -1,0 +1,53 @@
+#include "servers/log/service.hpp"
+
+#include <cstring>
+
+#include "native/kernel_stubs.hpp"
+
+namespace logging {
+
+namespace {
+
+// Errors: bad_argument, where the length is that of no line.
+base::Result<std::string_view> text_of(const native::log::WriteRequest& request) {
+    if (request.length > request.text.size())
+        return base::fail(abi::Error::bad_argument);
+    return std::string_view(reinterpret_cast<const char*>(request.text.data()), request.length);
+}
+
+} // namespace
+
+base::Result<native::log::WriteReply> Programs::write(std::uint64_t badge, const native::log::WriteRequest& request) {
+    TRY(journal_.write_program(badge, TRY(text_of(request)), now_()));
+    return native::log::WriteReply{};
+}
+
+base::Result<native::log::ReadReply> Programs::read(std::uint64_t badge, const native::log::ReadRequest& request) {
+    if (badge == 0 || badge != reader_)
+        return base::fail(abi::Error::denied);
+    Line line;
+    if (!journal_.kept().find(request.number, line))
+        return base::fail(abi::Error::not_found);
+    native::log::ReadReply reply;
+    reply.number = line.number;
+    reply.nanoseconds = line.nanoseconds;
+    reply.writer_length = static_cast<std::uint32_t>(line.name_length);
+    reply.text_length = static_cast<std::uint32_t>(line.text_length);
+    std::memcpy(reply.writer.data(), line.name_bytes, line.name_length);
+    std::memcpy(reply.text.data(), line.text_bytes, line.text_length);
+    return reply;
+}
+
+// No message of this interface carries capabilities, so what comes with one is closed at once.
+void Programs::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
+
+base::Result<native::log::WriteReply> Sandboxes::write(std::uint64_t badge, const native::log::WriteRequest& request) {
+    TRY(journal_.write_sandbox(badge, TRY(text_of(request)), now_()));
+    return native::log::WriteReply{};
+}
+
+base::Result<native::log::ReadReply> Sandboxes::read(std::uint64_t, const native::log::ReadRequest&) { return base::fail(abi::Error::denied); }
+
+void Sandboxes::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
+
+} // namespace logging

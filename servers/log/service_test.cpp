@@ -1,0 +1,112 @@
+// Clients and the server, with the messages between them as they travel; the kernel is left out.
+#include "servers/log/service.hpp"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "abi/log_client.hpp"
+#include "native/kernel_stubs.hpp"
+
+namespace {
+
+using namespace logging;
+using base::Error;
+
+unsigned closed;
+
+struct Screen final : Console {
+    void show(std::string_view line) override { lines.emplace_back(line); }
+    std::vector<std::string> lines;
+};
+
+struct Direct {
+    native::log::Server* server;
+    std::uint64_t badge;
+    base::Result<void> call(native::Message& message, abi::Deadline) {
+        serve(*server, badge, message);
+        return {};
+    }
+};
+using Client = native::log::Client<Direct>;
+
+native::log::WriteRequest text(std::string_view line) {
+    native::log::WriteRequest request;
+    request.length = static_cast<std::uint32_t>(line.size());
+    std::memcpy(request.text.data(), line.data(), std::min(line.size(), request.text.size()));
+    return request;
+}
+
+struct LogService : testing::Test {
+    LogService() : storage(64 * 1024), journal(std::make_unique<Journal>(storage, screen)), programs(*journal, now, 9), sandboxes(*journal, now) {
+        EXPECT_TRUE(journal->add_program(1, "pci"));
+    }
+    static std::uint64_t now() { return 77; }
+    Client program(std::uint64_t badge) { return Client(Direct{&programs, badge}); }
+    Client sandbox(std::uint64_t number) { return Client(Direct{&sandboxes, number}); }
+
+    std::vector<std::byte> storage;
+    Screen screen;
+    std::unique_ptr<Journal> journal;
+    Programs programs;
+    Sandboxes sandboxes;
+};
+
+TEST_F(LogService, WritesAndReads) {
+    EXPECT_TRUE(program(1).write(text("7 functions")));
+    EXPECT_TRUE(sandbox(1).write(text(std::string(256, 'x'))));
+    EXPECT_EQ(screen.lines, (std::vector<std::string>{"pci: 7 functions\n", "sandbox 1: " + std::string(256, 'x') + "\n"}));
+    const auto first = program(9).read({0});
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->number, 1u);
+    EXPECT_EQ(first->nanoseconds, 77u);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(first->writer.data()), first->writer_length), "pci");
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(first->text.data()), first->text_length), "7 functions");
+    EXPECT_EQ(program(9).read({2})->text_length, 256u);
+    EXPECT_EQ(program(9).read({3}).error(), Error::not_found);
+}
+
+TEST_F(LogService, OnlyTheReaderReadsAndOnlyWritersWrite) {
+    EXPECT_TRUE(program(1).write(text("secret")));
+    for (const std::uint64_t badge : {0ull, 1ull, 10ull}) {
+        EXPECT_EQ(program(badge).read({1}).error(), Error::denied);
+        EXPECT_EQ(sandbox(badge).read({1}).error(), Error::denied);
+    }
+    EXPECT_EQ(sandbox(9).read({1}).error(), Error::denied);
+    for (const std::uint64_t badge : {0ull, 9ull, 2ull})
+        EXPECT_EQ(program(badge).write(text("x")).error(), Error::denied);
+    // A node without a reader: an endpoint without a badge is none.
+    Programs mute(*journal, now, 0);
+    EXPECT_EQ(Client(Direct{&mute, 0}).read({1}).error(), Error::denied);
+}
+
+TEST_F(LogService, RefusesLengthsPastTheWords) {
+    for (const std::uint32_t length : {257u, 4096u, UINT32_MAX}) {
+        auto request = text("x");
+        request.length = length;
+        EXPECT_EQ(program(1).write(request).error(), Error::bad_argument);
+        EXPECT_EQ(sandbox(1).write(request).error(), Error::bad_argument);
+    }
+    EXPECT_TRUE(screen.lines.empty());
+}
+
+TEST_F(LogService, ClosesWhatItDoesNotTake) {
+    native::Message message;
+    message.tag = abi::make_tag(99, 0, 1);
+    message.handles[0] = 5;
+    closed = 0;
+    serve(sandboxes, 1, message);
+    EXPECT_EQ(abi::tag_message(message.tag), static_cast<std::uint32_t>(Error::unknown_call));
+    EXPECT_EQ(closed, 1u);
+}
+
+} // namespace
+
+// The kernel of this test: it only counts closed handles.
+native::call::RawResult native::call::raw(abi::KernelCall, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t) {
+    ++closed;
+    return {0, 0};
+}
