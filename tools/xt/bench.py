@@ -5,10 +5,9 @@ A bench.py has a docstring and `def figures(context): yield "figure", value, "un
 import importlib.util
 import json
 import os
-import subprocess
 import time
 
-from . import build, paths, qemu, suites
+from . import build, paths, qemu, results, suites
 from .shell import Failure
 
 
@@ -18,6 +17,7 @@ def add(parser):
     parser.add_argument("--no-build", action="store_true", help="measure what was built last")
     parser.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto", help="default auto")
     parser.add_argument("--json", action="store_true", help="the figures as JSON, the last line")
+    parser.add_argument("--record", action="store_true", help="keep the figures in docs/results/")
 
 
 def discover():
@@ -45,7 +45,6 @@ def run(arguments):
         build.build_node()
     accel = qemu.accelerator(arguments.accel)
     context = suites.Context(True, accel)
-    commit = subprocess.run(["git", "-C", paths.TOP, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     rows = []
     try:
         for name in arguments.names or known:
@@ -57,7 +56,15 @@ def run(arguments):
         if rows:
             os.makedirs(os.path.join(paths.BUILD, "bench"), exist_ok=True)
             with open(os.path.join(paths.BUILD, "bench", "history.jsonl"), "a", encoding="utf-8") as file:
-                file.write(json.dumps({"commit": commit, "time": int(time.time()), "accel": accel, "figures": rows}) + "\n")
+                file.write(json.dumps({"commit": results.commit(), "time": int(time.time()), "accel": accel, "figures": rows}) + "\n")
+    if arguments.record:
+        results.write_bench(rows, accel, _host_cpu())
     if arguments.json:
         print(json.dumps(rows))
     return 0
+
+
+def _host_cpu():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else "unknown"

@@ -6,7 +6,7 @@ import json
 import time
 import traceback
 
-from . import build, qemu, suites
+from . import build, qemu, results as kept, suites
 from .shell import Failure
 
 
@@ -17,6 +17,7 @@ def add(parser):
     parser.add_argument("--no-build", action="store_true", help="test what was built last")
     parser.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="tcg", help="of nodes that are booted (default tcg)")
     parser.add_argument("--json", action="store_true", help="the result as JSON, before the last line")
+    parser.add_argument("--record", action="store_true", help="with --full NAME: keep the outcome in docs/results/")
 
 
 def _select(names, known, full):
@@ -44,6 +45,8 @@ def run(arguments):
             print(f"{name:16} {suites.summary(module)}{' (full)' if getattr(module, 'FULL', False) else ''}")
         return 0
     chosen = _select(arguments.names, known, arguments.full)
+    if arguments.record and not (arguments.full and all(wanted is None for wanted in chosen.values())):
+        raise Failure("only whole suites in their long form are recorded: ./xt test --full NAME --record")
     if not arguments.no_build and set(chosen) - {"tools", "host"}:
         build.build_node()
     context = suites.Context(arguments.full, qemu.accelerator(arguments.accel))
@@ -60,6 +63,8 @@ def run(arguments):
             print(f"  {row['suite']}/{row['case']}")
     if arguments.json:
         print(json.dumps(results))
+    if arguments.record:
+        kept.add_campaign(results)
     print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed or not results else 0
 
