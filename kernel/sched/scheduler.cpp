@@ -40,6 +40,7 @@ struct RunQueue {
     std::uint32_t load = 0;                         // ready or running tasks
     std::uint64_t virtual_now = 0;
     std::uint64_t slice_end = 0;
+    std::uint64_t timer_due = abi::never; // when the timer goes off
     Task* ended = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
     std::uint32_t cpu = 0;
@@ -105,19 +106,18 @@ struct Scheduling {
             queue.virtual_now = task.virtual_time_;
     }
 
-    // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either.
+    // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
+    // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
     static void program_timer(RunQueue& queue) {
         std::uint64_t next = abi::never;
         if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
             next = queue.slice_end;
         if (!queue.deadlines.empty() && queue.deadlines.front().deadline_ < next)
             next = queue.deadlines.front().deadline_;
-        if (next == abi::never) {
-            arch::stop_timer();
+        if (next >= queue.timer_due)
             return;
-        }
         const std::uint64_t now = arch::monotonic_nanoseconds();
-        arch::start_timer(next > now ? next - now : 1000);
+        queue.timer_due = now + arch::start_timer(next > now ? next - now : 1000);
     }
 
     static void arm(RunQueue& queue, Task& task, abi::Deadline deadline) {
@@ -372,6 +372,7 @@ void load_root(Task& task) {
 void on_timer() {
     RunQueue& queue = Scheduling::queue();
     const LockGuard guard(queue.lock);
+    queue.timer_due = abi::never;
     const std::uint64_t now = arch::monotonic_nanoseconds();
     while (!queue.deadlines.empty() && queue.deadlines.front().deadline_ <= now) {
         Task& task = queue.deadlines.front();

@@ -44,6 +44,7 @@ void command(std::uint32_t apic_id, std::uint32_t low) {
 }
 
 constexpr std::uint32_t masked_bit = 1 << 16;
+constexpr std::uint64_t longest_timer = 1'000'000'000;
 
 struct Handler {
     std::atomic<InterruptHandler> function{nullptr};
@@ -74,7 +75,8 @@ void enable_local_apic() {
     write_local(lint0, masked_bit);
     write_local(lint1, 0x400); // NMI
     write_local(error_entry, masked_bit);
-    write_local(timer_entry, masked_bit);
+    write_local(divide, 0xb); // by 1
+    write_local(timer_entry, vector::timer);
     write_local(spurious_vector, 0x100 | vector::spurious);
 }
 
@@ -86,7 +88,6 @@ void send_init(std::uint32_t apic_id) { command(apic_id, 0x4500); }
 void send_startup(std::uint32_t apic_id, std::uint8_t page) { command(apic_id, 0x4600u | page); }
 
 void calibrate_timer() {
-    write_local(divide, 0xb); // by 1
     std::uint64_t best = 0;
     // A loaded host only ever makes an interval look longer; the timer's own count tells the same story, so the shortest interval is the best one.
     std::uint64_t shortest = ~0ull;
@@ -107,18 +108,12 @@ void calibrate_timer() {
     write_local(initial_count, 0);
 }
 
-void start_timer(std::uint64_t nanoseconds) {
-    write_local(divide, 0xb);
-    write_local(timer_entry, vector::timer);
-    const std::uint64_t limited = nanoseconds < 1'000'000'000 ? nanoseconds : 1'000'000'000;
+std::uint64_t start_timer(std::uint64_t nanoseconds) {
+    const std::uint64_t limited = nanoseconds < longest_timer ? nanoseconds : longest_timer;
     std::uint64_t count = limited * timer_hertz / 1'000'000'000;
     count = count < 1 ? 1 : count > 0xffffffff ? 0xffffffff : count;
     write_local(initial_count, static_cast<std::uint32_t>(count));
-}
-
-void stop_timer() {
-    write_local(timer_entry, masked_bit);
-    write_local(initial_count, 0);
+    return limited;
 }
 
 bool route_interrupt(std::uint32_t gsi, std::uint8_t vector, std::uint32_t apic_id, bool level, bool active_low) {

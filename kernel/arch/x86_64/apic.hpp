@@ -28,9 +28,8 @@ void send_startup(std::uint32_t apic_id, std::uint8_t page);
 
 // Measures the local timer. Needs the clock.
 void calibrate_timer();
-// One interrupt of this CPU's timer in `nanoseconds` (at least about a microsecond); replaces the one before.
-void start_timer(std::uint64_t nanoseconds);
-void stop_timer();
+// One interrupt of this CPU's timer in `nanoseconds`, or in the longest time that it is set to (1 s), which is less: the result. Replaces the one before.
+std::uint64_t start_timer(std::uint64_t nanoseconds);
 
 // Routes a global system interrupt to a CPU, masked. ISA interrupts' overrides are applied by isa_to_gsi.
 bool route_interrupt(std::uint32_t gsi, std::uint8_t vector, std::uint32_t apic_id, bool level, bool active_low);
