@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace ring {
 
@@ -105,6 +106,7 @@ void Producer::copy_in(std::uint64_t position, std::span<const std::byte> bytes)
 void Producer::publish(std::uint64_t bytes) {
     produced_ += bytes;
     store(view_.header->produced, produced_);
+    news_ = true;
 }
 
 base::Result<std::size_t> Producer::write(std::span<const std::byte> bytes) {
@@ -133,9 +135,13 @@ base::Result<void> Producer::write_record(std::uint32_t kind, std::span<const st
     return {};
 }
 
-void Producer::close() { store(view_.header->closed, 1); }
+void Producer::close() {
+    store(view_.header->closed, 1);
+    news_ = true;
+}
 
-bool Producer::take_wakeup() { return take_flag(view_.header->consumer_waits); }
+// A peer that waits is left alone while there is nothing new for it: it would only look, and wait again.
+bool Producer::take_wakeup() { return std::exchange(news_, false) && take_flag(view_.header->consumer_waits); }
 
 bool Producer::must_wait(std::uint64_t bytes) {
     set_flag(view_.header->producer_waits);
@@ -175,6 +181,7 @@ void Consumer::copy_out(std::uint64_t position, std::span<std::byte> bytes) cons
 void Consumer::publish(std::uint64_t bytes) {
     consumed_ += bytes;
     store(view_.header->consumed, consumed_);
+    news_ = true;
 }
 
 base::Result<std::size_t> Consumer::read(std::span<std::byte> buffer) {
@@ -232,9 +239,12 @@ bool Consumer::ended() {
     return !there || (closed && *there == 0);
 }
 
-void Consumer::abandon() { store(view_.header->abandoned, 1); }
+void Consumer::abandon() {
+    store(view_.header->abandoned, 1);
+    news_ = true;
+}
 
-bool Consumer::take_wakeup() { return take_flag(view_.header->producer_waits); }
+bool Consumer::take_wakeup() { return std::exchange(news_, false) && take_flag(view_.header->producer_waits); }
 
 bool Consumer::must_wait() {
     set_flag(view_.header->consumer_waits);

@@ -48,7 +48,7 @@ public:
     // No more data will come.
     void close();
 
-    // After writing or closing: true once where the consumer asked to be woken.
+    // True once where there is news since the last call (written, closed; whatever a predecessor on this side may have left unsaid) and the consumer asked to be woken.
     bool take_wakeup();
     // Asks to be woken and looks again: true where the caller must wait for its bell, false where there is room for `bytes` after all, or the ring ended.
     bool must_wait(std::uint64_t bytes);
@@ -65,6 +65,7 @@ private:
     View view_;
     std::uint64_t produced_ = 0;
     std::uint64_t consumed_ = 0; // last valid look at the peer's
+    bool news_ = true;           // the consumer may wait for what it has not been woken for
     bool broken_ = false;
 };
 
@@ -97,7 +98,7 @@ public:
     // Nobody will read any more.
     void abandon();
 
-    // After consuming: true once where the producer asked to be woken.
+    // True once where there is news since the last call (consumed, abandoned; or a predecessor's) and the producer asked to be woken.
     bool take_wakeup();
     // Asks to be woken and looks again: true where the caller must wait for its bell, false where there is something to read after all, or the ring ended.
     bool must_wait();
@@ -112,6 +113,7 @@ private:
     View view_;
     std::uint64_t consumed_ = 0;
     std::uint64_t produced_ = 0;
+    bool news_ = true;
     bool broken_ = false;
 };
 

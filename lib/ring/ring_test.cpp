@@ -126,6 +126,15 @@ TEST_F(RingTest, WakeUpsAreAskedForAndTakenOnce) {
     EXPECT_FALSE(producer.must_wait(16));
 }
 
+TEST_F(RingTest, WhoWaitsIsLeftAloneWhileThereIsNothingNew) {
+    make(abi::RingUse::bytes);
+    (void)producer.take_wakeup();
+    EXPECT_TRUE(consumer.must_wait());
+    EXPECT_FALSE(producer.take_wakeup());
+    producer.close();
+    EXPECT_TRUE(producer.take_wakeup());
+}
+
 TEST_F(RingTest, IndicesOutOfRangeBreakTheRing) {
     make(abi::RingUse::bytes);
     shared().ring[0].produced = 4097;
