@@ -1,5 +1,6 @@
 #include "lib/native/clock.hpp"
 
+#include "lib/native/clock_page.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/memory.hpp"
 #include "lib/native/start.hpp"
@@ -21,25 +22,7 @@ void clock_start() {
 
 const abi::ClockPage* clock_page() { return page; }
 
-std::uint64_t monotonic_nanoseconds() {
-    if (page == nullptr)
-        return 0;
-    const std::uint64_t ticks = __builtin_ia32_rdtsc() - page->tsc_base;
-    const auto product = static_cast<unsigned __int128>(ticks) * page->multiplier;
-    return static_cast<std::uint64_t>(product >> page->shift) + page->base_nanoseconds;
-}
-
-std::uint64_t realtime_nanoseconds() {
-    const std::uint64_t monotonic = monotonic_nanoseconds();
-    if (page == nullptr)
-        return monotonic;
-    for (;;) {
-        const std::uint64_t before = __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE);
-        const std::uint64_t offset = __atomic_load_n(&page->realtime_offset, __ATOMIC_ACQUIRE);
-        if ((before & 1) == 0 && before == __atomic_load_n(&page->sequence, __ATOMIC_ACQUIRE))
-            return monotonic + offset;
-        __builtin_ia32_pause();
-    }
-}
+std::uint64_t monotonic_nanoseconds() { return page == nullptr ? 0 : monotonic_of(*page); }
+std::uint64_t realtime_nanoseconds() { return page == nullptr ? 0 : realtime_of(*page); }
 
 } // namespace native

@@ -10,7 +10,8 @@ namespace native {
 std::uint64_t monotonic_nanoseconds();
 // Nanoseconds since 1970 (UTC); before the time server has set the offset: since boot.
 std::uint64_t realtime_nanoseconds();
-// For readers of their own (a guest's vDSO): the mapped page, null without `clock`.
+
+// The mapped page, null without `clock`.
 const abi::ClockPage* clock_page();
 
 inline constexpr std::uint64_t nanoseconds_per_millisecond = 1'000'000;

@@ -16,7 +16,7 @@ struct AuxiliaryEntry {
 
 // Numbers of the auxiliary vector (Linux: include/uapi/linux/auxvec.h).
 namespace auxiliary {
-inline constexpr std::uint64_t end = 0, program_headers = 3, program_header_size = 4, program_header_count = 5, page_size = 6, base = 7, flags = 8, entry = 9, uid = 11,
+inline constexpr std::uint64_t end = 0, ignore = 1, program_headers = 3, program_header_size = 4, program_header_count = 5, page_size = 6, base = 7, flags = 8, entry = 9, uid = 11,
                                euid = 12, gid = 13, egid = 14, platform = 15, hardware = 16, clock_ticks = 17, secure = 23, random = 25, hardware2 = 26, executable = 31,
                                vdso = 33, minimum_signal_stack = 51;
 }

@@ -3,6 +3,7 @@
 #include "abi/start.hpp"
 #include "linux/exec/elf_file.hpp"
 #include "linux/exec/initial_stack.hpp"
+#include "linux/exec/vdso.hpp"
 #include "linux/fs/inode_file.hpp"
 #include "linux/fs/devices.hpp"
 #include "linux/memory/user_memory.hpp"
@@ -180,6 +181,7 @@ LinuxResult<void> build_stack(const ProgramRequest& request, const TextList& arg
         return fail(Errno::E2BIG);
     const Credentials& who = request.credentials;
     AuxiliaryEntry vector[] = {
+        {program.memory->vdso != 0 ? auxiliary::vdso : auxiliary::ignore, program.memory->vdso},
         {auxiliary::hardware, 0x178bfbff}, // CPUID 1 EDX of a plain x86_64 processor
         {auxiliary::page_size, abi::page_size},
         {auxiliary::clock_ticks, 100},
@@ -305,6 +307,7 @@ LinuxResult<void> build_program(const ProgramRequest& request, TextList& argumen
         place.interpreter_base = (interpreter.elf.low() & ~page_mask) + interpreter.bias;
         program.entry = interpreter.elf.entry() + interpreter.bias;
     }
+    TRY(map_vdso(memory));
     memory.layout = own;
     memory.layout.break_start = memory.layout.break_end = end + random_pages(12);
     const std::string_view last_path(script_path.data(), script_path.size());

@@ -16,7 +16,8 @@ inline constexpr std::uint32_t heap = 1u << 6;        // brk
 inline constexpr std::uint32_t stack = 1u << 7;
 inline constexpr std::uint32_t vdso = 1u << 8;
 inline constexpr std::uint32_t no_reserve = 1u << 9;
-inline constexpr std::uint32_t may_not_write = 1u << 10; // a shared mapping of a file opened for reading only
+inline constexpr std::uint32_t may_not_write = 1u << 10; // a shared mapping of a file opened for reading only, the vDSO
+inline constexpr std::uint32_t vvar = 1u << 11;          // what the vDSO reads
 } // namespace area_flag
 
 struct Area {

@@ -13,7 +13,7 @@ constexpr std::uint64_t stack_gap = 256 * abi::page_size;
 bool fit(const Area& left, const Area& right) {
     if (left.end != right.start || left.protection != right.protection || left.flags != right.flags || left.file != right.file)
         return false;
-    if (left.has(area_flag::grows_down | area_flag::stack | area_flag::vdso))
+    if (left.has(area_flag::grows_down | area_flag::stack | area_flag::vdso | area_flag::vvar))
         return false;
     return left.anonymous() || left.offset + left.length() == right.offset;
 }

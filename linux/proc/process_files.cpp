@@ -148,12 +148,14 @@ LinuxResult<void> write_maps(Text& to, const Subject& subject) {
         if (area->file)
             TRY(area->file->stat(stat));
         text << base::Hex{device_major(stat.device), 2} << ':' << base::Hex{device_minor(stat.device), 2} << ' ' << stat.inode << ' ';
-        const std::string_view special = area->has(area_flag::heap) ? "[heap]" : area->has(area_flag::stack) ? "[stack]" : area->has(area_flag::vdso) ? "[vdso]" : "";
+        const std::string_view special = area->has(area_flag::heap) ? "[heap]" : area->has(area_flag::stack) ? "[stack]" : area->has(area_flag::vdso) ? "[vdso]"
+                                         : area->has(area_flag::vvar)  ? "[vvar]"
+                                                                       : "";
         if (area->file || !special.empty())
             while (text.view().size() < 73)
                 text << ' ';
         to.put(text.view());
-        if (area->file)
+        if (special.empty() && area->file)
             name_file(to, *area->file);
         else
             to.put(special);
