@@ -103,9 +103,11 @@ LinuxResult<void> exchange(Client& client, std::uint64_t session, const native::
         if (!handle)
             continue;
         const auto size = native::memory_size(handle.get());
-        if (!size)
+        abi::HandleInfo info{};
+        if (!size || !native::call::handle_inspect(handle.get(), info))
             return fail(Errno::EIO);
-        TRY(answer.files.add(TRY(adopt_memory_file("channel", handle.release(), *size, false))));
+        const bool writable = (info.rights & abi::right::write) != 0;
+        TRY(answer.files.add(TRY(adopt_memory_file("channel", handle.release(), *size, writable))));
     }
     return {};
 }

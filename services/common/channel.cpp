@@ -5,6 +5,7 @@
 #include <cstring>
 #include <sys/socket.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace services {
 
@@ -20,6 +21,8 @@ std::string socket_path(std::string_view channel) {
 }
 
 } // namespace
+
+bool channel_exists(std::string_view channel) { return ::access(socket_path(channel).c_str(), F_OK) == 0; }
 
 Request::Request() : buffer_(sizeof(abi::ChannelHeader)) {}
 

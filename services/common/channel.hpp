@@ -49,6 +49,9 @@ private:
     std::uint64_t find_number(std::uint16_t tag, std::uint64_t fallback) const;
 };
 
+// Whether this program was given the channel.
+bool channel_exists(std::string_view channel);
+
 // One session. Not shared between threads.
 class Session {
 public:

@@ -1,6 +1,5 @@
-// Where layers lie: sealed, content-addressed files, keyed by diffID. The interface has the shape of the channel
-// `store` (abi/store.hpp), so that a server of its own can hold them; MemoryBlobs keeps them in memory files of this
-// program.
+// Where layers lie: sealed, content-addressed files, keyed by diffID. On a node they are the store server's
+// (channel_blobs.hpp); MemoryBlobs keeps them in memory files of this program.
 #pragma once
 #include <cstdint>
 #include <map>

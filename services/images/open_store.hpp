@@ -6,8 +6,8 @@
 
 namespace images {
 
-// Opens the store. Its layers lie in the memory of the program's sandbox, and take at most three quarters of what the
-// sandbox may have.
+// Opens the store. Its layers lie in the node's store server; where there is no channel to one (on a development
+// machine), in this program's memory, of which they take at most three quarters.
 std::unique_ptr<ImageStore> open_store();
 
 } // namespace images
