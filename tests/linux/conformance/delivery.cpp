@@ -184,6 +184,9 @@ static void children() {
     kill(child, SIGCONT);
     show("waitid continued", waitid(P_PID, static_cast<id_t>(child), &info, WCONTINUED));
     show("code", info.si_code);
+    // Linux tells waitid first; the child itself sends the signal, once it runs. A later one must not find it pending.
+    for (const volatile int& told = last.si_code; told != CLD_CONTINUED;)
+        usleep(1000);
     kill(child, SIGKILL);
     show("waitid killed", waitid(P_ALL, 0, &info, WEXITED));
     show("code", info.si_code);
