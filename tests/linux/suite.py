@@ -44,7 +44,8 @@ def _archive():
 
 
 def _here(context, wanted):
-    assert wanted, "nothing to compare with"
+    if not wanted:
+        _on_linux(context, wanted)
     loaded = context.docker("load", "-i", _archive())
     assert loaded.returncode == 0, loaded.stderr
     result = context.docker("run", "--rm", NAME, timeout=120)
