@@ -1,5 +1,5 @@
 // Messages of the channel `runtime`: the life of sandboxes. Payload: ChannelHeader, then TLV records. A session sees only sandboxes made in it or in
-// sessions of the same principal. Any failed request may carry `reason` (text for a person) in its reply.
+// sessions of the same principal (badge); with the principal's last session they end. Any failed request may carry `reason` (text for a person) in its reply.
 #pragma once
 #include "abi/types.hpp"
 
@@ -34,6 +34,8 @@ enum class Message : std::uint32_t {
     sandbox_prepare = 11,
     // in: after (number of the line seen last; 0 at first); out: per line kept after it one `log_line`, at most log_lines_at_once: where there are so many, ask again
     node_log = 12,
+    // The first message of a client that knows of no sandbox: those that its predecessor made, and the predecessor's sessions, end. The reply comes when all is freed.
+    begin = 13,
 };
 
 enum class Tag : std::uint16_t {

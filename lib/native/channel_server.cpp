@@ -1,5 +1,6 @@
 #include "lib/native/channel_server.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -73,12 +74,13 @@ void ChannelServer::close(std::size_t index) {
     const base::Ref<ChannelSession> session = sessions_[index];
     sessions_.erase(index);
     session->open = false;
-    service_.on_session_closed(session->number);
+    const bool last = std::none_of(sessions_.begin(), sessions_.end(), [&](const auto& other) { return other->badge == session->badge; });
+    service_.on_session_closed(session->badge, session->number, last);
 }
 
-void ChannelServer::close_badge(std::uint64_t badge) {
+void ChannelServer::close_badge(std::uint64_t badge, std::uint64_t kept) {
     for (std::size_t i = sessions_.size(); i-- > 0;)
-        if (sessions_[i]->badge == badge)
+        if (sessions_[i]->badge == badge && sessions_[i]->number != kept)
             close(i);
 }
 
@@ -90,6 +92,7 @@ void ChannelServer::open(const Incoming& incoming, Message& message) {
             ++count;
             oldest = i;
         }
+    static_assert(sessions_per_badge > 1, "or the one that makes room were a client's last");
     if (count >= sessions_per_badge)
         close(oldest);
     auto buffer = MappedMemory::create(self().quota, abi::channel_buffer_bytes);

@@ -92,7 +92,8 @@ private:
 class ChannelService {
 public:
     virtual void on_request(ChannelRequest request) = 0;
-    virtual void on_session_closed(std::uint64_t session) {}
+    // `last`: the badge has no other session, so its client is gone, or about to begin anew.
+    virtual void on_session_closed(std::uint64_t badge, std::uint64_t session, bool last) {}
 
 protected:
     ~ChannelService() = default;
@@ -105,8 +106,8 @@ public:
     // `endpoint` is borrowed.
     ChannelServer(abi::Handle endpoint, ChannelService& service) : endpoint_(endpoint), service_(service) {}
     void on_event(std::uint64_t) override;
-    // Ends all sessions of a client that is gone.
-    void close_badge(std::uint64_t badge);
+    // Ends all sessions of a client, but for session `kept`; there is no session 0.
+    void close_badge(std::uint64_t badge, std::uint64_t kept = 0);
 
 private:
     void serve(const Incoming& incoming, Message& message);

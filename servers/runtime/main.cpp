@@ -1,5 +1,5 @@
 // The server that makes sandboxes. Handles: `runtime` (endpoint, receive), `root_image`, `entropy`, `switch`, `clock`, `log`, `log_reader` (an endpoint of the log that
-// may read), `sandbox_log` (the log's endpoint for sandboxes, without a badge), and what the management sandbox gets: `channel.NAME`, `management_log`. Arguments:
+// may read), `sandbox_log` (the log's endpoint for sandboxes, without a badge), `node` (the root quota, inspect: figures), and what the management sandbox gets: `channel.NAME`, `management_log`. Arguments:
 // management.hpp.
 #include "lib/native/log.hpp"
 #include "servers/runtime/server.hpp"

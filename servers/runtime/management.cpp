@@ -1,15 +1,18 @@
 #include "servers/runtime/management.hpp"
 
+#include "lib/native/clock.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
 #include "servers/runtime/server.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace runtime {
 
 namespace {
 
 constexpr std::uint32_t flow_management = 4, flow_uplink = 1;
-constexpr std::uint32_t most_starts = 16;
 
 std::uint32_t port_number(std::string_view text) {
     std::uint32_t value = 0;
@@ -61,14 +64,18 @@ void Management::LogStream::on_event(std::uint64_t) {
 }
 
 base::Result<void> Management::start() {
-    const std::string_view layer = native::argument("management");
-    if (layer.empty())
+    if (native::argument("management").empty())
         return {};
+    TRY(make());
+    return start_program();
+}
+
+base::Result<void> Management::make() {
     SandboxSettings settings;
     constexpr std::string_view name = "management";
     settings.hostname[name.copy(settings.hostname, sizeof settings.hostname - 1)] = 0;
     sandbox_ = TRY(server_.make_sandbox(settings, flow_management | flow_uplink));
-    auto file = TRY(server_.root().file(layer));
+    auto file = TRY(server_.root().file(native::argument("management")));
     TRY(sandbox_->add_layer(std::move(file.memory)));
     base::Vector<native::Grant> grants;
     for (const std::string_view channel : {"channel.runtime", "channel.store"})
@@ -77,11 +84,20 @@ base::Result<void> Management::start() {
     TRY(server_.launch(*sandbox_, {grants.data(), grants.size()}));
     if (const std::uint32_t port = port_number(native::argument("management_port")); port != 0 && sandbox_->network.number != 0)
         TRY(server_.publish(*sandbox_, {6, static_cast<std::uint16_t>(port), static_cast<std::uint16_t>(port)}));
-    return start_program();
+    return {};
+}
+
+// Not out of the sandbox' own events.
+void Management::drop() {
+    for (LogStream& stream : output_)
+        stream.detach(server_);
+    if (Sandbox* const gone = std::exchange(sandbox_, nullptr))
+        server_.destroy(*gone);
 }
 
 base::Result<void> Management::start_program() {
     ++starts_;
+    started_ = native::monotonic_nanoseconds();
     for (LogStream& stream : output_)
         stream.detach(server_);
     sandbox_->streams().reset();
@@ -104,12 +120,27 @@ base::Result<void> Management::start_program() {
 }
 
 void Management::on_ended() {
-    if (sandbox_->state() == Sandbox::State::dead || starts_ >= most_starts) {
-        native::print("the management sandbox is gone");
-        return;
+    const std::uint64_t now = native::monotonic_nanoseconds();
+    if (now - started_ >= good_run)
+        pause_ = first_pause;
+    server_.loop().set_timer(this, now + pause_);
+    pause_ = std::min(2 * pause_, longest_pause);
+}
+
+void Management::on_time() {
+    server_.loop().set_timer(nullptr, abi::never);
+    base::Result<void> started;
+    if (sandbox_ == nullptr || sandbox_->state() == Sandbox::State::dead) {
+        drop();
+        started = make();
     }
-    if (auto started = start_program(); !started)
-        native::print("the management program cannot start: ", native::error_name(started.error()));
+    if (started)
+        started = start_program();
+    if (started)
+        return;
+    native::print("the management sandbox cannot start: ", native::error_name(started.error()));
+    drop();
+    on_ended();
 }
 
 } // namespace runtime

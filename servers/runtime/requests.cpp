@@ -52,6 +52,7 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::sandbox_inspect: done = inspect(request); break;
     case Message::sandbox_prepare: done = prepare_run(request); break;
     case Message::node_log: done = node_log(request); break;
+    case Message::begin: done = begin(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -67,6 +68,7 @@ base::Result<void> Server::create(native::ChannelRequest& request) {
     if (request.find(Tag::hostname, record))
         settings.hostname[record.text().copy(settings.hostname, sizeof settings.hostname - 1)] = 0;
     Sandbox* const sandbox = TRY(make_sandbox(settings, request.number(Tag::network, 1) != 0 ? flow_uplink | flow_peers : 0));
+    sandbox->owner = request.badge();
     abi::TlvReader reader = request.records();
     while (reader.next(record)) {
         abi::runtime::Publish wanted;
@@ -89,6 +91,13 @@ base::Result<void> Server::create(native::ChannelRequest& request) {
     writer.number(tag(Tag::gateway), sandbox->network.gateway);
     writer.number(tag(Tag::name_server), sandbox->network.name_server);
     request.answer(writer);
+    return {};
+}
+
+base::Result<void> Server::begin(native::ChannelRequest& request) {
+    channel_->close_badge(request.badge(), request.session());
+    destroy_all_of(request.badge());
+    request.answer();
     return {};
 }
 
@@ -193,7 +202,9 @@ base::Result<void> Server::next_event(native::ChannelRequest& request) {
 
 base::Result<void> Server::node_info(native::ChannelRequest& request) {
     abi::QuotaInfo info{};
-    TRY(native::call::quota_inspect(native::self().quota, info));
+    // `node` is the root quota: its figures are the whole machine's.
+    const abi::Handle node = native::granted("node");
+    TRY(native::call::quota_inspect(node != abi::no_handle ? node : native::self().quota, info));
     auto writer = request.writer();
     writer.text(tag(Tag::version), THEMELIOS_VERSION);
     const auto number = [&](Tag name, std::uint64_t value) { writer.number(tag(name), value); };
@@ -201,7 +212,7 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
     number(Tag::free_pages, info.free_pages);
     number(Tag::total_pages, info.total_pages);
     number(Tag::table_pages, info.table_pages);
-    number(Tag::restarts, 0);
+    number(Tag::restarts, management_->restarts());
     number(Tag::sandbox_count, sandboxes_.size());
     number(Tag::monotonic, native::monotonic_nanoseconds());
     number(Tag::boot_nanoseconds, native::monotonic_nanoseconds());

@@ -52,6 +52,9 @@ public:
         : number_(number), settings_(settings), loop_(loop), observer_(observer) {}
     ~Sandbox();
 
+    // Of the channel's client that made it; its end is the sandbox' too. 0: the server's own.
+    std::uint64_t owner = 0;
+
     // Quota and budget. Errors: no_memory, bad_argument.
     base::Result<void> prepare();
     std::uint64_t number() const { return number_; }

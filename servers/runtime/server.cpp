@@ -86,6 +86,20 @@ base::Result<native::Owned> Server::log_of(const Sandbox& sandbox) {
     return native::own(native::duplicate(log, 0, named ? 0 : sandbox.number()));
 }
 
+void Server::on_session_closed(std::uint64_t badge, std::uint64_t session, bool last) {
+    for (std::size_t i = event_waiters_.size(); i-- > 0;)
+        if (event_waiters_[i].request.session() == session)
+            event_waiters_.erase(i);
+    if (last)
+        destroy_all_of(badge);
+}
+
+void Server::destroy_all_of(std::uint64_t owner) {
+    for (std::size_t i = sandboxes_.size(); i-- > 0;)
+        if (sandboxes_[i]->owner == owner)
+            destroy(*sandboxes_[i]);
+}
+
 void Server::destroy(Sandbox& sandbox) {
     sandbox.pending_start.refuse(abi::Error::peer_closed);
     sandbox.pending_inspect.refuse(abi::Error::peer_closed);
@@ -168,9 +182,10 @@ void Server::on_no_memory(Sandbox& sandbox) {
 void Server::on_crashed(Sandbox& sandbox) {
     sandbox.pending_start.refuse(abi::Error::peer_closed, "the sandbox's personality ended");
     sandbox.pending_inspect.refuse(abi::Error::peer_closed);
-    if (management_->is(sandbox))
+    if (management_->is(sandbox)) {
+        management_died();
         management_->on_ended();
-    else
+    } else
         add_event(abi::runtime::Event::crashed, sandbox.number(), 0);
 }
 

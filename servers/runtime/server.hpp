@@ -25,15 +25,20 @@ public:
     base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {});
     void destroy(Sandbox& sandbox);
     base::Result<void> publish(Sandbox& sandbox, const abi::runtime::Publish& publish);
+    // Ends all sessions of the management sandbox on the channel, as it does itself where it ends in order.
+    void management_died() { channel_->close_badge(management_badge); }
     native::EventLoop& loop() { return loop_; }
     const native::RootImage& root() const { return *root_; }
 
 private:
+    static constexpr std::uint64_t management_badge = 1; // as the image file has it
     static constexpr std::size_t most_sandboxes = 512;
     static constexpr std::size_t kept_events = 1024;
     static constexpr std::size_t most_missing = 512;
 
     void on_request(native::ChannelRequest request) override;
+    // The sandboxes of a client that is gone can be named by nobody any more: they go.
+    void on_session_closed(std::uint64_t badge, std::uint64_t session, bool last) override;
     base::Result<native::sandbox_control::StreamReply> stream(std::uint64_t badge, const native::sandbox_control::StreamRequest& request) override;
     void discard(abi::Handle handle) override { (void)native::call::handle_close(handle); }
 
@@ -57,7 +62,9 @@ private:
     base::Result<void> inspect(native::ChannelRequest& request);
     base::Result<void> prepare_run(native::ChannelRequest& request);
     base::Result<void> node_log(native::ChannelRequest& request);
+    base::Result<void> begin(native::ChannelRequest& request);
 
+    void destroy_all_of(std::uint64_t owner);
     base::Result<native::Owned> log_of(const Sandbox& sandbox);
     base::Result<Sandbox*> find(const native::ChannelRequest& request);
     Sandbox* find(std::uint64_t number);

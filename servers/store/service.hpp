@@ -11,7 +11,7 @@ public:
     // `quota`: what blobs are charged to, and nothing else. Borrowed.
     explicit Service(abi::Handle quota) : quota_(quota) {}
     void on_request(native::ChannelRequest request) override;
-    void on_session_closed(std::uint64_t session) override { catalogue_.drop_session(session); }
+    void on_session_closed(std::uint64_t, std::uint64_t session, bool) override { catalogue_.drop_session(session); }
 
 private:
     base::Result<void> create(native::ChannelRequest& request);

@@ -8,6 +8,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "services/common/channel.hpp"
 #include "services/common/log.hpp"
 #include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
@@ -96,6 +97,8 @@ Task<> accept_connections(Engine& engine, Tcp::acceptor& acceptor) {
 }
 
 int run(const Options& options) {
+    if (services::channel_exists("runtime"))
+        services::Session("runtime").call(static_cast<std::uint32_t>(abi::runtime::Message::begin), services::Request());
     auto images = images::open_store();
     load_archives(*images, options.archives);
     asio::io_context io(1);

@@ -37,7 +37,7 @@ def _copy_programs(source, target, left_out=()):
     return count
 
 
-def _management(folder, image):
+def _management(folder, image, more):
     _copy_programs(os.path.join(paths.SERVICES, "bin"), os.path.join(folder, "bin"))
     os.makedirs(os.path.join(folder, "images"), exist_ok=True)
     if not os.path.exists(paths.BUSYBOX):
@@ -48,6 +48,8 @@ def _management(folder, image):
         shutil.copytree(overlay, folder, dirs_exist_ok=True, symlinks=True)
     for name in ("etc", "proc", "sys", "dev", "run", "tmp", "var"):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
+    for inside, source in more.items():
+        shutil.copy(source, os.path.join(folder, inside))
     erofs.make(folder, image)
 
 
@@ -69,8 +71,10 @@ def make_of(files, image):
     _pack(staging, image)
 
 
-def make(native=paths.NATIVE, image=paths.ROOT_IMAGE):
-    """Makes build/root.erofs (or `image`) out of what is built (the native programs in `native`). The same input gives the same bytes."""
+def make(native=paths.NATIVE, image=paths.ROOT_IMAGE, management_files=None, change_node=None):
+    """Makes build/root.erofs (or `image`) out of what is built (the native programs in `native`). The same input gives the same bytes.
+
+    For tests: `management_files` are more files of the management sandbox (path in it → file here), `change_node` gives another text for node.image."""
     staging = os.path.join(paths.BUILD, os.path.basename(image).removesuffix(".erofs"))
     services = os.path.join(paths.BUILD, "management")
     for folder in (staging, services):
@@ -83,5 +87,11 @@ def make(native=paths.NATIVE, image=paths.ROOT_IMAGE):
         for name in sorted(os.listdir(images)):
             if name.endswith(".image"):
                 shutil.copyfile(os.path.join(images, name), os.path.join(staging, "images", name))
-    _management(services, os.path.join(staging, "management.erofs"))
+    if change_node is not None:
+        path = os.path.join(staging, "images", "node.image")
+        with open(path, encoding="utf-8") as file:
+            text = change_node(file.read())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    _management(services, os.path.join(staging, "management.erofs"), management_files or {})
     _pack(staging, image)

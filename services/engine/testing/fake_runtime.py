@@ -25,7 +25,7 @@ import termios
 import threading
 import time
 
-(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG) = range(1, 13)
+(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN) = range(1, 14)
 TAGS = {name: number for number, name in enumerate(
     "reason name hostname memory_pages nano_cpus cpu_weight fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
@@ -333,6 +333,8 @@ class Runtime:
                 identity, self.next_identity = self.next_identity, self.next_identity + 1
                 sandbox = self.sandboxes[identity] = Sandbox(self, identity, request.text("name"), publish)
             return record("sandbox", identity) + record("address", socket.htonl(sandbox.address)), []
+        if kind == BEGIN:
+            return b"", []
         if kind == ADD_LAYER:
             self.find(request).layers.append(self.layer(request.fds.pop()))
             return b"", []
