@@ -125,8 +125,11 @@ static void spawns() {
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    show("spawn group", posix_spawn(&child, self, nullptr, &attributes, arguments, environment));
-    show("spawned group exit", status_of(child));
+    // Both print: the child first.
+    const int grouped = posix_spawn(&child, self, nullptr, &attributes, arguments, environment);
+    const int group_status = status_of(child);
+    show("spawn group", grouped);
+    show("spawned group exit", group_status);
     show("system", system("exit 3") >= 0);
 }
 
