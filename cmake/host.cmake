@@ -16,3 +16,11 @@ function(themelios_host_test name)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
+
+# themelios_teeth_test(NAME SOURCES... LINK libraries...): a host test, and the same sources as a twin, NAME_twin, in which protections can be left out
+# (lib/base/teeth_testing.hpp). Its libraries must not ask for weaknesses.
+function(themelios_teeth_test name)
+    themelios_host_test(${name} ${ARGN})
+    themelios_host_test(${name}_twin ${ARGN})
+    target_compile_definitions(${name}_twin PRIVATE THEMELIOS_TWIN)
+endfunction()

@@ -1,5 +1,5 @@
 // The PCI server: owner of configuration space. Handles: `pci` (endpoint, receive), `config` (ports 0xcf8 to 0xcff), `device`, `irq`, `io_space`, `clock`, `log`.
-// A client's badge names its device (functions.hpp).
+// A client's badge names its device (inventory.hpp).
 #include "abi/pci_server.hpp"
 #include "drivers/pci/functions.hpp"
 #include "lib/native/ipc.hpp"
@@ -15,33 +15,34 @@ public:
     Server(pci::Functions& functions, abi::Handle io_space) : functions_(functions), io_space_(io_space) {}
 
     base::Result<DescribeReply> describe(std::uint64_t badge, const DescribeRequest&) override {
-        const pci::Function* const function = TRY(functions_.find(badge));
-        return DescribeReply{function->vendor, function->device, function->class_code, function->revision};
+        const pci::Function& function = functions_.inventory()[TRY(find(badge))];
+        return DescribeReply{function.vendor, function.device, function.class_code, function.revision};
     }
     base::Result<BarReply> bar(std::uint64_t badge, const BarRequest& request) override {
-        const pci::Function* const function = TRY(functions_.find(badge));
-        native::Owned slice = TRY(functions_.bar(*function, request.index));
-        return BarReply{slice.release(), function->bars[request.index].size};
+        pci::Functions::Slice slice = TRY(functions_.bar(TRY(find(badge)), request.index));
+        return BarReply{slice.device.release(), slice.size};
     }
     base::Result<CapabilityReply> capability(std::uint64_t badge, const CapabilityRequest& request) override {
-        const pci::VirtioStructure structure = TRY(functions_.structure(*TRY(functions_.find(badge)), request.type));
+        const pci::VirtioStructure structure = TRY(functions_.inventory().structure(functions_.inventory()[TRY(find(badge))], request.type));
         return CapabilityReply{structure.bar, structure.offset, structure.length, structure.notify_multiplier};
     }
     base::Result<InterruptReply> interrupt(std::uint64_t badge, const InterruptRequest& request) override {
-        native::Owned irq = TRY(functions_.interrupt(*TRY(functions_.find(badge)), request.index));
+        native::Owned irq = TRY(functions_.interrupt(TRY(find(badge)), request.index));
         return InterruptReply{irq.release()};
     }
     base::Result<BusMasterReply> bus_master(std::uint64_t badge, const BusMasterRequest& request) override {
-        functions_.set_bus_master(*TRY(functions_.find(badge)), request.enable);
+        functions_.set_bus_master(TRY(find(badge)), request.enable);
         return BusMasterReply{};
     }
     base::Result<DmaSpaceReply> dma_space(std::uint64_t badge, const DmaSpaceRequest&) override {
-        (void)TRY(functions_.find(badge));
+        (void)TRY(find(badge));
         return DmaSpaceReply{TRY(native::call::handle_duplicate(io_space_, 0, 0, abi::no_handle))};
     }
     void discard(abi::Handle handle) override { (void)native::call::handle_close(handle); }
 
 private:
+    base::Result<std::size_t> find(std::uint64_t badge) const { return functions_.inventory().find(badge); }
+
     pci::Functions& functions_;
     abi::Handle io_space_;
 };
@@ -57,9 +58,10 @@ abi::Rights rights_of(Number number) {
 }
 
 base::Result<void> run() {
-    pci::Functions functions(pci::Configuration(TRY(native::require("config"))), TRY(native::require("device")), TRY(native::require("irq")));
+    const pci::PortConfiguration configuration(TRY(native::require("config")));
+    pci::Functions functions(configuration, TRY(native::require("device")), TRY(native::require("irq")));
     TRY(functions.scan());
-    native::print(functions.count(), " functions");
+    native::print(functions.inventory().count(), " functions", functions.inventory().count() == pci::Inventory::most_functions ? ", and those behind them left out" : "");
     Server server(functions, TRY(native::require("io_space")));
     const abi::Handle endpoint = TRY(native::require("pci"));
     native::Message message;

@@ -2,6 +2,7 @@
 // badged for the device), `log`.
 #include "abi/netdev_server.hpp"
 #include "drivers/virtio/queue.hpp"
+#include "drivers/virtio_net/frame.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/port.hpp"
@@ -15,17 +16,23 @@
 namespace {
 
 constexpr std::uint64_t feature_mac = 1u << 5;
-constexpr std::uint32_t header_bytes = 12; // struct virtio_net_hdr; zero: no checksum, no segmentation
 constexpr std::uint32_t buffer_bytes = 2048;
-constexpr std::uint32_t largest_frame = 1514, smallest_frame = 14;
 constexpr std::uint16_t receive_queue = 0, send_queue = 1, queue_buffers = 256;
 constexpr std::uint32_t ethernet_record = 1;
 constexpr std::uint64_t ring_bytes = 1 << 20;
 constexpr std::uint32_t mtu = 1500;
 constexpr std::uint64_t interrupt_key = 1, endpoint_key = 2, bell_key = 3;
+constexpr unsigned most_turns = 64;
+
+using virtio_net::header_bytes, virtio_net::largest_frame, virtio_net::smallest_frame;
 
 class Driver final : public native::netdev::Server {
 public:
+    ~Driver() {
+        if (transport_)
+            transport_->stop();
+    }
+
     base::Result<void> prepare() {
         endpoint_ = TRY(native::require("netdev"));
         port_ = TRY(native::Port::create());
@@ -33,14 +40,15 @@ public:
         transport_.reset(new (std::nothrow) virtio::Transport(TRY(virtio::Transport::open(TRY(native::require("pci"))))));
         if (!transport_)
             return base::fail(abi::Error::no_memory);
-        (void)TRY(transport_->negotiate(feature_mac));
+        const std::uint64_t features = TRY(transport_->negotiate(feature_mac));
         TRY(transport_->bind_interrupt(interrupt_.handle(), 1));
         receive_.reset(new (std::nothrow) virtio::Queue(TRY(virtio::Queue::create(*transport_, receive_queue, queue_buffers, buffer_bytes, virtio::Queue::Direction::from_device))));
         send_.reset(new (std::nothrow) virtio::Queue(TRY(virtio::Queue::create(*transport_, send_queue, queue_buffers, buffer_bytes, virtio::Queue::Direction::to_device))));
         if (!receive_ || !send_)
             return base::fail(abi::Error::no_memory);
-        for (unsigned i = 0; i < 6; ++i)
+        for (unsigned i = 0; i < 6 && (features & feature_mac) != 0; ++i)
             mac_ |= std::uint64_t{transport_->config8(i)} << 8 * i;
+        mac_ = virtio_net::station_address(mac_);
         std::uint16_t id = 0;
         while (receive_->take_free(id))
             receive_->give(id, buffer_bytes);
@@ -53,9 +61,9 @@ public:
     // Returns when the device cannot be trusted any more.
     base::Result<void> run() {
         for (;;) {
-            TRY(move());
+            const bool all = TRY(move());
             abi::PortEvent events[4];
-            const auto came = port_.wait(events);
+            const auto came = port_.wait(events, all ? abi::never : abi::poll);
             if (!came)
                 continue;
             for (const abi::PortEvent& event : *came) {
@@ -91,23 +99,25 @@ private:
         }
     }
 
-    // Moves all that is there; afterwards device and client are known to wake this driver. Errors: broken (the device).
-    base::Result<void> move() {
-        for (;;) {
+    // True: all that was there was moved, and device and client are known to wake this driver. False: there is more than one turn may take, or the requests would wait for
+    // as long as the device has something to say. Errors: broken (the device).
+    base::Result<bool> move() {
+        for (unsigned turn = 0; turn < most_turns; ++turn) {
             const bool received = TRY(move_received());
             const bool sent = TRY(move_sent());
             if (received || sent)
                 continue;
             if (!pair_ || pair_.in().ended() || pair_.in().broken())
-                return {};
+                return true;
             std::uint16_t id = 0;
             if (send_->take_free(id)) {
                 send_->release(id);
                 if (!pair_.in().must_wait())
                     continue;
             }
-            return {};
+            return true;
         }
+        return false;
     }
 
     base::Result<bool> move_received() {
@@ -121,8 +131,8 @@ private:
             }
             any = true;
             // A full ring drops the frame, as a wire does.
-            if (pair_ && used->length >= header_bytes + smallest_frame && used->length <= header_bytes + largest_frame)
-                (void)pair_.out().write_record(ethernet_record, receive_->buffer(used->id).subspan(header_bytes, used->length - header_bytes));
+            if (const auto frame = virtio_net::frame_in(receive_->buffer(used->id), used->length); pair_ && !frame.empty())
+                (void)pair_.out().write_record(ethernet_record, frame);
             receive_->give(used->id, buffer_bytes);
         }
         if (any) {

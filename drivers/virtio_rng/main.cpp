@@ -2,6 +2,7 @@
 // given out: they go into a pool, and so do the processor's generator and the clock, so that a device that lies does no harm where another source is good.
 #include "abi/entropy_server.hpp"
 #include "drivers/virtio/queue.hpp"
+#include "drivers/virtio_rng/collect.hpp"
 #include "lib/base/sha256.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/event_loop.hpp"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::uint32_t buffer_bytes = 64;
 constexpr std::uint32_t reads_per_seed = 64;
+constexpr std::uint64_t patience_milliseconds = 5000;
 
 bool processor_random(std::uint64_t& value) {
     unsigned a = 0, b = 0, c = 0, d = 0;
@@ -35,6 +37,8 @@ bool processor_random(std::uint64_t& value) {
 
 class Source final : public native::entropy::Server {
 public:
+    ~Source() { drop_device(); }
+
     base::Result<void> prepare() {
         interrupt_ = TRY(native::Notification::create());
         transport_.reset(new (std::nothrow) virtio::Transport(TRY(virtio::Transport::open(TRY(native::require("pci"))))));
@@ -50,8 +54,12 @@ public:
     }
 
     base::Result<native::entropy::ReadReply> read(std::uint64_t, const native::entropy::ReadRequest&) override {
-        if (++reads_ % reads_per_seed == 0)
-            TRY(seed());
+        // What the pool has of the device's first bytes stays good without any more of them.
+        if (++reads_ % reads_per_seed == 0 && transport_)
+            if (auto seeded = seed(); !seeded) {
+                native::print("the device is not asked any more: ", native::error_name(seeded.error()));
+                drop_device();
+            }
         native::entropy::ReadReply reply;
         const auto bytes = next(1);
         std::memcpy(reply.bytes.data(), bytes.data(), reply.bytes.size());
@@ -70,34 +78,35 @@ private:
         return hash.finish();
     }
 
-    // Waits for the device.
+    // Errors: as virtio_rng::collect; the device is to be dropped then.
     base::Result<void> seed() {
-        std::uint16_t id = 0;
-        if (!queue_->take_free(id))
-            return base::fail(abi::Error::io);
-        queue_->give(id, buffer_bytes);
-        queue_->publish();
-        base::Result<virtio::Queue::Used> used = base::fail(abi::Error::would_block);
-        while (!(used = queue_->take_used())) {
-            if (used.error() != abi::Error::would_block)
-                return base::fail(abi::Error::io);
-            (void)interrupt_.wait();
-            transport_->acknowledge();
-        }
-        if (used->length < 32)
-            return base::fail(abi::Error::io);
+        std::byte bytes[buffer_bytes];
+        const abi::Deadline deadline = native::after_milliseconds(patience_milliseconds);
+        TRY(virtio_rng::collect(*queue_, bytes, [&] {
+            return virtio_rng::wait_until(deadline, native::monotonic_nanoseconds, [&]() -> base::Result<void> {
+                const auto came = interrupt_.wait(deadline);
+                transport_->acknowledge();
+                if (!came && came.error() != abi::Error::timed_out)
+                    return base::fail(came.error());
+                return {};
+            });
+        }));
         std::uint64_t words[5] = {native::monotonic_nanoseconds()};
         for (unsigned i = 1; i < 5; ++i)
             (void)processor_random(words[i]);
-        std::byte copy[buffer_bytes];
-        std::memcpy(copy, queue_->buffer(used->id).data(), used->length);
         base::Sha256 hash;
         hash.update(pool_);
-        hash.update(std::span(copy).first(used->length));
+        hash.update(bytes);
         hash.update(std::as_bytes(std::span(words)));
         pool_ = hash.finish();
-        queue_->release(used->id);
         return {};
+    }
+    // Before the memory of the queue goes, the device is stopped.
+    void drop_device() {
+        if (transport_)
+            transport_->stop();
+        queue_.reset();
+        transport_.reset();
     }
 
     native::Notification interrupt_;

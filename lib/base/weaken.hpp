@@ -21,6 +21,24 @@ enum class Weakness : std::uint8_t {
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
     log_writer,         // log: a line's writer is told by the badge, not by the text
+    device_patience,    // drivers: a device that never ends its reset is given up
+    device_version,     // drivers: a device without version 1 is refused
+    device_features,    // drivers: a device that does not agree to the features is refused
+    queue_shape,        // drivers: a queue has a power of two of buffers
+    notify_place,       // drivers: a queue's notification lies in the structure for it
+    config_place,       // drivers: the device's own configuration ends where it says
+    structure_place,    // drivers: a device's structure lies in its BAR
+    used_count,         // drivers: a device gives back no more buffers than it has
+    used_id,            // drivers: what it gives back is a buffer of the queue
+    used_outstanding,   // drivers: it gives back what it has, and once
+    used_length,        // drivers: no more bytes come back than were given room for
+    entropy_amount,     // virtio_rng: a device that gives no bytes is given up
+    entropy_patience,   // virtio_rng: a device that does not answer in time is given up
+    frame_length,       // virtio_net: a frame is neither shorter than its headers nor longer than the network allows
+    capability_circle,  // pci: a list of capabilities that runs in a circle ends
+    capability_place,   // pci: a capability lies in configuration space as a whole
+    bar_wrap,           // pci: a BAR does not wrap round the end of the addresses
+    bar_alone,          // pci: a BAR that overlaps another one is nobody's
 };
 
 #ifdef THEMELIOS_TWIN
@@ -31,12 +49,36 @@ struct WeaknessName {
 };
 
 inline constexpr WeaknessName weakness_names[] = {
-    {Weakness::handle_generation, "handle_generation"}, {Weakness::handle_rights, "handle_rights"},
-    {Weakness::badge_change, "badge_change"},           {Weakness::restricted_bit, "restricted_bit"},
-    {Weakness::guest_execute, "guest_execute"},         {Weakness::native_call_place, "native_call_place"},
-    {Weakness::native_pointer, "native_pointer"},       {Weakness::deferred_end, "deferred_end"},
-    {Weakness::guest_pointer, "guest_pointer"},         {Weakness::system_sandbox, "system_sandbox"},
-    {Weakness::uplink_gateway, "uplink_gateway"},       {Weakness::log_writer, "log_writer"},
+    {Weakness::handle_generation, "handle_generation"},
+    {Weakness::handle_rights, "handle_rights"},
+    {Weakness::badge_change, "badge_change"},
+    {Weakness::restricted_bit, "restricted_bit"},
+    {Weakness::guest_execute, "guest_execute"},
+    {Weakness::native_call_place, "native_call_place"},
+    {Weakness::native_pointer, "native_pointer"},
+    {Weakness::deferred_end, "deferred_end"},
+    {Weakness::guest_pointer, "guest_pointer"},
+    {Weakness::system_sandbox, "system_sandbox"},
+    {Weakness::uplink_gateway, "uplink_gateway"},
+    {Weakness::log_writer, "log_writer"},
+    {Weakness::device_patience, "device_patience"},
+    {Weakness::device_version, "device_version"},
+    {Weakness::device_features, "device_features"},
+    {Weakness::queue_shape, "queue_shape"},
+    {Weakness::notify_place, "notify_place"},
+    {Weakness::config_place, "config_place"},
+    {Weakness::structure_place, "structure_place"},
+    {Weakness::used_count, "used_count"},
+    {Weakness::used_id, "used_id"},
+    {Weakness::used_outstanding, "used_outstanding"},
+    {Weakness::used_length, "used_length"},
+    {Weakness::entropy_amount, "entropy_amount"},
+    {Weakness::entropy_patience, "entropy_patience"},
+    {Weakness::frame_length, "frame_length"},
+    {Weakness::capability_circle, "capability_circle"},
+    {Weakness::capability_place, "capability_place"},
+    {Weakness::bar_wrap, "bar_wrap"},
+    {Weakness::bar_alone, "bar_alone"},
 };
 
 // What a search of a built file finds where it was built as a twin.

@@ -15,6 +15,8 @@ namespace personality {
 
 namespace {
 
+constexpr std::uint64_t patience_milliseconds = 60'000; // more than the driver has for a device that does not answer
+
 // Output is SHA-256 over key, counter and the time; the key is replaced by such a digest after every request, so that a later look into the
 // memory does not tell what was given out before.
 struct Generator {
@@ -37,7 +39,7 @@ struct Generator {
 
 base::Result<void> seed_randomness(abi::Handle entropy) {
     native::entropy::Client client(native::Caller{entropy});
-    const auto reply = TRY(client.read());
+    const auto reply = TRY(client.read(native::after_milliseconds(patience_milliseconds)));
     std::memcpy(generator.key.data(), reply.bytes.data(), generator.key.size());
     return {};
 }
