@@ -7,6 +7,7 @@
 #include "kernel/object/space.hpp"
 #include "kernel/object/thread.hpp"
 #include "kernel/sync.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -32,7 +33,7 @@ Bucket& bucket_of(const FutexKey& key) {
 base::Result<FutexKey> key_of(Space& space, std::uint64_t address, bool shared) {
     if (address % sizeof(std::uint32_t) != 0) return std::unexpected(abi::Error::bad_argument);
     if (!space.contains(address, sizeof(std::uint32_t))) return std::unexpected(abi::Error::bad_pointer);
-    if (!shared) return FutexKey{&space, address};
+    if (!shared) return FutexKey{base::weakened(base::Weakness::futex_space) ? nullptr : &space, address};
     TRY(space.resolve(address, abi::protection::read));
     return FutexKey{nullptr, TRY(space.translate(address))};
 }

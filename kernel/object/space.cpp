@@ -236,7 +236,7 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
     address = abi::thread_pages_base;
     while (half_.contains(address, abi::page_size) && table.look_up(address) != 0) address += abi::page_size;
     // One reference is the thread's, the other the mapping's.
-    frames::retain(frame);
+    if (!base::weakened(base::Weakness::page_pin)) frames::retain(frame);
     const bool room = half_.contains(address, abi::page_size);
     if (!room || !table.map(address, frame, PageTable<TableBatch>::shared_flags(protection, protection))) {
         frames::release(frame);

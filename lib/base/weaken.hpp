@@ -16,6 +16,8 @@ enum class Weakness : std::uint8_t {
     guest_execute,      // kernel: the guest half is not executable in the personality's root
     native_call_place,  // kernel: a native call from outside the personality half ends the process
     native_pointer,     // kernel: pointers of native calls lie in the personality half
+    page_pin,           // kernel: a thread's page is the thread's until it is gone, whatever the process unmaps
+    futex_space,        // kernel: a futex' word is told by its space too
     deferred_end,       // kernel: an object that another one's end releases ends after it, not within it
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
@@ -56,6 +58,8 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::guest_execute, "guest_execute"},
     {Weakness::native_call_place, "native_call_place"},
     {Weakness::native_pointer, "native_pointer"},
+    {Weakness::page_pin, "page_pin"},
+    {Weakness::futex_space, "futex_space"},
     {Weakness::deferred_end, "deferred_end"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
