@@ -15,7 +15,7 @@ enum class Message : std::uint32_t {
     // Streams belong to one run of the sandbox: ask again after each sandbox_prepare.
     sandbox_stream = 3,
     // in: sandbox, argument*, environment*, directory?, user? ("uid[:gid]" or a name of the image's passwd), terminal?, rows?, columns?, stdin_open? ; the reply comes when
-    // the program was started or could not be. out: linux_error (0 or errno of execve: ENOENT 2, EACCES 13, ENOEXEC 8, ...)
+    // the program was started or could not be. out: linux_error (0, errno of execve: ENOENT 2, EACCES 13, ENOEXEC 8, ..., or a start_error)
     sandbox_start = 4,
     // in: sandbox, signal. errors: bad_state when no program runs
     sandbox_signal = 5,
@@ -86,6 +86,13 @@ enum class Tag : std::uint16_t {
     root_loads = 45,
     boot_nanoseconds = 46, // kernel's first instruction to now
     log_line = 47,         // LogLine
+};
+
+// Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.
+enum class StartError : std::uint32_t {
+    unknown_user = 0x10000,  // a name that /etc/passwd does not have
+    unknown_group = 0x10001, // a name that /etc/group does not have
+    id_range = 0x10002,      // a number beyond 2^31 - 1
 };
 
 struct Publish {

@@ -98,6 +98,8 @@ enum class Errno : std::int32_t {
     EINPROGRESS = 115, ESTALE = 116,
     // Never reach a program: how a call asks to be restarted after a signal (the numbers of Linux' own include/linux/errno.h).
     ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516,
+    // Nor do these: who the first program runs as could not be found out (abi/runtime.hpp, StartError).
+    unknown_user = 0x10000, unknown_group = 0x10001, id_range = 0x10002,
 };
 
 template <class T> using LinuxResult = std::expected<T, Errno>;

@@ -10,16 +10,20 @@ namespace {
 
 constexpr std::size_t largest_database = 256 * 1024;
 
+constexpr std::uint64_t largest_id = INT32_MAX;
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// None where it is no number, or one that no user or group may have.
 std::optional<std::uint32_t> number(std::string_view text) {
-    if (text.empty() || text.size() > 10)
+    if (text.size() > 10 || !is_number(text))
         return {};
     std::uint64_t value = 0;
-    for (const char digit : text) {
-        if (digit < '0' || digit > '9')
-            return {};
+    for (const char digit : text)
         value = value * 10 + static_cast<std::uint64_t>(digit - '0');
-    }
-    if (value > UINT32_MAX - 1)
+    if (value > largest_id)
         return {};
     return static_cast<std::uint32_t>(value);
 }
@@ -86,15 +90,13 @@ LinuxResult<void> add_groups(std::string_view text, std::string_view user, Group
 }
 
 LinuxResult<std::uint32_t> find_group(std::string_view text, std::string_view name) {
+    Entry entry;
+    if (find_entry(text, [&](const Entry& one) { return one.name == name; }, entry))
+        if (const auto id = number(entry.id)) // the third field of both files
+            return *id;
     if (const auto id = number(name))
         return *id;
-    Entry entry;
-    if (!find_entry(text, [&](const Entry& one) { return one.name == name; }, entry))
-        return fail(Errno::ENOENT);
-    const auto id = number(entry.id); // the third field of both files
-    if (!id)
-        return fail(Errno::ENOENT);
-    return *id;
+    return fail(is_number(name) ? Errno::id_range : Errno::unknown_group);
 }
 
 } // namespace
@@ -110,7 +112,7 @@ LinuxResult<User> find_user(const PathContext& context, std::string_view text) {
     const bool known = find_entry(user_text, [&](const Entry& one) { return id ? number(one.id) == id : one.name == user; }, entry);
     if (!id) {
         if (!known || !(id = number(entry.id)))
-            return fail(Errno::ENOENT);
+            return fail(is_number(user) ? Errno::id_range : Errno::unknown_user);
     }
     std::uint32_t group = known ? number(entry.group).value_or(0) : 0;
     if (!rest.empty())

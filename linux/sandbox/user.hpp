@@ -11,7 +11,7 @@ struct User {
     Credentials credentials;
     char home[256] = "/"; // NUL-terminated
 };
-// An empty text is root. Sandbox lock held. Errors: ENOENT (no such name), ENOMEM.
+// An empty text is root. Sandbox lock held. Errors: unknown_user, unknown_group, id_range, ENOMEM.
 LinuxResult<User> find_user(const PathContext& context, std::string_view text);
 
 } // namespace personality

@@ -4,6 +4,7 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include "abi/runtime.hpp"
 #include "services/common/text.hpp"
 #include "services/engine/containers.hpp"
 #include "services/engine/error.hpp"
@@ -20,9 +21,20 @@ int exit_code_of(int wait_status) {
     return (wait_status & 0x7f) == 0 ? wait_status >> 8 & 0xff : 128 + (wait_status & 0x7f);
 }
 
+std::string group_of(const std::string& user) { return user.substr(std::min(user.find(':'), user.size() - 1) + 1); }
+
 // The words by which clients tell the kinds of failure apart (exit codes 127 and 126 of `docker run`).
-ApiError cannot_execute(const std::string& program, const std::string& directory, int error) {
+ApiError cannot_execute(const ContainerSpec& spec, int error) {
+    using abi::runtime::StartError;
+    const std::string program = spec.arguments().front();
     std::string cause;
+    switch (static_cast<StartError>(error)) {
+    case StartError::unknown_user:
+        return bad_request("unable to find user " + spec.user.substr(0, spec.user.find(':')) + ": no matching entries in passwd file");
+    case StartError::unknown_group:
+        return bad_request("unable to find group " + group_of(spec.user) + ": no matching entries in group file");
+    case StartError::id_range: return bad_request("uids and gids must be in range 0-2147483647");
+    }
     if (error == ENOENT && program.find('/') == std::string::npos)
         cause = "exec: \"" + program + "\": executable file not found in $PATH";
     else if (error == ENOENT)
@@ -34,7 +46,7 @@ ApiError cannot_execute(const std::string& program, const std::string& directory
     else if (error == ENOEXEC)
         cause = "exec " + program + ": exec format error";
     else if (error == ENOTDIR)
-        cause = "exec: \"" + program + "\": not a directory, in the working directory " + directory;
+        cause = "exec: \"" + program + "\": not a directory, in the working directory " + spec.directory;
     else
         cause = "exec: \"" + program + "\": error " + std::to_string(error);
     return bad_request("failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -131,8 +143,7 @@ Task<> Containers::start_program(ContainerPointer container) {
     }
     container->starting = false;
     if (error != 0 || failure) {
-        const std::string program = container->spec.arguments().front();
-        const ApiError answer = cannot_execute(program, container->spec.directory, error);
+        const ApiError answer = cannot_execute(container->spec, error);
         container->error = failure ? failure->what() : answer.what();
         container->exit_code = failure ? 128 : exit_code_of_failure(error);
         if (container->state == State::restarting) {

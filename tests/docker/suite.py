@@ -99,6 +99,15 @@ def _missing_program(context):
     assert "no such file or directory" in result.stderr, result.stderr
 
 
+def _unknown_user(context):
+    """Who a program runs as is in the image's files, or a number that may be one; the container that could not be started is there to be looked at."""
+    for user, words in (("nosuch", "unable to find user nosuch: no matching entries in passwd file"), ("0:nosuch", "unable to find group nosuch: no matching entries in group file"),
+                        ("4294967296", "uids and gids must be in range 0-2147483647"), ("1:2147483648", "uids and gids must be in range 0-2147483647")):
+        result = _run(context, "-u", user, "busybox", "true")
+        assert result.returncode == 125 and words in result.stderr, (result.returncode, result.stderr)
+    _same(_output(_run(context, "-u", "2147483647:7", "busybox", "id")).split()[:2], ["uid=2147483647", "gid=7"])
+
+
 def _missing_image(context):
     result = context.docker("image", "inspect", "nosuch:latest")
     assert result.returncode == 1 and "No such image: nosuch:latest" in result.stderr, result.stderr
@@ -347,6 +356,7 @@ def cases(context):
     yield "stdin", case(_stdin)
     yield "bulk", case(_bulk, (100 if context.full else 16) << 20)
     yield "missing program", case(_missing_program)
+    yield "unknown user", case(_unknown_user)
     yield "missing image", case(_missing_image)
     yield "life", case(_life)
     yield "stop", case(_stop)
