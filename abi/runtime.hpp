@@ -6,7 +6,7 @@
 namespace abi::runtime {
 
 enum class Message : std::uint32_t {
-    // in: name (64 hex digits), hostname?, memory_pages?, nano_cpus?, cpu_weight?, fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
+    // in: name (64 hex digits), hostname?, memory_pages?, nano_cpus?, cpu_weight?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
     // errors: exists, no_memory, denied (a published port is taken), bad_argument
     sandbox_create = 1,
     // in: sandbox; one descriptor: a sealed EROFS Memory. Layers are added from the lowest up, before the first start.
@@ -86,6 +86,7 @@ enum class Tag : std::uint16_t {
     root_loads = 45,
     boot_nanoseconds = 46, // kernel's first instruction to now
     log_line = 47,         // LogLine
+    task_limit = 48,
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

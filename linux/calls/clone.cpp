@@ -2,6 +2,7 @@
 #include "abi/start.hpp"
 #include "lib/native/kernel.hpp"
 #include "linux/calls/call.hpp"
+#include "linux/sandbox/configuration.hpp"
 #include "linux/task/guest_loop.hpp"
 #include "linux/task/park.hpp"
 #include "linux/task/table.hpp"
@@ -136,6 +137,9 @@ LinuxResult<std::uint64_t> clone(Task& task, const CloneRequest& request) {
     base::Ref<Task> child;
     {
         SandboxLock lock;
+        // As the pids control group does: who has ended and was not waited for counts too.
+        if (std::max(task_count(), process_count()) >= configuration().task_limit)
+            return fail(Errno::EAGAIN);
         tid = TRY(allocate_pid());
         base::Ref<Process> process = task.process_reference();
         const bool is_thread = (request.flags & thread) != 0;

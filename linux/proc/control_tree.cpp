@@ -3,6 +3,7 @@
 #include "linux/fs/quota.hpp"
 #include "linux/proc/node.hpp"
 #include "linux/sandbox/configuration.hpp"
+#include "linux/task/table.hpp"
 
 #include <algorithm>
 
@@ -68,6 +69,18 @@ LinuxResult<void> write_memory_used(Text& to, const Subject&) {
     return {};
 }
 
+LinuxResult<void> write_task_limit(Text& to, const Subject&) {
+    if (configuration().task_limit == SIZE_MAX)
+        to.put("max\n");
+    else
+        to.add(configuration().task_limit, '\n');
+    return {};
+}
+LinuxResult<void> write_task_count(Text& to, const Subject&) {
+    to.add(task_count(), '\n');
+    return {};
+}
+
 constexpr Entry random_entries[] = {{"boot_id", file, write_boot_id}, {"entropy_avail", file, fixed<"256">}, {"poolsize", file, fixed<"256">}, {"uuid", file, write_uuid}};
 constexpr Directory random_directory{random_entries};
 
@@ -114,8 +127,8 @@ constexpr Directory mm_directory{mm_entries};
 constexpr Entry sys_kernel_entries[] = {{"mm", directory, nullptr, &mm_directory}};
 constexpr Directory sys_kernel_directory{sys_kernel_entries};
 
-constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"memory">}, {"cpu.max", file, fixed<"max 100000">}, {"memory.current", file, write_memory_used},
-                                   {"memory.max", file, write_memory_limit}};
+constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"memory pids">}, {"cpu.max", file, fixed<"max 100000">}, {"memory.current", file, write_memory_used},
+                                   {"memory.max", file, write_memory_limit}, {"pids.current", file, write_task_count}, {"pids.max", file, write_task_limit}};
 constexpr Directory group_directory{group_entries};
 constexpr Entry sys_fs_entries[] = {{"cgroup", directory, nullptr, &group_directory}};
 constexpr Directory sys_fs_directory{sys_fs_entries};

@@ -14,6 +14,7 @@ struct Configuration {
     abi::Handle quota = abi::no_handle; // charged for all memory of guests: part of the process's own quota, the rest of which is the personality's
     abi::Handle budget = abi::no_handle;
     bool fused = false;                 // one page-table root: faster, for a sandbox that needs no protection from itself
+    std::size_t task_limit = SIZE_MAX;  // threads of all programs: what `--pids-limit` says, and no more than the personality's own memory bears
     bool network = false;               // has an Ethernet interface; else loopback alone
     std::uint32_t address = 0, gateway = 0, name_server = 0; // IPv4, as they travel
     std::uint64_t mac = 0;

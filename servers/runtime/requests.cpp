@@ -63,6 +63,7 @@ base::Result<void> Server::create(native::ChannelRequest& request) {
     settings.memory_pages = request.number(Tag::memory_pages, 0);
     settings.nano_cpus = request.number(Tag::nano_cpus, 0);
     settings.cpu_weight = static_cast<std::uint32_t>(std::min<std::uint64_t>(request.number(Tag::cpu_weight, 1024), 10000));
+    settings.task_limit = request.number(Tag::task_limit, 0);
     settings.fused = request.number(Tag::fused, 0) != 0;
     abi::TlvRecord record;
     if (request.find(Tag::hostname, record))

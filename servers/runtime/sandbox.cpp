@@ -87,6 +87,7 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     const auto number = [&](Tag tag, std::uint64_t value) { writer.number(static_cast<std::uint16_t>(tag), value); };
     writer.text(static_cast<std::uint16_t>(Tag::hostname), settings_.hostname);
     number(Tag::memory_pages, guest_pages_);
+    number(Tag::task_limit, settings_.task_limit);
     number(Tag::fused, settings_.fused ? 1 : 0);
     number(Tag::network, network.number != 0 ? 1 : 0);
     number(Tag::mac, network.mac);

@@ -33,6 +33,7 @@ struct SandboxSettings {
     std::uint64_t memory_pages = 0; // of its programs and files; 0: all that the runtime has
     std::uint64_t nano_cpus = 0;    // 0: no limit
     std::uint32_t cpu_weight = 1024;
+    std::uint64_t task_limit = 0;   // threads of its programs; 0: what the personality can bear
     bool fused = false;
     char hostname[65] = "sandbox";  // NUL-terminated
 };

@@ -120,8 +120,8 @@ void parse_resources(const Json& host, ContainerSpec& spec) {
     for (const char* name : {"MemoryReservation", "OomScoreAdj", "ShmSize"})
         if (number_field(host, name, -1000) != 0)
             spec.warnings.push_back(std::string("HostConfig.") + name + " has no effect on this node");
-    if (number_field(host, "PidsLimit", -1) > 0)
-        spec.warnings.push_back("HostConfig.PidsLimit has no effect on this node");
+    // 0 and less ask for no limit; the node's own stays.
+    spec.task_limit = static_cast<std::uint64_t>(std::max<std::int64_t>(number_field(host, "PidsLimit", -1), 0));
     number_field(host, "MemorySwap", -1);
     number_field(host, "MemorySwappiness", -1);
     if (switch_field(host, "OomKillDisable")) throw refused("HostConfig.OomKillDisable");

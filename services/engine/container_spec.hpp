@@ -54,6 +54,7 @@ struct ContainerSpec {
     bool entrypoint_given = false;
 
     std::uint64_t memory_bytes = 0;
+    std::uint64_t task_limit = 0; // 0: the node's own
     std::uint64_t nano_cpus = 0;
     std::uint64_t cpu_shares = 0;
     bool auto_remove = false;

@@ -82,6 +82,7 @@ Task<> Containers::make_sandbox(Container& container) {
     options.name = container.id;
     options.hostname = container.hostname();
     options.memory_bytes = container.spec.memory_bytes;
+    options.task_limit = container.spec.task_limit;
     options.nano_cpus = container.spec.nano_cpus;
     options.cpu_weight = container.spec.cpu_shares;
     options.network = container.spec.network;

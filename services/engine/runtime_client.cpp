@@ -23,6 +23,7 @@ Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
         .text(Tag::hostname, options.hostname)
         .number(Tag::network, options.network ? 1 : 0);
     if (options.memory_bytes != 0) request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
+    if (options.task_limit != 0) request.number(Tag::task_limit, options.task_limit);
     if (options.nano_cpus != 0) request.number(Tag::nano_cpus, options.nano_cpus);
     if (options.cpu_weight != 0) request.number(Tag::cpu_weight, options.cpu_weight);
     for (const auto& publish : options.publish) request.bytes(Tag::publish, &publish, sizeof publish);

@@ -17,6 +17,7 @@ struct SandboxOptions {
     std::string name; // 64 hexadecimal digits
     std::string hostname;
     std::uint64_t memory_bytes = 0; // 0: no limit of its own
+    std::uint64_t task_limit = 0; // 0: the node's own
     std::uint64_t nano_cpus = 0;
     std::uint64_t cpu_weight = 0;
     bool network = true;

@@ -99,6 +99,28 @@ def _missing_program(context):
     assert "no such file or directory" in result.stderr, result.stderr
 
 
+def _fork_bomb(context):
+    """A container has as many threads as --pids-limit says, or as its personality bears; its neighbours do not feel it, and nothing is left of it."""
+    limited = _run(context, "--pids-limit", "20", "busybox", "sh", "-c", "cat /sys/fs/cgroup/pids.max; for i in $(seq 100); do sleep 1000 & done")
+    assert limited.stdout == "20\n" and "can't fork" in limited.stderr, limited.stdout + limited.stderr
+    _explode(context)
+    before = _settled(context) # the kernel keeps stacks for as many threads as there ever were
+    _explode(context)
+    after = _settled(context)
+    _same(after["objects"], before["objects"])
+    assert before["free_pages"] - after["free_pages"] < 512, f"free pages {before['free_pages']} -> {after['free_pages']}"
+
+
+def _explode(context):
+    _output(context.docker("run", "-d", "--name", "bomb", "busybox", "sh", "-c", "f() { f | f & }; f; sleep 1000"))
+    try:
+        for _ in range(5):
+            _same(_output(_run(context, "busybox", "echo", "alive")), "alive\n")
+        _same(_output(context.docker("ps", "-q", "--filter", "name=bomb")).count("\n"), 1)
+    finally:
+        context.docker("rm", "-f", "bomb")
+
+
 def _unknown_user(context):
     """Who a program runs as is in the image's files, or a number that may be one; the container that could not be started is there to be looked at."""
     for user, words in (("nosuch", "unable to find user nosuch: no matching entries in passwd file"), ("0:nosuch", "unable to find group nosuch: no matching entries in group file"),
@@ -356,6 +378,7 @@ def cases(context):
     yield "stdin", case(_stdin)
     yield "bulk", case(_bulk, (100 if context.full else 16) << 20)
     yield "missing program", case(_missing_program)
+    yield "fork bomb", case(_fork_bomb)
     yield "unknown user", case(_unknown_user)
     yield "missing image", case(_missing_image)
     yield "life", case(_life)
