@@ -53,6 +53,7 @@ void polling();
 void sockets();
 void times();
 void programs();
+void lies();
 void delivery();
 void names();
 void passing();
