@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 from .shell import Failure
@@ -28,7 +29,13 @@ COMMANDS = (
 NEED_SETUP = ("build", "run", "test", "bench", "iso", "docs")
 
 
+def _interrupted(*_):
+    raise KeyboardInterrupt
+
+
 def main(words):
+    # Asked to end in another way than by Ctrl-C, a command ends the node that it started all the same.
+    signal.signal(signal.SIGTERM, _interrupted)
     parser = argparse.ArgumentParser(prog="./xt", description="Builds, boots and tests ThemeliOS.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     modules = {}
