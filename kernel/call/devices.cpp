@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "kernel/call/calls.hpp"
-#include "kernel/log.hpp"
-#include "kernel/object/audit_log.hpp"
-#include "kernel/object/device.hpp"
-#include "kernel/object/irq.hpp"
-#include "kernel/object/space.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/audit/audit_log.hpp"
+#include "kernel/device/device.hpp"
+#include "kernel/device/irq.hpp"
+#include "kernel/space/space.hpp"
 
 namespace kernel {
 
@@ -42,7 +42,7 @@ base::Result<std::uint64_t> call_device_map(Thread& caller, Held<Device> device,
     if (!(protection & readable) || (protection & ~(readable | writable))) return std::unexpected(abi::Error::bad_argument);
     if ((protection & writable) && !(device.rights & abi::right::write)) return std::unexpected(abi::Error::missing_right);
     auto space = TRY(caller.process().space());
-    TRY(space->map_device(device, address, protection));
+    TRY(space->map_device(device->base(), device->size(), device.hold, address, protection));
     return 0;
 }
 

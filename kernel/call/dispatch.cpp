@@ -1,7 +1,7 @@
 #include "kernel/call/dispatch.hpp"
 
 #include "kernel/call/calls.hpp"
-#include "kernel/memory/halves.hpp"
+#include "kernel/core/halves.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {

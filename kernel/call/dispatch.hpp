@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernel/arch/x86_64/registers.hpp"
+#include "kernel/arch/registers.hpp"
 
 namespace kernel {
 

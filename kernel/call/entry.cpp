@@ -1,13 +1,13 @@
 // Where user mode comes into the kernel: system calls and faults, of native code and of guests. The thread's own bit `restricted` decides which of the two it is; not the
 // instruction pointer, not the page tables, not anything that user mode can write.
 #include "kernel/call/dispatch.hpp"
-#include "kernel/log.hpp"
-#include "kernel/memory/halves.hpp"
-#include "kernel/object/process.hpp"
-#include "kernel/object/space.hpp"
-#include "kernel/object/thread.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/core/halves.hpp"
+#include "kernel/thread/process.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/thread/thread.hpp"
 #include "kernel/restricted/restricted.hpp"
-#include "kernel/sched/scheduler.hpp"
+#include "kernel/thread/scheduler.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {

@@ -1,5 +1,6 @@
 // Calls on slots, leases, quotas and budgets.
 #include "kernel/call/calls.hpp"
+#include "kernel/thread/statistics.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -65,13 +66,18 @@ base::Result<std::uint64_t> call_quota_create(Thread& caller, Held<Quota> parent
 base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota, UserPointer<abi::QuotaInfo> info) {
     abi::QuotaInfo result{};
     quota->inspect(result);
+    result.cpu_count = statistics::cpu_count();
+    if (quota->is_root()) {
+        result.context_switches = statistics::context_switches();
+        result.root_loads = statistics::root_loads();
+    }
     TRY(info.write(caller, result));
     return 0;
 }
 
 base::Result<std::uint64_t> call_quota_destroy(Thread& caller, Held<Quota> quota) {
     if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);
-    TRY(quota->destroy());
+    TRY(Process::end_quota(*quota));
     return 0;
 }
 

@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "kernel/call/calls.hpp"
-#include "kernel/futex/futex.hpp"
-#include "kernel/object/memory.hpp"
-#include "kernel/object/space.hpp"
+#include "kernel/thread/futex.hpp"
+#include "kernel/space/memory.hpp"
+#include "kernel/space/space.hpp"
 #include "kernel/restricted/restricted.hpp"
-#include "kernel/restricted/vector_state.hpp"
+#include "kernel/thread/vector_state.hpp"
 
 namespace kernel {
 
@@ -82,11 +82,11 @@ base::Result<std::uint64_t> call_memory_resize(Thread&, Held<Memory> memory, std
 
 base::Result<std::uint64_t> call_space_create(Thread& caller, Held<Quota> quota, std::uint32_t flags) {
     if (flags & ~1u) return std::unexpected(abi::Error::bad_argument);
-    return give(caller, TRY(Space::create_guest(*quota, caller.process(), flags & 1)), Space::rights);
+    return give(caller, TRY(Space::create_guest(*quota, TRY(caller.process().space()), flags & 1)), Space::rights);
 }
 
 base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, Held<Quota> quota) {
-    return give(caller, TRY(space->fork(*quota, caller.process())), Space::rights, space.hold);
+    return give(caller, TRY(space->fork(*quota, TRY(caller.process().space()))), Space::rights, space.hold);
 }
 
 base::Result<std::uint64_t> call_space_map(Thread&, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
@@ -111,7 +111,7 @@ base::Result<std::uint64_t> call_space_move(Thread&, Held<Space> space, std::uin
 }
 
 base::Result<std::uint64_t> call_restricted_attach(Thread& caller, Held<Space> space) {
-    if (space) TRY(space->check_attach(caller.process()));
+    if (space) TRY(space->check_attach(caller.process().number()));
     caller.attach(std::move(space.object));
     return 0;
 }

@@ -1,10 +1,10 @@
 // Calls on budgets, processes and threads.
 #include "kernel/call/calls.hpp"
-#include "kernel/object/process.hpp"
-#include "kernel/object/space.hpp"
-#include "kernel/object/thread.hpp"
+#include "kernel/thread/process.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/thread/thread.hpp"
 #include "kernel/restricted/restricted.hpp"
-#include "kernel/sched/scheduler.hpp"
+#include "kernel/thread/scheduler.hpp"
 
 namespace kernel {
 
@@ -48,7 +48,8 @@ base::Result<std::uint64_t> call_process_inspect(Thread& caller, Held<Process> p
 }
 
 base::Result<std::uint64_t> call_process_watch(Thread&, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
-    TRY(process->watch(std::move(notification.object), bits | notification.badge));
+    Notification& target = *notification;
+    TRY(process->watch(std::move(notification.object), target, bits | notification.badge));
     return 0;
 }
 

@@ -4,17 +4,17 @@
 #include <cstring>
 
 #include "abi/start.hpp"
-#include "kernel/futex/futex.hpp"
+#include "kernel/thread/futex.hpp"
 #include "kernel/init/elf_image.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/object/audit_log.hpp"
-#include "kernel/object/budget.hpp"
-#include "kernel/object/device.hpp"
-#include "kernel/object/irq.hpp"
-#include "kernel/object/memory.hpp"
-#include "kernel/object/process.hpp"
-#include "kernel/object/space.hpp"
-#include "kernel/panic.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/audit/audit_log.hpp"
+#include "kernel/thread/budget.hpp"
+#include "kernel/device/device.hpp"
+#include "kernel/device/irq.hpp"
+#include "kernel/space/memory.hpp"
+#include "kernel/thread/process.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/core/panic.hpp"
 
 namespace kernel {
 

@@ -1,7 +1,7 @@
 #include "kernel/ipc/endpoint.hpp"
 
-#include "kernel/object/process.hpp"
-#include "kernel/object/thread.hpp"
+#include "kernel/thread/process.hpp"
+#include "kernel/thread/thread.hpp"
 
 namespace kernel {
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "kernel/ipc/port.hpp"
-#include "kernel/ipc/reply.hpp"
-#include "kernel/ipc/thread_queue.hpp"
+#include "kernel/thread/reply.hpp"
+#include "kernel/thread/thread_queue.hpp"
 
 namespace kernel {
 

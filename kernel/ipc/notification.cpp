@@ -1,6 +1,6 @@
 #include "kernel/ipc/notification.hpp"
 
-#include "kernel/object/thread.hpp"
+#include "kernel/thread/thread.hpp"
 
 namespace kernel {
 

@@ -3,11 +3,12 @@
 #include <cstdint>
 
 #include "kernel/ipc/port.hpp"
-#include "kernel/ipc/thread_queue.hpp"
+#include "kernel/object/signal_target.hpp"
+#include "kernel/thread/thread_queue.hpp"
 
 namespace kernel {
 
-class Notification final : public PortSource {
+class Notification final : public PortSource, public SignalTarget {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::notification;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::send |
@@ -15,8 +16,8 @@ public:
 
     Notification() : PortSource(object_kind) {}
 
-    // Sets bits and wakes one waiter or the port. From any context, interrupts included.
-    void signal(std::uint64_t bits);
+    // Wakes one waiter or the port.
+    void signal(std::uint64_t bits) override;
 
     // Takes all bits, waiting for one. Errors: timed_out, canceled, revoked, would_block (deadline poll).
     base::Result<std::uint64_t> wait(Thread& thread, const LeaseHold& hold, abi::Deadline deadline);

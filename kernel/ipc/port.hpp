@@ -4,10 +4,10 @@
 #include <span>
 
 #include "abi/info.hpp"
-#include "kernel/ipc/thread_queue.hpp"
+#include "kernel/thread/thread_queue.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/object/object.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/spin_lock.hpp"
 #include "lib/base/list.hpp"
 
 namespace kernel {

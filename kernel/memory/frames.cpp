@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "kernel/memory/payer.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/panic.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/arch/spin_lock.hpp"
 
 namespace kernel::frames {
 

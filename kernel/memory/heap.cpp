@@ -5,9 +5,9 @@
 #include <new>
 
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/panic.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/arch/spin_lock.hpp"
 
 namespace kernel::heap {
 

@@ -2,13 +2,13 @@
 
 #include <cstring>
 
-#include "kernel/arch/x86_64/cpu.hpp"
-#include "kernel/arch/x86_64/instructions.hpp"
-#include "kernel/memory/entry.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/instructions.hpp"
+#include "kernel/arch/entry.hpp"
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/panic.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/arch/spin_lock.hpp"
 
 extern "C" {
 extern const unsigned char image_begin[], text_begin[], text_end[], rodata_begin[], rodata_end[], data_begin[], image_end[];

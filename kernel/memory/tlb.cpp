@@ -1,26 +1,12 @@
 #include "kernel/memory/tlb.hpp"
 
-#include "kernel/arch/x86_64/apic.hpp"
-#include "kernel/arch/x86_64/cpu.hpp"
-#include "kernel/arch/x86_64/instructions.hpp"
-#include "kernel/arch/x86_64/relax.hpp"
+#include "kernel/arch/apic.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/instructions.hpp"
+#include "kernel/arch/relax.hpp"
 #include "kernel/memory/kernel_map.hpp"
 
 namespace kernel {
-
-namespace arch {
-
-// Requests are counted: what was asked for before the count was read is covered by the flush that follows.
-void serve_shootdowns() {
-    Cpu& cpu = this_cpu();
-    const std::uint64_t requested = cpu.shootdowns_requested.load(std::memory_order_seq_cst);
-    if (requested == cpu.shootdowns_served.load(std::memory_order_relaxed))
-        return;
-    tlb::flush_local();
-    cpu.shootdowns_served.store(requested, std::memory_order_release);
-}
-
-} // namespace arch
 
 namespace tlb {
 

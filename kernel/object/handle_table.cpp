@@ -1,7 +1,7 @@
 #include "kernel/object/handle_table.hpp"
 
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/physical.hpp"
+#include "kernel/arch/physical.hpp"
 #include "kernel/object/quota.hpp"
 
 namespace kernel {

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "kernel/object/capability.hpp"
-#include "kernel/object/slot_table.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/core/slot_table.hpp"
+#include "kernel/arch/spin_lock.hpp"
 
 namespace kernel {
 

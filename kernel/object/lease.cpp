@@ -1,7 +1,7 @@
 #include "kernel/object/lease.hpp"
 
 #include "kernel/object/capability.hpp"
-#include "kernel/sched/grace.hpp"
+#include "kernel/core/grace.hpp"
 
 namespace kernel {
 

@@ -2,9 +2,9 @@
 #pragma once
 #include <cstdint>
 
-#include "kernel/object/lease_node.hpp"
+#include "kernel/core/lease_node.hpp"
 #include "kernel/object/object.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/spin_lock.hpp"
 #include "lib/base/list.hpp"
 
 namespace kernel {

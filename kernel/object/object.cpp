@@ -1,10 +1,9 @@
 #include "kernel/object/object.hpp"
 
-#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
-#include "kernel/object/dying.hpp"
+#include "kernel/core/dying.hpp"
 #include "kernel/object/quota.hpp"
-#include "kernel/sched/scheduler.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -43,12 +42,12 @@ void Object::begin_charge(Quota& payer, std::size_t bytes) {
 
 namespace {
 
-// The calling thread's list goes with it to other CPUs; an idle CPU has one of its own.
+// A thread's list goes with it to other CPUs; before the first thread and while a CPU idles it has one of its own.
 constinit Dying of_idle[arch::max_cpus];
 
 Dying& dying() {
-    Task* const task = sched::current_task();
-    return task ? task->dying : of_idle[arch::this_cpu().index];
+    const arch::Cpu& cpu = arch::this_cpu();
+    return cpu.dying ? *cpu.dying : of_idle[cpu.index];
 }
 
 } // namespace

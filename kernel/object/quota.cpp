@@ -1,10 +1,7 @@
 #include "kernel/object/quota.hpp"
 
-#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/memory/payer.hpp"
-#include "kernel/object/process.hpp"
-#include "kernel/sched/statistics.hpp"
 
 namespace kernel {
 
@@ -35,19 +32,9 @@ void Quota::inspect(abi::QuotaInfo& info) const {
     for (std::size_t kind = 0; kind < static_cast<std::size_t>(abi::ObjectKind::count); ++kind) {
         info.object_count[kind] = node_.objects(kind);
     }
+    if (!is_root()) return;
     info.free_pages = frames::free_count();
     info.total_pages = frames::total_count();
-    info.cpu_count = statistics::cpu_count();
-    if (!is_root()) return;
-    info.context_switches = statistics::context_switches();
-    info.root_loads = statistics::root_loads();
-}
-
-base::Result<void> Quota::destroy() {
-    if (is_root()) return std::unexpected(abi::Error::bad_state);
-    node_.close();
-    Process::end_all_within(node_);
-    return {};
 }
 
 std::uint64_t allocate_charged(Quota& quota) {

@@ -4,7 +4,7 @@
 
 #include "abi/info.hpp"
 #include "kernel/object/object.hpp"
-#include "kernel/object/quota_node.hpp"
+#include "kernel/core/quota_node.hpp"
 
 namespace kernel {
 
@@ -30,12 +30,8 @@ public:
     QuotaNode& node() { return node_; }
     bool is_root() const { return !parent_; }
 
-    // Figures of this quota; those of the node where it is the root.
+    // The figures of this quota alone; the root also tells what the machine has free, and has in all.
     void inspect(abi::QuotaInfo& info) const;
-
-    // Closes this quota, so that nothing is charged to it or a descendant, and kills every process that is. Returns when they are gone. What other
-    // processes still hold (a ring whose server has not let go) stays charged until they do. The caller must not be charged to it. Errors: bad_state.
-    base::Result<void> destroy();
 
 private:
     base::Ref<Quota> parent_;

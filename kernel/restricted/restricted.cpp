@@ -1,12 +1,12 @@
 #include "kernel/restricted/restricted.hpp"
 
 #include "abi/start.hpp"
-#include "kernel/call/lookup.hpp"
-#include "kernel/arch/x86_64/segments.hpp"
-#include "kernel/object/memory.hpp"
-#include "kernel/object/space.hpp"
-#include "kernel/restricted/vector_state.hpp"
-#include "kernel/sched/scheduler.hpp"
+#include "kernel/thread/lookup.hpp"
+#include "kernel/arch/segments.hpp"
+#include "kernel/space/memory.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/thread/vector_state.hpp"
+#include "kernel/thread/scheduler.hpp"
 
 namespace kernel {
 

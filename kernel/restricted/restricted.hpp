@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "abi/thread_page.hpp"
-#include "kernel/object/thread.hpp"
+#include "kernel/thread/thread.hpp"
 #include "lib/base/result.hpp"
 
 namespace kernel {

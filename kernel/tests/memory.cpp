@@ -1,11 +1,11 @@
 // Frames, heap, stacks and the clock, inside the booted kernel.
-#include "kernel/arch/x86_64/clock.hpp"
-#include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/clock.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/test.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/tests/harness.hpp"
 
 namespace kernel {
 

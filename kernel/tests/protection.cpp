@@ -1,8 +1,8 @@
 // What the kernel's own page tables allow, read from the tables that are loaded.
-#include "kernel/arch/x86_64/instructions.hpp"
-#include "kernel/memory/entry.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/test.hpp"
+#include "kernel/arch/instructions.hpp"
+#include "kernel/arch/entry.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/tests/harness.hpp"
 
 extern "C" const unsigned char text_begin[], rodata_end[];
 

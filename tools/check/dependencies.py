@@ -1,4 +1,5 @@
-"""Which folder may include what of which: kernel → abi, lib/base; everything else → abi, lib; nothing → kernel; linux and services meet the rest through abi."""
+"""Which folder may include what of which: kernel → abi, lib/base; everything else → abi, lib; nothing → kernel; linux and services meet the rest through abi.
+Inside kernel/ each folder uses only those before it (KERNEL_LAYERS), and the machine by kernel/arch/NAME.hpp."""
 
 import os
 import re
@@ -22,8 +23,24 @@ ALLOWED = {
 }
 # A library that the kernel uses must not lead to others.
 ALLOWED_BELOW = {"lib/base": ("abi/", "lib/base/")}
+# The kernel's folders from the bottom. arch/ calls up through kernel/arch/upcalls.hpp alone, which includes nothing of the others.
+KERNEL_LAYERS = ("arch", "core", "memory", "object", "space", "thread", "ipc", "restricted", "audit", "device", "call", "init")
 # Tests look inside what they test, and drive it with what they need.
 UNBOUND = ("tests",)
+
+
+def check_kernel_layers(path, included):
+    """The same for two files of the kernel."""
+    folder, target = path.split("/")[1], included.split("/")[1]
+    if included.startswith("kernel/arch/x86_64/") and folder != "arch":
+        return "the machine is included by kernel/arch/NAME.hpp"
+    if folder == "tests" or target not in KERNEL_LAYERS:
+        return None
+    if folder not in KERNEL_LAYERS:
+        return f"kernel/{folder} has no place in KERNEL_LAYERS"
+    if KERNEL_LAYERS.index(target) > KERNEL_LAYERS.index(folder):
+        return f"kernel/{folder} must not include kernel/{target}/, which lies above it"
+    return None
 
 
 def check_include(path, included):
@@ -34,6 +51,8 @@ def check_include(path, included):
     for prefix, allowed in ALLOWED_BELOW.items():
         if path.startswith(prefix + "/") and not included.startswith(allowed):
             return f"{prefix} may include only {', '.join(allowed)}"
+    if top == "kernel" and included.startswith("kernel/"):
+        return check_kernel_layers(path, included)
     if included.startswith(top + "/") or included.startswith(ALLOWED[top]):
         return None
     if included.startswith("native/"):

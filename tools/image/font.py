@@ -49,7 +49,7 @@ def main(source, target):
     with open(source, "rb") as file:
         rows = table(file.read())
     with open(target, "w", encoding="ascii") as file:
-        file.write('#include "kernel/display.hpp"\n\nnamespace kernel::display {\n\n'
+        file.write('#include "kernel/core/display.hpp"\n\nnamespace kernel::display {\n\n'
                    f"const std::uint8_t font[{LAST - FIRST + 1}][{HEIGHT}] = {{\n")
         for glyph in rows:
             file.write("    {" + ", ".join(f"0x{row:02x}" for row in glyph) + "},\n")

@@ -2,8 +2,7 @@
 
 #include <cstring>
 
-#include "kernel/log.hpp"
-#include "kernel/memory/kernel_map.hpp"
+#include "kernel/arch/upcalls.hpp"
 
 namespace kernel::arch {
 
@@ -28,11 +27,11 @@ template <class T> T read(const void* at) {
 
 // The whole table, mapped; null where its checksum is wrong.
 const std::uint8_t* table_at(std::uint64_t physical) {
-    const auto* header = static_cast<const Header*>(map_firmware(physical, sizeof(Header)));
+    const auto* header = static_cast<const Header*>(upcall::map_firmware(physical, sizeof(Header)));
     const std::uint32_t length = header->length;
     if (length < sizeof(Header) || length > (1 << 20))
         return nullptr;
-    const auto* bytes = static_cast<const std::uint8_t*>(map_firmware(physical, length));
+    const auto* bytes = static_cast<const std::uint8_t*>(upcall::map_firmware(physical, length));
     std::uint8_t sum = 0;
     for (std::uint32_t i = 0; i < length; ++i)
         sum = static_cast<std::uint8_t>(sum + bytes[i]);
@@ -79,9 +78,9 @@ void read_table(std::uint64_t physical) {
 const AcpiTables& read_acpi(std::uint64_t rsdp) {
     if (rsdp == 0)
         return tables;
-    const auto* pointer = static_cast<const std::uint8_t*>(map_firmware(rsdp, 36));
+    const auto* pointer = static_cast<const std::uint8_t*>(upcall::map_firmware(rsdp, 36));
     if (std::memcmp(pointer, "RSD PTR ", 8) != 0) {
-        log("acpi: no root pointer at %x", rsdp);
+        upcall::log("acpi: no root pointer at %x", rsdp);
         return tables;
     }
     const bool extended = pointer[15] >= 2 && read<std::uint64_t>(pointer + 24) != 0;

@@ -6,8 +6,8 @@
 #include "kernel/arch/x86_64/clock.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/relax.hpp"
-#include "kernel/memory/kernel_map.hpp"
-#include "kernel/sync.hpp"
+#include "kernel/arch/upcalls.hpp"
+#include "kernel/arch/spin_lock.hpp"
 
 namespace kernel::arch {
 
@@ -58,10 +58,10 @@ constinit Handler handlers[vector::device_last - vector::device_first + 1];
 void initialize_interrupt_controllers() {
     out8(0x21, 0xff);
     out8(0xa1, 0xff);
-    local = static_cast<volatile std::uint32_t*>(map_device(acpi().local_apic, 4096));
+    local = static_cast<volatile std::uint32_t*>(upcall::map_device(acpi().local_apic, 4096));
     if (acpi().io_apic == 0)
         return;
-    io = static_cast<volatile std::uint32_t*>(map_device(acpi().io_apic, 4096));
+    io = static_cast<volatile std::uint32_t*>(upcall::map_device(acpi().io_apic, 4096));
     const std::uint32_t last = read_io(1) >> 16 & 0xff;
     for (std::uint32_t i = 0; i <= last; ++i) {
         write_io(0x10 + 2 * i, masked_bit);

@@ -8,6 +8,7 @@
 
 namespace kernel {
 class Task;
+struct Dying;
 struct RunQueue;
 } // namespace kernel
 
@@ -42,6 +43,7 @@ struct Cpu {
     std::atomic<std::uint64_t> shootdowns_served{0};
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
+    Dying* dying = nullptr;                   // of the current thread, or the idle CPU's own
     std::uint64_t gdt[8] = {};
     TaskState task_state;
 };

@@ -3,9 +3,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/relax.hpp"
-#include "kernel/call/dispatch.hpp"
-#include "kernel/panic.hpp"
-#include "kernel/sched/scheduler.hpp"
+#include "kernel/arch/upcalls.hpp"
 
 extern "C" const std::uint64_t vector_table[256];
 extern "C" void kernel_interrupt(kernel::arch::Registers* registers);
@@ -40,21 +38,17 @@ std::uint8_t stack_of(unsigned number) {
     }
 }
 
-[[noreturn]] void kernel_fault(const Registers& registers) {
-    panic("exception %u in the kernel, error %x, at %x, address %x, stack %x", registers.vector, registers.error, registers.rip, read_cr2(), registers.rsp);
-}
-
 void device_or_timer(std::uint8_t number) {
     switch (number) {
     case vector::spurious:
         return;
     case vector::timer:
         end_of_interrupt();
-        sched::on_timer();
+        upcall::timer();
         return;
     case vector::reschedule:
         end_of_interrupt();
-        sched::on_reschedule();
+        upcall::reschedule();
         return;
     case vector::shootdown:
         end_of_interrupt();
@@ -72,6 +66,16 @@ void device_or_timer(std::uint8_t number) {
 }
 
 } // namespace
+
+// Requests are counted: what was asked for before the count was read is covered by the flush that follows.
+void serve_shootdowns() {
+    Cpu& cpu = this_cpu();
+    const std::uint64_t requested = cpu.shootdowns_requested.load(std::memory_order_seq_cst);
+    if (requested == cpu.shootdowns_served.load(std::memory_order_relaxed))
+        return;
+    upcall::flush_tlb();
+    cpu.shootdowns_served.store(requested, std::memory_order_release);
+}
 
 void initialize_interrupt_table() {
     for (unsigned i = 0; i < 256; ++i) {
@@ -103,14 +107,14 @@ void kernel_interrupt(kernel::arch::Registers* registers) {
             // A debug trap at the first instruction of an entry was caused by user mode's single step; it goes on there.
             if (number == 1)
                 return;
-            arch::kernel_fault(*registers);
+            arch::upcall::kernel_fault(*registers, arch::read_cr2());
         }
         if (number == 18)
-            arch::kernel_fault(*registers);
-        handle_user_exception(*registers, arch::read_cr2());
+            arch::upcall::kernel_fault(*registers, arch::read_cr2());
+        arch::upcall::user_exception(*registers, arch::read_cr2());
         return;
     }
     arch::device_or_timer(static_cast<std::uint8_t>(number));
     if (registers->from_user())
-        before_return_to_user();
+        arch::upcall::before_return_to_user();
 }

@@ -7,12 +7,8 @@
 #include "kernel/arch/x86_64/clock.hpp"
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
-#include "kernel/log.hpp"
-#include "kernel/memory/frames.hpp"
-#include "kernel/memory/kernel_map.hpp"
-#include "kernel/memory/physical.hpp"
-#include "kernel/panic.hpp"
-#include "kernel/sched/scheduler.hpp"
+#include "kernel/arch/x86_64/physical.hpp"
+#include "kernel/arch/upcalls.hpp"
 
 extern "C" const unsigned char trampoline_begin[], trampoline_end[], trampoline_mailbox[];
 
@@ -28,9 +24,7 @@ struct Mailbox {
 
 // One page each for #DF/#MC, NMI and #DB. The highest word holds the CPU's address, which the assembly reads from there.
 std::uint64_t make_fault_stack(Cpu& cpu) {
-    const std::uint64_t frame = frames::allocate_zeroed();
-    if (frame == 0)
-        panic("no memory for a CPU's stacks");
+    const std::uint64_t frame = upcall::allocate_page();
     const std::uint64_t top = reinterpret_cast<std::uint64_t>(direct(frame)) + 4096;
     *reinterpret_cast<Cpu**>(top - 8) = &cpu;
     return top - 16;
@@ -43,20 +37,20 @@ void set_up(Cpu& cpu) {
 }
 
 [[noreturn]] void other_cpu_main(Cpu* cpu) {
-    write_cr3(kernel_root());
+    write_cr3(upcall::kernel_root());
     set_up(*cpu);
-    cpu->loaded_root = kernel_root();
+    cpu->loaded_root = upcall::kernel_root();
     enable_local_apic();
     cpu->online.store(true, std::memory_order_release);
-    sched::idle();
+    upcall::run_cpu();
 }
 
 // The kernel's tables with the start code's page mapped one to one, below 4 GiB because it is loaded in protected mode.
 std::uint64_t make_start_root() {
-    const std::uint64_t root = frames::allocate_zeroed(), upper = frames::allocate_zeroed(), middle = frames::allocate_zeroed(), lower = frames::allocate_zeroed();
-    if (root == 0 || upper == 0 || middle == 0 || lower == 0 || root >= 1ull << 32)
-        panic("no low memory to start the other CPUs");
-    share_kernel_map(root);
+    const std::uint64_t root = upcall::allocate_page(), upper = upcall::allocate_page(), middle = upcall::allocate_page(), lower = upcall::allocate_page();
+    if (root >= 1ull << 32)
+        upcall::panic("no low memory to start the other CPUs");
+    upcall::share_kernel_map(root);
     *direct<std::uint64_t>(root) = upper | 3;
     *direct<std::uint64_t>(upper) = middle | 3;
     *direct<std::uint64_t>(middle) = lower | 3;
@@ -87,7 +81,7 @@ void initialize_first_cpu() {
     initialize_interrupt_table();
     Cpu& first = cpu(0);
     set_up(first);
-    first.loaded_root = kernel_root();
+    first.loaded_root = upcall::kernel_root();
     first.online.store(true, std::memory_order_release);
 }
 
@@ -99,8 +93,8 @@ void start_other_cpus() {
         return;
     const std::uint64_t root = make_start_root();
     // The first MiB is not the allocator's; the loader's map says that this page is memory.
-    map_firmware(start_page, 4096);
-    auto* const page = static_cast<unsigned char*>(map_device(start_page, 4096));
+    upcall::map_firmware(start_page, 4096);
+    auto* const page = static_cast<unsigned char*>(upcall::map_device(start_page, 4096));
     std::memcpy(page, trampoline_begin, static_cast<std::size_t>(trampoline_end - trampoline_begin));
     std::uint32_t index = 1;
     for (std::size_t i = 0; i < tables.cpu_count && index < max_cpus; ++i) {
@@ -109,10 +103,8 @@ void start_other_cpus() {
         Cpu& other = cpu(index);
         other.index = index;
         other.apic_id = tables.apic_ids[i];
-        sched::initialize_queue(index);
-        const std::uint64_t stack = allocate_stack();
-        if (stack == 0)
-            panic("no memory for a CPU's stack");
+        upcall::prepare_cpu(index);
+        const std::uint64_t stack = upcall::allocate_stack();
         const Mailbox mailbox{root, stack, reinterpret_cast<std::uint64_t>(&other_cpu_main), reinterpret_cast<std::uint64_t>(&other)};
         std::memcpy(page + (trampoline_mailbox - trampoline_begin), &mailbox, sizeof mailbox);
         send_init(other.apic_id);
@@ -122,7 +114,7 @@ void start_other_cpus() {
             send_startup(other.apic_id, start_page >> 12);
         // A processor that never answers is left alone; a loaded host may need long to run it.
         if (!wait_online(other, 10'000'000'000)) {
-            log("cpu %u: does not start", index);
+            upcall::log("cpu %u: does not start", index);
             continue;
         }
         ++index;

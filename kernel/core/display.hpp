@@ -1,0 +1,21 @@
+// The boot text on the loader's framebuffer, where there is one. Output alone; the log keeps the order.
+#pragma once
+#include <cstdint>
+
+#include "boot/limine.hpp"
+
+namespace kernel::display {
+
+inline constexpr unsigned glyph_width = 8, glyph_height = 16;
+inline constexpr char first_glyph = 0x20, last_glyph = 0x7e;
+// One byte a row, the highest bit is the leftmost point. Made from a font at build time.
+extern const std::uint8_t font[last_glyph - first_glyph + 1][glyph_height];
+
+// The bytes of a framebuffer in a format that is used here, 32 bits a point; 0 for others.
+std::uint64_t usable_bytes(const limine::Framebuffer& framebuffer);
+// Takes a usable framebuffer over. `memory`: where it is mapped, all usable_bytes() of it.
+void initialize(const limine::Framebuffer& framebuffer, void* memory);
+// Under the log's lock.
+void put(char character);
+
+} // namespace kernel::display

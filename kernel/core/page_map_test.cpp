@@ -1,0 +1,67 @@
+#include "kernel/core/page_map.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <random>
+
+namespace kernel {
+namespace {
+
+class PageMapTest : public testing::Test {
+protected:
+    void* allocate() {
+        if (nodes_ == limit_) return nullptr;
+        ++nodes_;
+        return std::calloc(1, 4096);
+    }
+    base::Result<void> set(std::uint64_t page, std::uint64_t frame) {
+        return map_.set(page, frame, [this] { return allocate(); });
+    }
+    void truncate(std::uint64_t first) {
+        map_.truncate(
+            first, [this](std::uint64_t frame) { dropped_ += frame != 0; },
+            [this](void* node) {
+                --nodes_;
+                std::free(node);
+            });
+    }
+    void TearDown() override {
+        truncate(0);
+        EXPECT_EQ(nodes_, 0u);
+    }
+
+    PageMap map_;
+    std::size_t nodes_ = 0;
+    std::size_t limit_ = SIZE_MAX;
+    std::size_t dropped_ = 0;
+};
+
+TEST_F(PageMapTest, AgreesWithAMap) {
+    std::map<std::uint64_t, std::uint64_t> expected;
+    std::mt19937_64 random(7);
+    for (int i = 0; i < 3000; ++i) {
+        const std::uint64_t page = random() % (i % 3 == 0 ? PageMap::max_pages : i % 3 == 1 ? 600 : 300000);
+        expected[page] = (random() | 1) << 12;
+        ASSERT_TRUE(set(page, expected[page]));
+    }
+    for (const auto& [page, frame] : expected) ASSERT_EQ(map_.get(page), frame);
+    EXPECT_EQ(map_.get(PageMap::max_pages), 0u);
+    truncate(1000);
+    for (const auto& [page, frame] : expected) ASSERT_EQ(map_.get(page), page < 1000 ? frame : 0);
+}
+
+TEST_F(PageMapTest, FailsWholeWhereNodesEnd) {
+    ASSERT_TRUE(set(0, 0x1000));
+    limit_ = nodes_ + 1;
+    EXPECT_EQ(set(100000, 0x2000).error(), abi::Error::no_memory);
+    EXPECT_EQ(map_.get(0), 0x1000u);
+    EXPECT_EQ(map_.get(100000), 0u);
+    limit_ = SIZE_MAX;
+    EXPECT_TRUE(set(100000, 0x2000));
+    EXPECT_EQ(map_.get(0), 0x1000u);
+}
+
+} // namespace
+} // namespace kernel

@@ -1,0 +1,44 @@
+#include "kernel/device/device.hpp"
+
+#include "kernel/arch/instructions.hpp"
+#include "kernel/memory/frames.hpp"
+
+namespace kernel {
+
+base::Result<base::Ref<Device>> Device::slice(Quota& quota, std::uint64_t base, std::uint64_t size) const {
+    if (size == 0 || base % abi::page_size || size % abi::page_size) return std::unexpected(abi::Error::bad_argument);
+    if (base < base_ || base - base_ > size_ || size > size_ - (base - base_)) return std::unexpected(abi::Error::bad_argument);
+    // A device range over memory would be a way around every other capability.
+    for (std::uint64_t page = base; page < base + size && page < frames::top(); page += abi::page_size) {
+        if (frames::is_memory(page)) return std::unexpected(abi::Error::bad_argument);
+    }
+    return make_object<Device>(quota, base, size);
+}
+
+base::Result<base::Ref<IoPort>> IoPort::slice(Quota& quota, std::uint32_t first, std::uint32_t count) const {
+    if (count == 0 || first < first_ || first - first_ > count_ || count > count_ - (first - first_)) {
+        return std::unexpected(abi::Error::bad_argument);
+    }
+    return make_object<IoPort>(quota, first, count);
+}
+
+base::Result<std::uint32_t> IoPort::read(std::uint32_t port, std::uint32_t width) const {
+    if (!covers(port, width)) return std::unexpected(abi::Error::bad_argument);
+    const auto number = static_cast<std::uint16_t>(port);
+    return width == 1 ? arch::in8(number) : width == 2 ? arch::in16(number) : arch::in32(number);
+}
+
+base::Result<void> IoPort::write(std::uint32_t port, std::uint32_t width, std::uint32_t value) const {
+    if (!covers(port, width)) return std::unexpected(abi::Error::bad_argument);
+    const auto number = static_cast<std::uint16_t>(port);
+    if (width == 1) {
+        arch::out8(number, static_cast<std::uint8_t>(value));
+    } else if (width == 2) {
+        arch::out16(number, static_cast<std::uint16_t>(value));
+    } else {
+        arch::out32(number, value);
+    }
+    return {};
+}
+
+} // namespace kernel

@@ -1,0 +1,53 @@
+// Irq: an interrupt as a capability. It signals a notification, and is masked from then until the driver acknowledges it.
+#pragma once
+#include <cstdint>
+
+#include "abi/info.hpp"
+#include "kernel/ipc/notification.hpp"
+#include "kernel/object/capability.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/arch/spin_lock.hpp"
+
+namespace kernel {
+
+class Irq final : public Object, private LeaseUse {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::irq;
+    static constexpr abi::Rights rights =
+        abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::acknowledge | abi::right::bind;
+    static constexpr std::uint64_t message_signalled = UINT64_MAX;
+
+    // The capability from which all others are made; it is no interrupt itself.
+    Irq() : Object(object_kind) {}
+    ~Irq() override;
+
+    bool is_root() const { return vector_ == 0; }
+    // source: a GSI of the IO APIC (flags bit 0 level, bit 1 active low), or message_signalled. Errors: bad_argument, exists, no_memory.
+    static base::Result<base::Ref<Irq>> create(Quota& quota, std::uint64_t source, std::uint32_t flags);
+
+    // Errors: bad_state (bound, or the root), revoked.
+    base::Result<void> bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold);
+    // Errors: bad_state (not bound).
+    base::Result<void> acknowledge();
+    void inspect(abi::IrqInfo& info);
+
+    // From the interrupt's handler, interrupts off.
+    void fire();
+
+private:
+    bool begin_end() override;
+    void end_use() override;
+    void unbind();
+
+    SpinLock lock_;
+    base::Ref<Notification> notification_;
+    LeaseHold hold_;
+    std::uint64_t bits_ = 0;
+    std::uint64_t count_ = 0;
+    std::uint64_t source_ = 0;
+    std::uint32_t flags_ = 0;
+    std::uint32_t vector_ = 0;
+    bool taken_ = false; // source_ is this object's
+};
+
+} // namespace kernel

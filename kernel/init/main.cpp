@@ -1,0 +1,79 @@
+// The order in which the kernel comes up.
+#include "kernel/arch/acpi.hpp"
+#include "kernel/arch/apic.hpp"
+#include "kernel/arch/clock.hpp"
+#include "kernel/arch/console.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/instructions.hpp"
+#include "kernel/arch/smp.hpp"
+#include "kernel/init/boot_information.hpp"
+#include "kernel/core/display.hpp"
+#include "kernel/init/first_process.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/memory/kernel_map.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/thread/scheduler.hpp"
+#include "kernel/tests/harness.hpp"
+#include "lib/base/weaken.hpp"
+
+extern "C" unsigned char clac_place[];
+extern "C" [[noreturn]] void kernel_start();
+
+namespace kernel {
+namespace {
+
+// CLAC is an invalid instruction without SMAP, so it is put in place where there is SMAP. The kernel's text is written through the direct map.
+void patch_entry(const BootInformation& boot) {
+    if (!arch::features().smap)
+        return;
+    const std::uint64_t offset = reinterpret_cast<std::uint64_t>(clac_place) - kernel_image_base;
+    auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
+    place[0] = 0x0f;
+    place[1] = 0x01;
+    place[2] = 0xca;
+}
+
+[[noreturn]] void start() {
+    arch::set_boot_counter(arch::read_tsc());
+    arch::initialize_console();
+    const BootInformation& boot = read_boot_information();
+    frames::initialize(boot.memory, boot.memory_count, boot.direct_map);
+    initialize_kernel_map(boot.memory, boot.memory_count, boot.kernel_physical);
+    if (const std::uint64_t bytes = display::usable_bytes(boot.framebuffer))
+        display::initialize(boot.framebuffer, map_device(boot.framebuffer_physical, bytes));
+    arch::initialize_first_cpu();
+    patch_entry(boot);
+    protect_image_alias(boot.kernel_physical);
+    arch::read_acpi(boot.rsdp);
+    arch::initialize_clock();
+    arch::initialize_interrupt_controllers();
+    arch::enable_local_apic();
+    arch::calibrate_timer();
+    sched::initialize_queue(0);
+    arch::start_other_cpus();
+    log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
+#ifdef THEMELIOS_TWIN
+    if (const std::string_view name = boot.option("weaken"); !name.empty() && !base::choose_weakness(name)) panic("no weakness has the name that `weaken` says");
+    log("%s", base::twin_marker);
+#endif
+    log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
+    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
+    Quota::create_root(frames::free_count());
+    const std::uint64_t clock = frames::allocate_zeroed();
+    if (clock == 0)
+        panic("no memory for the clock page");
+    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
+    if (boot.option("test") == "kernel")
+        run_kernel_tests();
+    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
+    sched::idle();
+}
+
+} // namespace
+
+} // namespace kernel
+
+void kernel_start() { kernel::start(); }

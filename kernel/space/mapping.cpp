@@ -1,0 +1,42 @@
+#include "kernel/space/mapping.hpp"
+
+#include <new>
+
+#include "kernel/memory/heap.hpp"
+#include "kernel/space/space.hpp"
+
+namespace kernel {
+
+Mapping* Mapping::create(Space& space) {
+    if (!space.quota().node().charge_bytes(sizeof(Mapping))) return nullptr;
+    void* memory = heap::allocate(sizeof(Mapping));
+    if (!memory) {
+        space.quota().node().release_bytes(sizeof(Mapping));
+        return nullptr;
+    }
+    return new (memory) Mapping(space);
+}
+
+void Mapping::release() {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    // Whoever holds a reference beside the space's holds one to the space as well.
+    Quota& quota = space.quota();
+    this->~Mapping();
+    heap::release(this, sizeof(Mapping));
+    quota.node().release_bytes(sizeof(Mapping));
+}
+
+bool Mapping::begin_end() {
+    // A space in destruction drops its mappings by itself.
+    if (!space.try_retain()) return false;
+    retain();
+    return true;
+}
+
+void Mapping::end_use() {
+    base::Ref<Space> keep = base::Ref<Space>::adopt(space);
+    space.drop(*this);
+    release();
+}
+
+} // namespace kernel

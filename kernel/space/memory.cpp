@@ -1,0 +1,246 @@
+#include "kernel/space/memory.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/memory/frames.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/space/space.hpp"
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint64_t page_size = abi::page_size;
+
+} // namespace
+
+Memory::Memory(Quota& quota) : Object(object_kind), quota_(quota) {}
+
+Memory::~Memory() {
+    drop_frames(0);
+    if (run_ && !fixed_) {
+        for (std::uint64_t page = 0; page < pages_; ++page) frames::release(run_ + page * page_size);
+    }
+}
+
+base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size, std::uint32_t flags) {
+    if (size == 0 || (flags & ~(abi::memory_flag::contiguous | abi::memory_flag::populate))) {
+        return std::unexpected(abi::Error::bad_argument);
+    }
+    if (size > max_pages * page_size) return std::unexpected(abi::Error::too_large);
+    auto memory = TRY(make_object<Memory>(quota, quota));
+    const std::uint64_t pages = (size + page_size - 1) / page_size;
+    if (flags & abi::memory_flag::contiguous) {
+        if (!quota.charge_pages(pages)) return std::unexpected(abi::Error::no_memory);
+        const std::uint64_t run = frames::allocate_run(pages);
+        if (!run) {
+            quota.release_pages(pages);
+            return std::unexpected(abi::Error::no_memory);
+        }
+        for (std::uint64_t page = 0; page < pages; ++page) charge_frame(quota, run + page * page_size);
+        memory->run_ = run;
+        memory->contiguous_ = true;
+        memory->committed_ = pages;
+    }
+    memory->pages_ = pages;
+    if (!(flags & abi::memory_flag::contiguous) && (flags & abi::memory_flag::populate)) {
+        for (std::uint64_t page = 0; page < pages; ++page) frames::release(TRY(memory->take_frame(page, true)));
+    }
+    return memory;
+}
+
+base::Result<base::Ref<Memory>> Memory::create_slice(Quota& quota, base::Ref<Memory> origin, std::uint64_t offset, std::uint64_t size) {
+    if (size == 0 || offset % page_size || offset > origin->size() || size > origin->size() - offset) {
+        return std::unexpected(abi::Error::bad_argument);
+    }
+    if (!origin->sealed()) return std::unexpected(abi::Error::bad_state);
+    auto slice = TRY(make_object<Memory>(quota, quota));
+    slice->pages_ = (size + page_size - 1) / page_size;
+    slice->sealed_ = true;
+    // A slice of a slice shows the same frames: it names the one that has them, so look-ups never walk a chain.
+    slice->origin_page_ = offset / page_size + origin->origin_page_;
+    slice->origin_ = origin->origin_ ? origin->origin_ : std::move(origin);
+    return slice;
+}
+
+base::Result<base::Ref<Memory>> Memory::create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size, bool sealed) {
+    auto memory = TRY(make_object<Memory>(quota, quota));
+    memory->run_ = physical;
+    memory->pages_ = (size + page_size - 1) / page_size;
+    memory->committed_ = memory->pages_;
+    memory->fixed_ = true;
+    memory->sealed_ = sealed;
+    // One reference for good: a mapping's end must not give such a frame to the allocator.
+    for (std::uint64_t page = 0; page < memory->pages_; ++page) frames::retain(physical + page * page_size);
+    return memory;
+}
+
+std::uint64_t Memory::frame_of(std::uint64_t page) const { return run_ ? run_ + page * page_size : map_.get(page); }
+
+base::Result<std::uint64_t> Memory::take_frame(std::uint64_t page, bool commit) {
+    if (origin_) {
+        if (page >= pages_) return std::unexpected(abi::Error::bad_argument);
+        return origin_->take_frame(origin_page_ + page, commit);
+    }
+    LockGuard guard(lock_);
+    if (page >= pages_) return std::unexpected(abi::Error::bad_argument);
+    std::uint64_t frame = frame_of(page);
+    if (!frame) {
+        if (!commit) return std::unexpected(abi::Error::not_found);
+        frame = allocate_charged(*quota_);
+        if (!frame) return std::unexpected(abi::Error::no_memory);
+        const auto allocate_node = [this]() -> void* {
+            const std::uint64_t node = allocate_charged(*quota_);
+            return node ? direct(node) : nullptr;
+        };
+        if (!map_.set(page, frame, allocate_node)) {
+            frames::release(frame);
+            return std::unexpected(abi::Error::no_memory);
+        }
+        ++committed_;
+    }
+    frames::retain(frame);
+    return frame;
+}
+
+void Memory::drop_frames(std::uint64_t first_page) {
+    map_.truncate(
+        first_page,
+        [this](std::uint64_t frame) {
+            frames::release(frame);
+            --committed_;
+        },
+        [](void* node) { frames::release(physical_of(node)); });
+}
+
+base::Result<void> Memory::read(std::uint64_t offset, std::span<std::byte> buffer) {
+    if (offset > size() || buffer.size() > size() - offset) return std::unexpected(abi::Error::bad_argument);
+    while (!buffer.empty()) {
+        const std::uint64_t within = offset % page_size;
+        const std::size_t part = std::min<std::uint64_t>(buffer.size(), page_size - within);
+        const auto frame = take_frame(offset / page_size, false);
+        if (frame) {
+            std::memcpy(buffer.data(), direct<std::byte>(*frame) + within, part);
+            frames::release(*frame);
+        } else if (frame.error() == abi::Error::not_found) {
+            std::memset(buffer.data(), 0, part);
+        } else {
+            return std::unexpected(frame.error());
+        }
+        offset += part;
+        buffer = buffer.subspan(part);
+    }
+    return {};
+}
+
+base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte> buffer) {
+    if (offset > size() || buffer.size() > size() - offset) return std::unexpected(abi::Error::bad_argument);
+    while (!buffer.empty()) {
+        const std::uint64_t within = offset % page_size;
+        const std::size_t part = std::min<std::uint64_t>(buffer.size(), page_size - within);
+        const std::uint64_t frame = TRY(take_frame(offset / page_size, true));
+        {
+            // Under the lock that seal takes: after seal has returned nothing changes any more.
+            LockGuard guard(lock_);
+            if (sealed_) {
+                frames::release(frame);
+                return std::unexpected(abi::Error::bad_state);
+            }
+            std::memcpy(direct<std::byte>(frame) + within, buffer.data(), part);
+        }
+        frames::release(frame);
+        offset += part;
+        buffer = buffer.subspan(part);
+    }
+    return {};
+}
+
+// Calls `function` for every mapping, without the Memory's lock: it takes the space's, which comes first in the order. Mappings that come meanwhile see the new state of the
+// Memory by themselves. One that goes meanwhile is kept by a reference and says that it is not live.
+template <class Function>
+void Memory::for_each_mapping(Function&& function) {
+    LockGuard walk(walk_lock_);
+    base::List<Mapping, InMemory> visited;
+    for (;;) {
+        Mapping* mapping = nullptr;
+        base::Ref<Space> space; // outlives the reference to the mapping
+        {
+            LockGuard guard(lock_);
+            while (!mapping && !mappings_.empty()) {
+                Mapping* first = mappings_.pop_front();
+                visited.push_back(*first);
+                if (!first->space.try_retain()) continue;
+                space = base::Ref<Space>::adopt(first->space);
+                first->retain();
+                mapping = first;
+            }
+            if (!mapping) {
+                while (Mapping* done = visited.pop_front()) mappings_.push_back(*done);
+                return;
+            }
+        }
+        function(*mapping);
+        mapping->release();
+    }
+}
+
+base::Result<void> Memory::resize(std::uint64_t size) {
+    if (size > max_pages * page_size) return std::unexpected(abi::Error::bad_argument);
+    const std::uint64_t pages = (size + page_size - 1) / page_size;
+    {
+        LockGuard guard(lock_);
+        if (sealed_ || contiguous_ || fixed_ || pins_ || origin_) return std::unexpected(abi::Error::bad_state);
+        const bool grows = pages >= pages_;
+        // From here on no page past the end is entered anywhere.
+        __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);
+        if (grows) return {};
+    }
+    for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });
+    LockGuard guard(lock_);
+    if (pages_ == pages) drop_frames(pages);
+    return {};
+}
+
+base::Result<void> Memory::seal() {
+    {
+        LockGuard guard(lock_);
+        if (pins_) return std::unexpected(abi::Error::bad_state);
+        __atomic_store_n(&sealed_, true, __ATOMIC_RELEASE);
+    }
+    // No writable mapping can come any more; those that are there lose the right.
+    for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });
+    return {};
+}
+
+base::Result<std::uint64_t> Memory::pin() {
+    LockGuard guard(lock_);
+    if (sealed_ || !contiguous_) return std::unexpected(abi::Error::bad_state);
+    ++pins_;
+    return run_;
+}
+
+void Memory::unpin() {
+    LockGuard guard(lock_);
+    --pins_;
+}
+
+void Memory::inspect(abi::MemoryInfo& info) {
+    LockGuard guard(lock_);
+    info.size = pages_ * page_size;
+    info.frames = committed_;
+    info.sealed = sealed_;
+    info.contiguous = contiguous_;
+}
+
+void Memory::add_mapping(Mapping& mapping) {
+    LockGuard guard(lock_);
+    mappings_.push_back(mapping);
+}
+
+void Memory::remove_mapping(Mapping& mapping) {
+    LockGuard guard(lock_);
+    mappings_.remove(mapping);
+}
+
+} // namespace kernel

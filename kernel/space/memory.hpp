@@ -1,0 +1,86 @@
+// Memory: explicit memory that can be mapped, shared, sealed and pinned for devices.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "abi/info.hpp"
+#include "kernel/space/mapping.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/core/page_map.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/arch/spin_lock.hpp"
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+// Where the frames come from decides the kinds: ordinary Memory commits a frame at the first use of each page; contiguous Memory is one run, committed at once; a
+// slice has none of its own and shows a window of a sealed Memory; a boot module shows frames that were never free.
+//
+// Lock order: a space, then a Memory. What needs both the other way round (seal, shrink) first takes the mappings off the list, then works on the spaces.
+class Memory final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::memory;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::read |
+                                          abi::right::write | abi::right::execute | abi::right::map;
+    static constexpr std::uint64_t max_pages = PageMap::max_pages;
+
+    // Errors: no_memory, bad_argument (size 0, unknown flag), too_large.
+    static base::Result<base::Ref<Memory>> create(Quota& quota, std::uint64_t size, std::uint32_t flags);
+    // A window of a sealed Memory. Errors: bad_argument, bad_state, no_memory.
+    static base::Result<base::Ref<Memory>> create_slice(Quota& quota, base::Ref<Memory> origin, std::uint64_t offset, std::uint64_t size);
+    // Memory over frames that stay for ever: the boot modules (sealed), the clock page. Page-aligned physical address.
+    static base::Result<base::Ref<Memory>> create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size, bool sealed);
+
+    explicit Memory(Quota& quota);
+    ~Memory() override;
+
+    std::uint64_t size() const { return __atomic_load_n(&pages_, __ATOMIC_ACQUIRE) * abi::page_size; }
+    bool sealed() const { return __atomic_load_n(&sealed_, __ATOMIC_ACQUIRE); }
+    bool contiguous() const { return contiguous_; }
+
+    // The frame of a page. With `commit`, a missing frame is allocated, zeroed and charged. A reference to the frame is taken for the caller.
+    // Errors: bad_argument (past the end), no_memory, not_found (no frame and no `commit`).
+    base::Result<std::uint64_t> take_frame(std::uint64_t page, bool commit);
+
+    // Errors: bad_argument (range), bad_state (write to sealed), no_memory. `buffer` is kernel memory.
+    base::Result<void> read(std::uint64_t offset, std::span<std::byte> buffer);
+    base::Result<void> write(std::uint64_t offset, std::span<const std::byte> buffer);
+
+    // Errors: bad_state (sealed, contiguous, slice, pinned), too_large.
+    base::Result<void> resize(std::uint64_t size);
+    // Errors: bad_state (pinned).
+    base::Result<void> seal();
+
+    // For devices. Errors: bad_state (sealed, not contiguous).
+    base::Result<std::uint64_t> pin();
+    void unpin();
+
+    void inspect(abi::MemoryInfo& info);
+
+    // --- mappings: every place where a space shares this Memory. Called by the space, under its lock.
+    void add_mapping(Mapping& mapping);
+    void remove_mapping(Mapping& mapping);
+
+private:
+    std::uint64_t frame_of(std::uint64_t page) const;
+    void drop_frames(std::uint64_t first_page);
+
+    template <class Function> void for_each_mapping(Function&& function);
+
+    base::Ref<Quota> quota_;
+    SpinLock walk_lock_; // one walk over the mappings at a time; before any space's lock
+    SpinLock lock_;
+    PageMap map_;
+    base::Ref<Memory> origin_;        // of a slice
+    std::uint64_t origin_page_ = 0;
+    std::uint64_t run_ = 0;           // physical address of a contiguous or fixed run
+    std::uint64_t pages_ = 0;
+    std::uint64_t committed_ = 0;
+    std::uint32_t pins_ = 0;
+    bool sealed_ = false;
+    bool contiguous_ = false;
+    bool fixed_ = false;
+    base::List<Mapping, InMemory> mappings_;
+};
+
+} // namespace kernel

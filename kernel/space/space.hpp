@@ -1,0 +1,117 @@
+// Space: one half of an address space, and what is mapped there. The personality half belongs to a process; guest halves are made by the process and attached to its threads.
+#pragma once
+#include <cstdint>
+
+#include "kernel/core/halves.hpp"
+#include "kernel/object/capability.hpp"
+#include "kernel/space/mapping.hpp"
+#include "kernel/space/memory.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/arch/spin_lock.hpp"
+#include "lib/base/list.hpp"
+#include "lib/base/weaken.hpp"
+
+namespace kernel {
+
+class TableBatch;
+template <class Environment> class PageTable;
+
+// Two page-table roots lead to a guest half: the guest's (that half alone) and the personality's (with the personality half, and the guest half not executable). A fused
+// space has one root for both. The personality half is a table of the third level, shared by all roots of its process.
+//
+// Lock order: Space, Memory, the lease tree. Two spaces are never locked at once, but for a fork's copy that nobody else can lock.
+class Space final : public Object {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::space;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::map;
+
+    // Errors: no_memory.
+    static base::Result<base::Ref<Space>> create_personality(Quota& quota, std::uint64_t process_number);
+    static base::Result<base::Ref<Space>> create_guest(Quota& quota, base::Ref<Space> personality, bool fused);
+
+    Space(Quota& quota, Half half, std::uint64_t process_number, bool fused);
+    ~Space() override;
+
+    bool contains(std::uint64_t address, std::uint64_t length) const {
+        return half_.contains(address, length) || base::weakened(base::Weakness::native_pointer);
+    }
+    Quota& quota() const { return *quota_; }
+    // What CR3 holds while a guest runs, and while its personality does. The same where fused; a personality half by itself has only the second.
+    std::uint64_t guest_root() const { return guest_root_; }
+    std::uint64_t native_root() const { return native_root_; }
+    // Errors: wrong_kind (a personality half), bad_state (another process').
+    base::Result<void> check_attach(std::uint64_t process_number) const;
+
+    // --- the calls; see kernel.abi
+    // An empty `memory` is anonymous. Errors: bad_argument, missing_right, revoked, exists, no_memory, bad_state.
+    base::Result<void> map(const Held<Memory>& memory, std::uint64_t address, std::uint64_t offset, std::uint64_t length, std::uint32_t flags);
+    base::Result<void> map_device(std::uint64_t physical, std::uint64_t size, const LeaseHold& hold, std::uint64_t address, abi::Protection protection);
+    base::Result<void> unmap(std::uint64_t address, std::uint64_t length);
+    base::Result<void> protect(std::uint64_t address, std::uint64_t length, abi::Protection protection);
+    base::Result<void> move(std::uint64_t from, std::uint64_t to, std::uint64_t length);
+    base::Result<base::Ref<Space>> fork(Quota& quota, base::Ref<Space> personality);
+    // At the process' end: everything goes.
+    void remove_all();
+
+    // --- faults and the kernel's own access
+    // Makes the access possible where what is mapped allows it. Errors: bad_pointer, no_memory.
+    base::Result<void> resolve(std::uint64_t address, abi::Protection access);
+    // The same; gives the frame with a reference for the caller. Errors: bad_pointer (device ranges too), no_memory.
+    base::Result<std::uint64_t> take_page(std::uint64_t address, abi::Protection access);
+    // The physical address of what is readable there now. Errors: bad_pointer.
+    base::Result<std::uint64_t> translate(std::uint64_t address);
+
+    // --- ThreadPages
+    // A new page at the next free place; gives its frame, with a reference for the thread. Errors: no_memory.
+    base::Result<std::uint64_t> add_thread_page(std::uint64_t& address);
+    void remove_thread_page(std::uint64_t address, std::uint64_t frame);
+
+    // --- for Memory and leases; without locks
+    // Pages of the mapping past `size` bytes of the Memory go.
+    void drop_past(Mapping& mapping, std::uint64_t size);
+    // The mapping's pages become read-only for good.
+    void drop_write(Mapping& mapping);
+    // The mapping goes.
+    void drop(Mapping& mapping);
+
+private:
+    friend class TableBatch;
+    struct Range {
+        std::uint64_t begin;
+        std::uint64_t end;
+    };
+    base::Result<void> create_roots(std::uint64_t personality_table);
+    base::Result<Range> check_range(std::uint64_t address, std::uint64_t length) const;
+    base::Result<void> check_protection(abi::Protection protection, bool own) const;
+    bool is_guest() const { return half_.begin == 0; }
+    void top_changed(unsigned index, std::uint64_t entry);
+    PageTable<TableBatch> tables(TableBatch& batch) const;
+
+    // All under the lock.
+    base::Result<void> clear_range(TableBatch& batch, Range range);
+    base::Result<void> enter_private(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
+    base::Result<void> map_shared(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
+    base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access);
+    Mapping* find_mapping(std::uint64_t address);
+    bool overlaps_mapping(Range range);
+    // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
+    base::Result<void> split_at_edges(Range range);
+    base::Result<void> split_at(std::uint64_t address);
+    // False where the mapping's lease was revoked meanwhile.
+    bool insert_mapping(Mapping& mapping);
+    void remove_mapping(Mapping& mapping);
+
+    base::Ref<Quota> quota_;
+    Half half_;
+    std::uint64_t process_number_;
+    bool fused_;
+    SpinLock lock_;
+    std::uint64_t table_ = 0;       // the top table of this half: the guest root, or the third-level table of the personality half
+    std::uint64_t guest_root_ = 0;
+    std::uint64_t native_root_ = 0;
+    base::Ref<Space> personality_; // of a guest half: keeps the table that its root names
+    base::List<Mapping, InSpace> mappings_;
+};
+
+} // namespace kernel

@@ -1,0 +1,52 @@
+// One operation on a space's page tables: where their memory comes from, and what must not be free before every TLB has forgotten it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/core/page_table.hpp"
+
+namespace kernel {
+
+class Space;
+
+// The environment of PageTable. Made after the space's lock was taken, so that it ends before the lock is given up: pages that changed are then forgotten by the TLBs
+// of all CPUs that have the space loaded, and only after that frames and tables are given back.
+class TableBatch {
+public:
+    explicit TableBatch(Space& space) : space_(space) {}
+    TableBatch(const TableBatch&) = delete;
+    TableBatch& operator=(const TableBatch&) = delete;
+    ~TableBatch() { finish(); }
+
+    std::uint64_t* table(std::uint64_t physical);
+    std::uint64_t allocate_table();
+    void drop_table(std::uint64_t physical);
+    std::uint64_t allocate_frame();
+    std::uint64_t allocate_copy(std::uint64_t physical);
+    void retain(std::uint64_t physical);
+    bool alone(std::uint64_t physical);
+    void drop(std::uint64_t physical);
+    void changed(std::uint64_t address);
+    void top_changed(unsigned index, std::uint64_t entry);
+
+    // Everything of the space may be in a TLB.
+    void changed_everything() { changed_count_ = max_changed + 1; }
+
+private:
+    static constexpr std::size_t max_changed = 32;
+    static constexpr std::size_t max_dropped = 32;
+
+    void finish();
+    void flush();
+    bool loaded_elsewhere() const;
+
+    Space& space_;
+    std::uint64_t changed_[max_changed];
+    std::size_t changed_count_ = 0; // above max_changed: all
+    std::uint64_t frames_[max_dropped];
+    std::size_t frame_count_ = 0;
+    std::uint64_t tables_[max_dropped];
+    std::size_t table_count_ = 0;
+};
+
+} // namespace kernel

@@ -1,0 +1,95 @@
+#include "kernel/thread/message.hpp"
+
+#include "kernel/thread/process.hpp"
+#include "kernel/thread/thread.hpp"
+
+namespace kernel {
+
+base::Result<void> check_tag(std::uint64_t tag) {
+    if (abi::tag_words(tag) > abi::message_words || abi::tag_handles(tag) > abi::message_handles) {
+        return std::unexpected(abi::Error::bad_argument);
+    }
+    return {};
+}
+
+base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t tag) {
+    TRY(check_tag(tag));
+    const std::size_t count = abi::tag_handles(tag);
+    if (count == 0) return {};
+    const abi::MessageArea& area = sender.page().message;
+    HandleTable& table = sender.process().handles();
+    for (std::size_t i = 0; i < count; ++i) {
+        // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
+        const abi::Handle handle = __atomic_load_n(&area.handles[i], __ATOMIC_RELAXED);
+        const abi::Rights wanted = __atomic_load_n(&area.handle_rights[i], __ATOMIC_RELAXED);
+        count_ = i + 1;
+        // A place for an optional capability stays empty.
+        if (handle == abi::no_handle) continue;
+        auto capability = table.find(handle);
+        base::Result<void> result;
+        if (!capability) {
+            result = std::unexpected(capability.error());
+        } else if (!(capability->rights & abi::right::transfer)) {
+            result = std::unexpected(abi::Error::missing_right);
+        } else if (auto rights = shrink_rights(capability->rights, wanted); !rights) {
+            result = std::unexpected(rights.error());
+        } else {
+            capability->rights = *rights;
+        }
+        if (!result) {
+            clear();
+            return result;
+        }
+        capabilities_[i] = std::move(*capability);
+    }
+    return {};
+}
+
+base::Result<void> MessageCapabilities::install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {
+    for (abi::Handle& handle : handles) handle = abi::no_handle;
+    HandleTable& table = receiver.process().handles();
+    for (std::size_t i = 0; i < count_; ++i) {
+        if (!capabilities_[i]) continue;
+        base::Result<abi::Handle> handle = std::unexpected(abi::Error::revoked);
+        if (capabilities_[i].hold.valid()) handle = table.insert(Capability(capabilities_[i]));
+        if (!handle) return std::unexpected(handle.error());
+        handles[i] = *handle;
+    }
+    return {};
+}
+
+void MessageCapabilities::clear() {
+    for (std::size_t i = 0; i < count_; ++i) capabilities_[i] = Capability{};
+    count_ = 0;
+}
+
+void take_back(Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) {
+    for (const abi::Handle handle : handles) {
+        if (handle != abi::no_handle) (void)receiver.process().handles().close(handle);
+    }
+}
+
+void copy_message(Thread& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) {
+    const UserRegisters& from = sender.registers();
+    UserRegisters& to = receiver.registers();
+    const std::uint64_t tag = from.rsi;
+    to.rsi = tag;
+    to.rdx = from.rdx;
+    to.r10 = from.r10;
+    to.r8 = from.r8;
+    to.r9 = from.r9;
+    to.r12 = from.r12;
+    to.r13 = from.r13;
+    to.r14 = from.r14;
+    to.r15 = from.r15;
+    const std::size_t words = abi::tag_words(tag);
+    abi::MessageArea& source = sender.page().message;
+    abi::MessageArea& target = receiver.page().message;
+    for (std::size_t i = abi::message_register_words; i < words && i < abi::message_words; ++i) {
+        target.words[i - abi::message_register_words] = source.words[i - abi::message_register_words];
+    }
+    const std::size_t count = abi::tag_handles(tag);
+    for (std::size_t i = 0; i < count && i < abi::message_handles; ++i) target.handles[i] = handles[i];
+}
+
+} // namespace kernel

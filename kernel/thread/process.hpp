@@ -1,0 +1,99 @@
+// Process: a handle table, a personality half and threads, charged to one quota.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "abi/info.hpp"
+#include "kernel/object/handle_table.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/object/signal_target.hpp"
+#include "kernel/thread/thread.hpp"
+#include "kernel/arch/spin_lock.hpp"
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+class Space;
+class Budget;
+
+class Process final : public Object, public base::ListNodeOf<Process> {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::process;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
+                                          abi::right::stop | abi::right::control;
+
+    // Errors: no_memory.
+    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget);
+
+    Process(Quota& quota, base::Ref<Budget> budget);
+    ~Process() override;
+
+    // A number for the log; never reused.
+    std::uint64_t number() const { return number_; }
+    Quota& quota() const { return *quota_; }
+    HandleTable& handles() { return handles_; }
+    // The personality half. Empty once the process has ended. Errors: bad_state.
+    base::Result<base::Ref<Space>> space();
+
+    // What CR3 holds while a thread without a guest half runs.
+    std::uint64_t native_root() const { return native_root_; }
+
+    // --- threads
+    // Errors: bad_state where the process has ended.
+    base::Result<void> add_thread(Thread& thread);
+    // By a thread's end; the last one ends the process.
+    void thread_ended(Thread& thread);
+    void thread_started();
+
+    // --- the end
+    // Records why, once, and stops all threads. What the process had is freed by its last thread, or here where it has none. Any thread may call, its own too.
+    void end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
+    bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
+    // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of. Errors: no_memory, exists.
+    base::Result<void> watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
+    void inspect(abi::ProcessInfo& info);
+
+    // The range of code that may fault on guest addresses, and where it goes on then.
+    struct Fixup {
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;
+        std::uint64_t landing = 0;
+    };
+    void set_fixup(const Fixup& fixup);
+    Fixup fixup();
+
+    // Closes the quota, so that nothing is charged to it or a descendant, and ends every process that is; returns when they are gone. What other processes still hold
+    // (a ring whose server has not let go) stays charged until they do. The caller must not be charged to it. Without locks. Errors: bad_state (the root).
+    static base::Result<void> end_quota(Quota& quota);
+
+private:
+    static void end_all_within(const QuotaNode& quota);
+    struct Watch : base::ListNodeOf<Watch> {
+        base::Ref<Object> owner;
+        SignalTarget* target = nullptr;
+        std::uint64_t bits = 0;
+    };
+    Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
+    void delete_watch(Watch& watch);
+    // Frees what the process had, when no thread is left. Once.
+    void tear_down();
+
+    base::Ref<Quota> quota_;
+    base::Ref<Budget> budget_;
+    std::uint64_t number_;
+    HandleTable handles_;
+    SpinLock lock_;
+    base::Ref<Space> space_;
+    std::uint64_t native_root_ = 0;
+    base::List<Thread, InProcess> threads_;
+    std::uint32_t thread_count_ = 0;
+    std::atomic<abi::ProcessState> state_{abi::ProcessState::created};
+    bool ending_ = false;
+    bool torn_down_ = false;
+    abi::ProcessInfo record_{};
+    Fixup fixup_;
+    base::List<Watch, Watch> watches_;
+};
+
+} // namespace kernel

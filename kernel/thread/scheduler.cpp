@@ -1,0 +1,472 @@
+#include "kernel/thread/scheduler.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "kernel/arch/apic.hpp"
+#include "kernel/arch/clock.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/instructions.hpp"
+#include "kernel/arch/segments.hpp"
+#include "kernel/arch/upcalls.hpp"
+#include "kernel/memory/kernel_map.hpp"
+#include "kernel/object/quota.hpp"
+#include "kernel/thread/thread.hpp"
+#include "kernel/thread/vector_state.hpp"
+#include "kernel/core/grace.hpp"
+#include "kernel/core/preempt.hpp"
+#include "kernel/thread/statistics.hpp"
+#include "kernel/arch/spin_lock.hpp"
+
+extern "C" void switch_stacks(std::uint64_t* save, const std::uint64_t* load);
+extern "C" void thread_first_run();
+extern "C" void kernel_thread_begins();
+
+namespace kernel {
+
+namespace {
+
+constexpr std::uint64_t slice_nanoseconds = 4'000'000;
+constexpr unsigned priorities = 32;
+constinit std::atomic<std::uint64_t> switches{0};
+
+} // namespace
+
+// Lock order: innermost but for the log's. Held with interrupts off, as everything.
+struct RunQueue {
+    SpinLock lock;
+    base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
+    std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
+    base::List<Task, InDeadlines> deadlines;        // ordered
+    std::uint32_t load = 0;                         // ready or running tasks
+    std::uint64_t virtual_now = 0;
+    std::uint64_t slice_end = 0;
+    std::uint64_t timer_due = abi::never; // when the timer goes off
+    Task* ended = nullptr;      // its reference is released after the switch
+    std::uint64_t idle_stack = 0;
+    std::uint32_t cpu = 0;
+
+    void add(Task& task) {
+        occupied |= 1u << task.priority_;
+        if (task.priority_ > 0) {
+            ready[task.priority_].push_back(task);
+            return;
+        }
+        // Who slept long does not collect credit.
+        if (task.virtual_time_ + slice_nanoseconds < virtual_now)
+            task.virtual_time_ = virtual_now - slice_nanoseconds;
+        for (Task& other : ready[0])
+            if (other.virtual_time_ > task.virtual_time_) {
+                ready[0].insert_before(other, task);
+                return;
+            }
+        ready[0].push_back(task);
+    }
+
+    Task* best() {
+        return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
+    }
+
+    Task* take_best() {
+        if (occupied == 0)
+            return nullptr;
+        const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
+        Task& task = ready[index].front();
+        static_cast<base::ListNodeOf<InRunQueue>&>(task).unlink();
+        if (ready[index].empty())
+            occupied &= ~(1u << index);
+        return &task;
+    }
+
+    // Whether a ready task should run instead of `running`. `expired`: its slice is over.
+    bool beats(const Task& running, bool expired) {
+        Task* const other = best();
+        if (other == nullptr)
+            return false;
+        if (other->priority_ != running.priority_)
+            return other->priority_ > running.priority_;
+        return expired;
+    }
+};
+
+[[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
+
+// What may touch a Task's private part.
+struct Scheduling {
+    static Task*& current() { return arch::this_cpu().current; }
+    static RunQueue& queue() { return *arch::this_cpu().queue; }
+    static RunQueue& home(const Task& task) { return *arch::cpu(task.home_).queue; }
+
+    static void account(Task& task, RunQueue& queue) {
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        const std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
+        task.since_ = now;
+        task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
+        task.virtual_time_ += used * 1024 / task.weight_;
+        if (task.priority_ == 0 && task.virtual_time_ > queue.virtual_now)
+            queue.virtual_now = task.virtual_time_;
+    }
+
+    // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
+    // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
+    static void program_timer(RunQueue& queue) {
+        std::uint64_t next = abi::never;
+        if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
+            next = queue.slice_end;
+        if (!queue.deadlines.empty() && queue.deadlines.front().deadline_ < next)
+            next = queue.deadlines.front().deadline_;
+        if (next >= queue.timer_due)
+            return;
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        queue.timer_due = now + arch::start_timer(next > now ? next - now : 1000);
+    }
+
+    static void arm(RunQueue& queue, Task& task, abi::Deadline deadline) {
+        task.deadline_ = deadline;
+        for (Task& other : queue.deadlines)
+            if (other.deadline_ > deadline) {
+                queue.deadlines.insert_before(other, task);
+                return;
+            }
+        queue.deadlines.push_back(task);
+    }
+    static void disarm(Task& task) { static_cast<base::ListNodeOf<InDeadlines>&>(task).unlink(); }
+
+    static void make_ready(RunQueue& queue, Task& task) {
+        task.state_ = Task::State::ready;
+        ++queue.load;
+        queue.add(task);
+    }
+
+    // Queue lock held at entry, free at return, which is when this task runs again. The current task was put where it belongs.
+    static void switch_away(RunQueue& queue) {
+        Task* const from = current();
+        Task* const to = queue.take_best();
+        if (to != nullptr)
+            to->state_ = Task::State::running;
+        arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+        if (from == to) {
+            program_timer(queue);
+            queue.lock.unlock();
+            return;
+        }
+        switches.fetch_add(1, std::memory_order_relaxed);
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        if (from != nullptr) {
+            vector_switch_out(from->thread());
+            from->saved_fs_ = arch::fs_base();
+            from->saved_gs_ = arch::user_gs_base();
+        }
+        current() = to;
+        arch::this_cpu().dying = to != nullptr ? &to->dying : nullptr;
+        std::uint64_t* const save = from != nullptr ? &from->saved_stack_ : &queue.idle_stack;
+        const std::uint64_t* load = &queue.idle_stack;
+        if (to != nullptr) {
+            to->since_ = now;
+            queue.slice_end = now + slice_nanoseconds;
+            arch::set_kernel_stack(to->stack_top());
+            arch::set_fs_base(to->saved_fs_);
+            arch::set_user_gs_base(to->saved_gs_);
+            arch::load_root(root_of(to->thread()));
+            vector_switch_in(to->thread());
+            load = &to->saved_stack_;
+        } else {
+            arch::load_root(kernel_root());
+        }
+        program_timer(queue);
+        // The lock goes on to whoever comes out of the switch: nobody else may take a task whose stack is still in use.
+        switch_stacks(save, load);
+        after_switch();
+    }
+
+    static void after_switch() {
+        RunQueue& queue = Scheduling::queue();
+        Task* const ended = queue.ended;
+        queue.ended = nullptr;
+        queue.lock.unlock();
+        if (ended != nullptr)
+            ended->thread().release();
+    }
+
+    static void start(Task& task) {
+        std::uint32_t best = 0;
+        std::uint32_t least = ~0u;
+        for (std::uint32_t i = 0; i < arch::max_cpus; ++i) {
+            arch::Cpu& cpu = arch::cpu(i);
+            if (!cpu.online.load(std::memory_order_acquire) || cpu.queue == nullptr || (task.cpus_ != 0 && (task.cpus_ >> i & 1) == 0))
+                continue;
+            const std::uint32_t load = __atomic_load_n(&cpu.queue->load, __ATOMIC_RELAXED);
+            if (load < least) {
+                least = load;
+                best = i;
+            }
+        }
+        task.home_ = best;
+        RunQueue& queue = home(task);
+        {
+            const LockGuard guard(queue.lock);
+            task.virtual_time_ = queue.virtual_now;
+            task.state_ = Task::State::blocked;
+        }
+        sched::wake(task);
+    }
+};
+
+base::Result<void> Task::create(Quota& quota) {
+    if (!quota.node().charge_pages(stack_pages))
+        return base::fail(abi::Error::no_memory);
+    stack_top_ = allocate_stack();
+    if (stack_top_ == 0) {
+        quota.node().release_pages(stack_pages);
+        return base::fail(abi::Error::no_memory);
+    }
+    return {};
+}
+
+void Task::destroy(Quota& quota) {
+    if (stack_top_ == 0)
+        return;
+    free_stack(stack_top_);
+    quota.node().release_pages(stack_pages);
+    stack_top_ = 0;
+}
+
+void Task::configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus) {
+    weight_ = weight == 0 ? 1 : weight;
+    priority_ = priority < priorities ? priority : priorities - 1;
+    cpus_ = cpus;
+}
+
+void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page) {
+    arch::Registers& registers = user_registers();
+    std::memset(&registers, 0, sizeof registers);
+    registers.rip = entry;
+    registers.rsp = stack;
+    registers.rdi = argument;
+    registers.rsi = page;
+    registers.cs = arch::user_code;
+    registers.ss = arch::user_data;
+    registers.rflags = arch::sanitise_flags(0);
+    // What switch_stacks pops: six registers, then the return address. thread_first_run finds the user's registers above it.
+    auto* const frame = reinterpret_cast<std::uint64_t*>(&registers) - 7;
+    std::memset(frame, 0, 6 * sizeof(std::uint64_t));
+    frame[6] = reinterpret_cast<std::uint64_t>(&thread_first_run);
+    saved_stack_ = reinterpret_cast<std::uint64_t>(frame);
+    Scheduling::start(*this);
+}
+
+namespace sched {
+
+Thread& current_thread() { return arch::this_cpu().current->thread(); }
+
+void block() {
+    Task& self = *Scheduling::current();
+    RunQueue& queue = Scheduling::queue();
+    queue.lock.lock();
+    if (self.wake_pending_) {
+        self.wake_pending_ = false;
+        queue.lock.unlock();
+        return;
+    }
+    Scheduling::account(self, queue);
+    self.state_ = Task::State::blocked;
+    --queue.load;
+    Scheduling::switch_away(queue);
+}
+
+void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
+    RunQueue& queue = Scheduling::queue();
+    while (!wait.is_complete()) {
+        if (deadline != abi::never) {
+            if (arch::monotonic_nanoseconds() >= deadline && wait.claim()) {
+                wait.complete(-static_cast<std::int32_t>(abi::Error::timed_out));
+                break;
+            }
+            const LockGuard guard(queue.lock);
+            if (!static_cast<base::ListNodeOf<InDeadlines>&>(self).linked())
+                Scheduling::arm(queue, self, deadline);
+        }
+        block();
+    }
+    if (deadline != abi::never) {
+        const LockGuard guard(queue.lock);
+        Scheduling::disarm(self);
+    }
+}
+
+void wake(Task& task) {
+    RunQueue& queue = Scheduling::home(task);
+    bool notify = false;
+    {
+        const LockGuard guard(queue.lock);
+        if (task.state_ != Task::State::blocked) {
+            task.wake_pending_ = true;
+            return;
+        }
+        Scheduling::make_ready(queue, task);
+        arch::Cpu& cpu = arch::cpu(task.home_);
+        Task* const running = cpu.current;
+        if (running == nullptr || queue.beats(*running, false)) {
+            cpu.reschedule = true;
+            notify = &cpu != &arch::this_cpu();
+        } else if (&cpu == &arch::this_cpu()) {
+            Scheduling::program_timer(queue); // the running task has company now: its slice counts
+        } else {
+            notify = true;
+        }
+    }
+    if (notify)
+        arch::send_interrupt(arch::cpu(task.home_).apic_id, arch::vector::reschedule);
+}
+
+void interrupt(Task& task) {
+    arch::Cpu& cpu = arch::cpu(task.home_);
+    if (&cpu != &arch::this_cpu() && __atomic_load_n(&cpu.current, __ATOMIC_SEQ_CST) == &task)
+        arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+}
+
+void yield() {
+    arch::this_cpu().reschedule = true;
+    RunQueue& queue = Scheduling::queue();
+    const LockGuard guard(queue.lock);
+    queue.slice_end = 0;
+}
+
+bool switch_if_due() {
+    arch::Cpu& cpu = arch::this_cpu();
+    if (!cpu.reschedule)
+        return false;
+    cpu.reschedule = false;
+    RunQueue& queue = *cpu.queue;
+    Task& self = *cpu.current;
+    queue.lock.lock();
+    Scheduling::account(self, queue);
+    const bool expired = arch::monotonic_nanoseconds() >= queue.slice_end;
+    if (!queue.beats(self, expired)) {
+        Scheduling::program_timer(queue);
+        queue.lock.unlock();
+        return false;
+    }
+    self.state_ = Task::State::ready;
+    queue.add(self);
+    Scheduling::switch_away(queue);
+    return true;
+}
+
+void exit_current() {
+    RunQueue& queue = Scheduling::queue();
+    Task& self = *Scheduling::current();
+    queue.lock.lock();
+    Scheduling::account(self, queue);
+    self.state_ = Task::State::ended;
+    --queue.load;
+    queue.ended = &self;
+    Scheduling::switch_away(queue);
+    __builtin_unreachable();
+}
+
+void load_root(Task& task) {
+    if (&task == Scheduling::current())
+        arch::load_root(root_of(task.thread()));
+}
+
+void on_timer() {
+    RunQueue& queue = Scheduling::queue();
+    const LockGuard guard(queue.lock);
+    queue.timer_due = abi::never;
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    while (!queue.deadlines.empty() && queue.deadlines.front().deadline_ <= now) {
+        Task& task = queue.deadlines.front();
+        Scheduling::disarm(task);
+        if (task.state_ == Task::State::blocked)
+            Scheduling::make_ready(queue, task);
+        else
+            task.wake_pending_ = true;
+    }
+    arch::this_cpu().reschedule = true;
+    Scheduling::program_timer(queue);
+}
+
+void on_reschedule() {
+    arch::this_cpu().reschedule = true;
+    arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+}
+
+void initialize_queue(std::uint32_t cpu) {
+    queues[cpu].cpu = cpu;
+    arch::cpu(cpu).queue = &queues[cpu];
+}
+
+void idle() {
+    RunQueue& queue = Scheduling::queue();
+    for (;;) {
+        arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+        queue.lock.lock();
+        if (queue.best() != nullptr) {
+            arch::this_cpu().reschedule = false;
+            Scheduling::switch_away(queue);
+            continue;
+        }
+        queue.lock.unlock();
+        // An interrupt between the look and the halt is taken at the halt: STI holds it off for one instruction.
+        asm volatile("sti; hlt; cli" ::: "memory");
+    }
+}
+
+} // namespace sched
+
+void preemption_point() {
+    // STI holds interrupts off for one more instruction.
+    asm volatile("sti; nop; cli" ::: "memory");
+    RunQueue* const queue = arch::this_cpu().queue;
+    if (queue == nullptr)
+        return; // before the first thread
+    if (Scheduling::current() != nullptr) {
+        (void)sched::switch_if_due();
+        return;
+    }
+    // An idle CPU that ends what its last thread left.
+    queue->lock.lock();
+    if (queue->best() == nullptr) {
+        queue->lock.unlock();
+        return;
+    }
+    arch::this_cpu().reschedule = false;
+    Scheduling::switch_away(*queue);
+}
+
+void wait_for_grace_period() {
+    const arch::Cpu& self = arch::this_cpu();
+    std::uint64_t before[arch::max_cpus];
+    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+        arch::Cpu& cpu = arch::cpu(i);
+        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
+            continue;
+        before[i] = cpu.quiescent.load(std::memory_order_acquire);
+        arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+    }
+    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+        arch::Cpu& cpu = arch::cpu(i);
+        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
+            continue;
+        while (cpu.quiescent.load(std::memory_order_acquire) == before[i]) {
+            // Whoever waits here uses no object; two CPUs may wait for each other.
+            arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+            arch::relax();
+        }
+    }
+}
+
+namespace statistics {
+std::uint32_t cpu_count() { return static_cast<std::uint32_t>(arch::cpu_count()); }
+std::uint64_t context_switches() { return switches.load(std::memory_order_relaxed); }
+std::uint64_t root_loads() { return arch::root_loads(); }
+} // namespace statistics
+
+} // namespace kernel
+
+extern "C" void kernel_thread_begins() {
+    kernel::Scheduling::after_switch();
+    // It may have been stopped or suspended before it ever ran.
+    kernel::arch::upcall::before_return_to_user();
+}

@@ -1,0 +1,46 @@
+// Which thread runs: a queue for each CPU, fixed priorities above a weighted fair band. A thread belongs to its home CPU; others only put it into that CPU's queue.
+#pragma once
+#include <cstdint>
+
+#include "abi/types.hpp"
+#include "kernel/core/wait_state.hpp"
+#include "kernel/thread/task.hpp"
+
+namespace kernel {
+
+class Thread;
+
+// The object code's side: the page-table root that a thread needs now.
+std::uint64_t root_of(Thread& thread);
+
+namespace sched {
+
+Thread& current_thread();
+
+// Sleeps until `wait` is complete. The deadline ends it with timed_out, if nobody else has claimed it. No locks held.
+void wait_until(Task& self, abi::Deadline deadline, WaitState& wait);
+// Sleeps until the next wake. Spurious returns are allowed: callers loop.
+void block();
+// Makes a task runnable, or its next block() return at once. Any CPU, any lock but queue locks.
+void wake(Task& task);
+// Makes a task that is in user mode come into the kernel soon.
+void interrupt(Task& task);
+// Gives the processor to the next ready thread of the same rank.
+void yield();
+// Switches where a better thread is ready or the slice is over; false where not. Interrupts off.
+bool switch_if_due();
+// The current thread's end: its own reference is released once its stack is not used any more.
+[[noreturn]] void exit_current();
+// Loads the root of the task, where it is the current one.
+void load_root(Task& task);
+
+// Timer and reschedule interrupts.
+void on_timer();
+void on_reschedule();
+
+void initialize_queue(std::uint32_t cpu);
+// What a CPU does when there is nothing to do. Never returns.
+[[noreturn]] void idle();
+
+} // namespace sched
+} // namespace kernel

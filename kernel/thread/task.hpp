@@ -1,0 +1,68 @@
+// The scheduler's part of a thread: kernel stack, place in a queue, share of the processor.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "abi/types.hpp"
+#include "kernel/arch/registers.hpp"
+#include "kernel/core/dying.hpp"
+#include "lib/base/list.hpp"
+#include "lib/base/result.hpp"
+
+namespace kernel {
+
+class Quota;
+class Thread;
+struct RunQueue;
+struct InRunQueue;
+struct InDeadlines;
+
+class Task : public base::ListNodeOf<InRunQueue>, public base::ListNodeOf<InDeadlines> {
+public:
+    explicit Task(Thread& thread) : thread_(thread) {}
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+
+    // A kernel stack, charged to the quota. Errors: no_memory.
+    base::Result<void> create(Quota& quota);
+    // Frees it. Not by the task itself.
+    void destroy(Quota& quota);
+
+    // Makes a new task runnable, on the least loaded CPU of its mask: user mode at `entry` with rdi = argument, rsi = page.
+    void start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page);
+
+    Thread& thread() const { return thread_; }
+    arch::Registers& user_registers() const { return *reinterpret_cast<arch::Registers*>(stack_top_ - sizeof(arch::Registers)); }
+    std::uint64_t stack_top() const { return stack_top_; }
+
+    // Weight 1..10000, priority 0..31, CPU mask (0: all). Takes effect at the next decision.
+    void configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus);
+    std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
+    std::uint32_t home() const { return home_; }
+
+    Dying dying; // of the object code
+
+    // --- the scheduler's own from here on
+    enum class State : std::uint32_t { created, blocked, ready, running, ended };
+
+    std::uint64_t saved_stack_ = 0;
+    std::uint32_t home_ = 0;
+    std::uint32_t weight_ = 1024;
+    std::uint32_t priority_ = 0;
+    std::uint64_t cpus_ = 0;
+    // Under the home queue's lock:
+    State state_ = State::created;
+    bool wake_pending_ = false;
+    std::uint64_t virtual_time_ = 0;
+    std::uint64_t deadline_ = abi::never;
+    std::atomic<std::uint64_t> used_{0};
+    std::uint64_t since_ = 0;
+    std::uint64_t saved_fs_ = 0;
+    std::uint64_t saved_gs_ = 0;
+
+private:
+    Thread& thread_;
+    std::uint64_t stack_top_ = 0;
+};
+
+} // namespace kernel

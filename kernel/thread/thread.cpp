@@ -1,0 +1,173 @@
+#include "kernel/thread/thread.hpp"
+
+#include "kernel/arch/relax.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/core/halves.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/thread/budget.hpp"
+#include "kernel/thread/process.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/thread/vector_state.hpp"
+#include "kernel/thread/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+constexpr std::int32_t negative(abi::Error error) { return -static_cast<std::int32_t>(error); }
+
+} // namespace
+
+base::Result<void> CallState::prepare(Thread& caller, std::uint64_t call_badge) {
+    TRY(capabilities.collect(caller, caller.registers().rsi));
+    badge = call_badge;
+    // The Reply of the last call serves again, unless somebody still has a slot or a use of it.
+    if (reply && reply->has_one_reference()) return {};
+    auto fresh = make_object<Reply>(caller.process().quota());
+    if (!fresh) {
+        capabilities.clear();
+        return std::unexpected(fresh.error());
+    }
+    reply = std::move(*fresh);
+    return {};
+}
+
+void CallState::finish() { capabilities.clear(); }
+
+base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budget> budget) {
+    auto thread = TRY(make_object<Thread>(process.quota(), process, std::move(budget)));
+    TRY(thread->task_.create(process.quota()));
+    auto space = TRY(process.space());
+    thread->page_frame_ = TRY(space->add_thread_page(thread->page_address_));
+    thread->page_ = direct<abi::ThreadPage>(thread->page_frame_);
+    TRY(process.add_thread(*thread));
+    return thread;
+}
+
+Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this) {}
+
+Thread::~Thread() {
+    // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
+    if (static_cast<base::ListNodeOf<InProcess>&>(*this).linked()) process_->thread_ended(*this);
+    if (page_frame_) frames::release(page_frame_);
+    release_vector_state(*this);
+    task_.destroy(process_->quota());
+}
+
+std::int32_t Thread::wait(abi::Deadline deadline, const LeaseHold& hold) {
+    WaitUse use(*this);
+    if (hold.lease && !use.link(*hold.lease, hold.generation)) end_wait(abi::Error::revoked);
+    // The wait was announced before these are looked at, and a kick sets its latch before it looks for a wait: one of the two sees the other.
+    if (stopping() || kicked()) end_wait(abi::Error::canceled);
+    if (deadline == abi::poll) end_wait(abi::Error::timed_out);
+    sched::wait_until(task_, deadline, wait_);
+    use.unlink();
+    const std::int32_t outcome = wait_.outcome();
+    // The kick is used up by the wait that it ended, and by no other.
+    if (outcome == negative(abi::Error::canceled)) take_kick();
+    return outcome;
+}
+
+void Thread::end_wait(abi::Error error) {
+    if (wait_.claim()) finish_wait(negative(error));
+}
+
+void Thread::finish_wait(std::int32_t outcome) {
+    // Complete, the thread may run to its end before the next line is done here.
+    base::Ref<Thread> keep(*this);
+    wait_.complete(outcome);
+    sched::wake(task_);
+}
+
+void Thread::abandon_wait() {
+    if (wait_.claim()) {
+        wait_.complete(0);
+        return;
+    }
+    while (!wait_.is_complete()) arch::relax();
+    // Ended by a kick, most likely: its latch is still set for the next wait.
+}
+
+bool Thread::WaitUse::begin_end() {
+    thread.end_wait(abi::Error::revoked);
+    return false;
+}
+
+base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument) {
+    if (!personality_half().contains(entry, 1) || !personality_half().contains(stack, 0)) {
+        return std::unexpected(abi::Error::bad_pointer);
+    }
+    if (process_->ended() || stopping() || started_.exchange(true)) return std::unexpected(abi::Error::bad_state);
+    process_->thread_started();
+    // The reference of the running thread itself; given up when its stack is no longer in use.
+    retain();
+    budget_->apply(task_);
+    task_.start(entry, stack, argument, page_address_);
+    return {};
+}
+
+void Thread::stop() {
+    base::Ref<Thread> keep(*this);
+    stopping_.store(true, std::memory_order_seq_cst);
+    if (!started_.exchange(true)) {
+        // Never ran: there is nothing that could end it but this.
+        process_->thread_ended(*this);
+        return;
+    }
+    end_wait(abi::Error::canceled);
+    sched::wake(task_);
+    sched::interrupt(task_);
+}
+
+void Thread::suspend() {
+    suspended_.store(true, std::memory_order_seq_cst);
+    sched::interrupt(task_);
+}
+
+void Thread::resume() {
+    suspended_.store(false, std::memory_order_seq_cst);
+    sched::wake(task_);
+}
+
+void Thread::kick() {
+    kicked_.store(true, std::memory_order_seq_cst);
+    end_wait(abi::Error::canceled);
+    sched::interrupt(task_);
+}
+
+void Thread::before_user() {
+    while (suspended_.load(std::memory_order_seq_cst) && !stopping()) sched::block();
+    if (stopping()) exit();
+}
+
+void Thread::exit() {
+    stopping_.store(true, std::memory_order_seq_cst);
+    attach(nullptr);
+    call_.finish();
+    call_.reply.reset();
+    if (auto space = process_->space()) (*space)->remove_thread_page(page_address_, page_frame_);
+    process_->thread_ended(*this);
+    sched::exit_current();
+}
+
+void Thread::inspect(abi::ThreadInfo& info) {
+    info.thread_page = page_address_;
+    info.cpu_nanoseconds = task_.processor_nanoseconds();
+    info.cpu = task_.home();
+    info.state = stopping() ? 2 : started_.load() ? 1 : 0;
+}
+
+std::uint64_t root_of(Thread& thread) {
+    Space* const guest = thread.guest();
+    if (guest) return thread.restricted ? guest->guest_root() : guest->native_root();
+    return thread.process().native_root();
+}
+
+void Thread::attach(base::Ref<Space> space) {
+    base::Ref<Space> before = std::move(guest_);
+    guest_ = std::move(space);
+    // The old root must be out of the register before its tables may go.
+    sched::load_root(task_);
+}
+
+} // namespace kernel

@@ -1,0 +1,131 @@
+// Thread: what runs native code of its process, or a guest in restricted mode.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "abi/info.hpp"
+#include "abi/thread_page.hpp"
+#include "kernel/arch/registers.hpp"
+#include "kernel/thread/futex.hpp"
+#include "kernel/thread/message.hpp"
+#include "kernel/thread/reply.hpp"
+#include "kernel/core/wait_state.hpp"
+#include "kernel/object/capability.hpp"
+#include "kernel/object/object.hpp"
+#include "kernel/thread/task.hpp"
+#include "kernel/arch/spin_lock.hpp"
+#include "lib/base/list.hpp"
+
+namespace kernel {
+
+using UserRegisters = arch::Registers;
+
+class Budget;
+class Process;
+class Space;
+class ThreadQueue;
+
+// The call that a thread has outstanding: what a server needs to take it.
+struct CallState {
+    std::uint64_t badge = 0;
+    base::Ref<Reply> reply;
+    MessageCapabilities capabilities;
+
+    // Decodes the message in the caller's registers and page. Errors: bad_argument, bad_handle, missing_right, revoked, no_memory.
+    base::Result<void> prepare(Thread& caller, std::uint64_t badge);
+    // Drops what the call held. The Reply is kept for the next call where nobody else has it.
+    void finish();
+};
+
+struct InProcess;
+
+class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess> {
+public:
+    static constexpr abi::ObjectKind object_kind = abi::ObjectKind::thread;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
+                                          abi::right::stop | abi::right::suspend | abi::right::resume;
+
+    // A stopped thread of `process`, with its kernel stack and its ThreadPage in place. Charged to the process' quota. Errors: no_memory, bad_state.
+    static base::Result<base::Ref<Thread>> create(Process& process, base::Ref<Budget> budget);
+
+    explicit Thread(Process& process, base::Ref<Budget> budget);
+    ~Thread() override;
+
+    Process& process() const { return *process_; }
+    Task& task() { return task_; }
+
+    // The page shared with user mode, through the kernel's direct map. Its content may change at any time: each field is read once.
+    abi::ThreadPage& page() const { return *page_; }
+    std::uint64_t page_address() const { return page_address_; }
+
+    // The registers of user mode, saved at the entry to the kernel. For the thread itself, or for whoever claimed its wait.
+    UserRegisters& registers() { return task_.user_registers(); }
+
+    // --- waiting
+    WaitState& wait_state() { return wait_; }
+    // Waits for the announced wait's end. Gives 0 or the outcome set by who ended it: a peer, or timed_out, canceled, revoked. `hold`: the wait ends with this lease.
+    // Called without locks.
+    std::int32_t wait(abi::Deadline deadline, const LeaseHold& hold);
+    // By the claimer: fixes the outcome and makes the thread runnable.
+    void finish_wait(std::int32_t outcome);
+    // By the thread itself: takes an announced wait back before wait() was called.
+    void abandon_wait();
+
+    CallState& call() { return call_; }
+
+    // --- control
+    // Errors: bad_state, bad_pointer.
+    base::Result<void> start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument);
+    // Ends the thread: at once where it waits, else before it returns to user mode.
+    void stop();
+    void suspend();
+    void resume();
+    void kick();
+    bool stopping() const { return stopping_.load(std::memory_order_seq_cst); }
+    bool kicked() const { return kicked_.load(std::memory_order_seq_cst); }
+    // True where there was a kick, which is used up by this.
+    bool take_kick() { return kicked_.exchange(false, std::memory_order_seq_cst); }
+    // What is to be done before every return to user mode, with interrupts off: end or suspension. Ends the thread where it must not return.
+    void before_user();
+    [[noreturn]] void exit();
+
+    void inspect(abi::ThreadInfo& info);
+
+    // --- restricted mode
+    // The dispatcher of this thread's system calls and faults: set while a guest runs.
+    bool restricted = false;
+    Space* guest() const { return guest_.get(); }
+    void attach(base::Ref<Space> space);
+    std::byte* vector_area = nullptr; // see restricted/vector_state.hpp
+    std::uint32_t vector_cpu = 0;
+    UserRegisters native_registers;   // the personality's, while a guest runs
+
+    FutexKey futex_key; // under its bucket's lock
+    ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
+
+private:
+    // Ends an announced wait, unless something else did.
+    void end_wait(abi::Error error);
+
+    struct WaitUse final : LeaseUse {
+        explicit WaitUse(Thread& thread) : thread(thread) {}
+        bool begin_end() override;
+        Thread& thread;
+    };
+
+    base::Ref<Process> process_;
+    base::Ref<Budget> budget_;
+    Task task_;
+    std::uint64_t page_frame_ = 0;
+    abi::ThreadPage* page_ = nullptr;
+    std::uint64_t page_address_ = 0;
+    WaitState wait_;
+    CallState call_;
+    std::atomic<bool> started_{false};
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> suspended_{false};
+    std::atomic<bool> kicked_{false};
+    base::Ref<Space> guest_;
+};
+
+} // namespace kernel
