@@ -47,6 +47,8 @@ LinuxResult<void> check(const Task& task, const CloneRequest& request) {
         return fail(Errno::EINVAL);
     if ((flags & clear_sighand) != 0 && (flags & sighand) != 0)
         return fail(Errno::EINVAL);
+    if ((flags & parent) != 0 && task.process().pid == first_pid)
+        return fail(Errno::EINVAL); // its siblings would be nobody's
     if ((flags & (namespaces & ~std::uint64_t{0x80})) != 0)
         return fail(Errno::EPERM);
     if ((flags & pidfd) != 0)
@@ -137,6 +139,9 @@ LinuxResult<std::uint64_t> clone(Task& task, const CloneRequest& request) {
     base::Ref<Task> child;
     {
         SandboxLock lock;
+        // Whoever ends this thread or process has looked at its threads already: a new one would be left over.
+        if (task.exiting || task.process().ending)
+            return fail(Errno::ERESTARTNOINTR);
         // As the pids control group does: who has ended and was not waited for counts too.
         if (std::max(task_count(), process_count()) >= configuration().task_limit)
             return fail(Errno::EAGAIN);
@@ -170,7 +175,11 @@ LinuxResult<std::uint64_t> clone(Task& task, const CloneRequest& request) {
                 unregister_task(*child);
                 return fail(registered.error());
             }
-            Process* const parent = (request.flags & clone_flag::parent) != 0 ? task.process().parent : &task.process();
+            const bool sibling = (request.flags & clone_flag::parent) != 0;
+            Process* const parent = sibling ? task.process().parent : &task.process();
+            // A parent hears of a sibling's end as it hears of the caller's: no process chooses the signal that another one gets.
+            if (sibling)
+                process->exit_signal = task.process().exit_signal;
             process->parent = parent;
             if (parent != nullptr)
                 parent->children.push_back(*process);

@@ -1,6 +1,7 @@
 // Reading and writing.
 #include "linux/calls/file_support.hpp"
 #include "linux/calls/table.hpp"
+#include "linux/task/task.hpp"
 #include "linux/ipc/socket.hpp"
 
 #include <algorithm>
@@ -206,6 +207,9 @@ CallResult move_bytes(Task& task, File& from, File& to, std::uint64_t& from_offs
     std::uint64_t done = 0;
     while (done < count) {
         std::optional<SandboxLock> lock(std::in_place);
+        // Files give and take without a wait, so this may go on for long.
+        if (done != 0 && task.fatal_signal_pending())
+            break;
         std::span<std::byte> part = buffer.bytes().first(std::min<std::uint64_t>(buffer.bytes().size(), count - done));
         auto got = from_offset == at_position ? from.read(part) : from.read_at(from_offset, part);
         if (!got) {

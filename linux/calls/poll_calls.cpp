@@ -64,8 +64,11 @@ private:
     std::size_t used_ = 0;
 };
 
+// Which events of an entry end the wait.
+using Counts = std::uint32_t (*)(const PollEntry&);
+
 // Fills `results`; returns how many entries have some. Errors: ERESTARTNOHAND (a signal), ENOMEM.
-LinuxResult<std::size_t> poll_entries(Task& task, std::span<PollEntry> entries, abi::Deadline deadline) {
+LinuxResult<std::size_t> poll_entries(Task& task, std::span<PollEntry> entries, abi::Deadline deadline, Counts counts) {
     SandboxLock lock;
     Poller poller;
     TRY(poller.prepare(entries.size()));
@@ -88,7 +91,7 @@ LinuxResult<std::size_t> poll_entries(Task& task, std::span<PollEntry> entries, 
         for (std::size_t i = 0; i < entries.size(); ++i) {
             std::uint32_t events = 0;
             if (index[i] != UINT32_MAX)
-                events = poller.events(index[i]) & (static_cast<std::uint16_t>(entries[i].events) | always | poll_event::invalid);
+                events = poller.events(index[i]) & counts(entries[i]);
             else if (entries[i].descriptor >= 0)
                 events = poll_event::invalid;
             entries[i].results = static_cast<std::int16_t>(events);
@@ -117,7 +120,7 @@ CallResult poll_guest(Task& task, std::uint64_t address, std::uint64_t count, ab
         entries = {many.get(), count};
     }
     TRY(copy_in(std::as_writable_bytes(entries), address));
-    const std::size_t ready = TRY(poll_entries(task, entries, deadline));
+    const std::size_t ready = TRY(poll_entries(task, entries, deadline, [](const PollEntry& entry) { return static_cast<std::uint16_t>(entry.events) | always | poll_event::invalid; }));
     for (std::size_t i = 0; i < count; ++i)
         TRY(UserPtr<std::int16_t>(address + i * sizeof(PollEntry) + offsetof(PollEntry, results)).write(entries[i].results));
     return ready;
@@ -137,6 +140,21 @@ void give_remaining(std::uint64_t address, abi::Deadline deadline, bool microsec
 constexpr std::uint32_t most_select = 1024;
 using Bits = std::uint64_t[most_select / 64];
 
+// What each of select's sets asks for, and which events it counts: a hang-up is none for one who only wants to write.
+constexpr std::uint32_t asked[3] = {poll_event::in, poll_event::out, poll_event::priority};
+constexpr std::uint32_t counted[3] = {poll_event::in | poll_event::read_normal | poll_event::read_band | poll_event::hang_up | poll_event::error,
+                                      poll_event::out | poll_event::write_normal | poll_event::write_band | poll_event::error, poll_event::priority};
+
+bool asks(const PollEntry& entry, int set) { return (static_cast<std::uint16_t>(entry.events) & asked[set]) != 0; }
+
+std::uint32_t select_counts(const PollEntry& entry) {
+    std::uint32_t events = 0;
+    for (int set = 0; set < 3; ++set)
+        if (asks(entry, set))
+            events |= counted[set];
+    return events;
+}
+
 CallResult select_guest(Task& task, std::uint32_t count, const std::uint64_t (&addresses)[3], abi::Deadline deadline) {
     if (static_cast<std::int32_t>(count) < 0)
         return fail(Errno::EINVAL);
@@ -146,9 +164,6 @@ CallResult select_guest(Task& task, std::uint32_t count, const std::uint64_t (&a
     for (int set = 0; set < 3; ++set)
         if (addresses[set] != 0)
             TRY(copy_in(std::as_writable_bytes(std::span(wanted[set])).first(bytes), addresses[set]));
-    constexpr std::uint32_t asked[3] = {poll_event::in, poll_event::out, poll_event::priority};
-    constexpr std::uint32_t counts[3] = {poll_event::in | poll_event::read_normal | poll_event::read_band | poll_event::hang_up | poll_event::error,
-                                         poll_event::out | poll_event::write_normal | poll_event::write_band | poll_event::error, poll_event::priority};
     std::unique_ptr<PollEntry[]> entries(new (std::nothrow) PollEntry[count + 1]);
     if (!entries)
         return fail(Errno::ENOMEM);
@@ -168,19 +183,15 @@ CallResult select_guest(Task& task, std::uint32_t count, const std::uint64_t (&a
     }
     std::size_t total = 0;
     Bits found[3] = {};
-    do {
-        total = 0;
-        if (TRY(poll_entries(task, {entries.get(), used}, deadline)) == 0)
-            break;
-        for (std::size_t i = 0; i < used; ++i)
-            for (int set = 0; set < 3; ++set) {
-                const auto number = static_cast<std::uint32_t>(entries[i].descriptor);
-                if ((entries[i].events & static_cast<std::int16_t>(asked[set])) != 0 && (static_cast<std::uint16_t>(entries[i].results) & counts[set]) != 0) {
-                    found[set][number / 64] |= std::uint64_t{1} << (number % 64);
-                    ++total;
-                }
+    (void)TRY(poll_entries(task, {entries.get(), used}, deadline, select_counts));
+    for (std::size_t i = 0; i < used; ++i)
+        for (int set = 0; set < 3; ++set) {
+            const auto number = static_cast<std::uint32_t>(entries[i].descriptor);
+            if (asks(entries[i], set) && (static_cast<std::uint16_t>(entries[i].results) & counted[set]) != 0) {
+                found[set][number / 64] |= std::uint64_t{1} << (number % 64);
+                ++total;
             }
-    } while (total == 0); // a hang-up of a descriptor that only asked to write is no event for select
+        }
     for (int set = 0; set < 3; ++set)
         if (addresses[set] != 0)
             TRY(copy_out(addresses[set], std::as_bytes(std::span(found[set])).first(bytes)));

@@ -212,7 +212,7 @@ CallResult sys_rt_sigtimedwait(Task& task, const CallArguments& arguments) {
                 return fail(Errno::EAGAIN);
             // While it waits the wanted signals count as unblocked, so that they wake it.
             const SignalSet mask = task.mask;
-            task.waited_for = wanted;
+            task.waited_for = wanted & mask;
             task.mask = mask & ~wanted;
             const auto slept = block(nobody, deadline);
             task.mask = mask;

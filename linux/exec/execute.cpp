@@ -20,6 +20,9 @@ namespace {
 // Sandbox lock held. False where the process is to end meanwhile.
 bool end_other_threads(Task& task) {
     Process& process = task.process();
+    // Another thread's exec came first.
+    if (process.ending || task.exiting)
+        return false;
     for (Task& other : process.threads)
         if (&other != &task) {
             other.exiting = true;

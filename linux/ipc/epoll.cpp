@@ -52,14 +52,35 @@ void EpollFile::mark_ready(EpollItem& item, std::uint32_t events) {
     (void)events;
 }
 
-bool EpollFile::reaches(const EpollFile& other, unsigned level) const {
-    if (this == &other || level > nesting_limit)
-        return true;
+unsigned EpollFile::depth_below(std::uint64_t round) {
+    if (visited_ == round)
+        return depth_;
+    visited_ = round;
+    depth_ = 1;
     for (const auto& bucket : interest_)
         for (EpollItem& item : bucket)
-            if (EpollFile* nested = from(item.file); nested != nullptr && nested->reaches(other, level + 1))
-                return true;
-    return false;
+            if (EpollFile* const nested = from(item.file))
+                depth_ = std::max(depth_, 1 + nested->depth_below(round));
+    return depth_;
+}
+
+unsigned EpollFile::depth_above(std::uint64_t round) {
+    if (visited_ == round)
+        return depth_;
+    visited_ = round;
+    depth_ = 1;
+    for (EpollItem& holder : holders_)
+        depth_ = std::max(depth_, 1 + holder.owner.depth_above(round));
+    return depth_;
+}
+
+// The graph has no circle and is at most nesting_limit deep, so the two walks above end, and their recursion is that deep.
+bool EpollFile::may_hold(EpollFile& nested) {
+    static constinit std::uint64_t rounds = 0; // sandbox lock
+    const unsigned below = nested.depth_below(++rounds);
+    if (visited_ == rounds)
+        return false; // a circle
+    return depth_above(++rounds) + below <= nesting_limit;
 }
 
 // A timer that has run out wakes nobody: it is looked at. An edge-triggered one counts once.
@@ -83,13 +104,15 @@ LinuxResult<void> EpollFile::add(std::int32_t descriptor, File& file, const Epol
         return fail(Errno::EINVAL);
     if (find(descriptor, file) != nullptr)
         return fail(Errno::EEXIST);
-    if (nested != nullptr && nested->reaches(*this, 1))
+    if (nested != nullptr && !may_hold(*nested))
         return fail(Errno::ELOOP);
-    auto* item = new (std::nothrow) EpollItem(*this, file, descriptor, event);
+    auto* item = new (std::nothrow) EpollItem(*this, file, descriptor, {event.events | always, event.data});
     if (item == nullptr)
         return fail(Errno::ENOMEM);
     interest_[static_cast<std::uint32_t>(descriptor) % buckets].push_back(*item);
     file.watchers.push_back(*item);
+    if (nested != nullptr)
+        nested->holders_.push_back(*item);
     queue->add(*item);
     if ((file.poll() & (event.events | always)) != 0)
         mark_ready(*item, 0);
@@ -104,7 +127,7 @@ LinuxResult<void> EpollFile::modify(std::int32_t descriptor, File& file, const E
         return fail(Errno::ENOENT);
     if (((event.events | item->event.events) & poll_event::exclusive) != 0)
         return fail(Errno::EINVAL);
-    item->event = event;
+    item->event = {event.events | always, event.data};
     if (!item->disabled() && (file.poll() & (event.events | always)) != 0)
         mark_ready(*item, 0);
     return {};

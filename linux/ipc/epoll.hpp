@@ -15,9 +15,11 @@ struct EpollEvent {
 
 struct EpollReady;
 struct EpollInterest;
+struct EpollHolder; // list tag: items whose file is this epoll
 
 // One file in the interest list: sits in the file's wait queue and is marked ready by its wakes.
-class EpollItem final : public Waiter, public FileWatcher, public base::ListNodeOf<EpollReady>, public base::ListNodeOf<EpollInterest> {
+class EpollItem final : public Waiter, public FileWatcher, public base::ListNodeOf<EpollReady>, public base::ListNodeOf<EpollInterest>,
+                        public base::ListNodeOf<EpollHolder> {
 public:
     EpollItem(EpollFile& owner, File& file, std::int32_t descriptor, const EpollEvent& event)
         : owner(owner), file(file), descriptor(descriptor), event(event) {}
@@ -63,12 +65,18 @@ private:
     EpollItem* find(std::int32_t descriptor, const File& file);
     void destroy(EpollItem& item);
     void mark_ready(EpollItem& item, std::uint32_t events);
+    bool may_hold(EpollFile& nested);
     bool expired(const EpollItem& item) const;
-    bool reaches(const EpollFile& other, unsigned level) const;
+    // Epolls on the longest way down (or up) from here, this one included. Each is looked at once in a `round`, however many ways lead to it.
+    unsigned depth_below(std::uint64_t round);
+    unsigned depth_above(std::uint64_t round);
 
     static constexpr std::size_t buckets = 64;
     std::array<base::List<EpollItem, EpollInterest>, buckets> interest_;
     base::List<EpollItem, EpollReady> ready_;
+    base::List<EpollItem, EpollHolder> holders_;
+    std::uint64_t visited_ = 0; // the round that looked here last, and what it found
+    unsigned depth_ = 0;
     WaitQueue queue_;
     std::uint32_t timed_ = 0; // items whose file may have deadlines of its own
 };

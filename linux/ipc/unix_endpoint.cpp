@@ -29,9 +29,21 @@ UnixPacket* UnixPacket::make(std::size_t capacity) {
     return packet;
 }
 
+// A packet's files may be sockets with packets of their own, to any depth: what goes while one is being freed waits for its turn.
 void UnixPacket::destroy(UnixPacket* packet) {
-    packet->~UnixPacket();
-    ::operator delete(packet);
+    static constinit UnixPacket* waiting = nullptr; // linked by `next_doomed`; sandbox lock
+    static constinit bool at_work = false;
+    packet->next_doomed = waiting;
+    waiting = packet;
+    if (at_work)
+        return;
+    at_work = true;
+    while (UnixPacket* const doomed = waiting) {
+        waiting = doomed->next_doomed;
+        doomed->~UnixPacket();
+        ::operator delete(doomed);
+    }
+    at_work = false;
 }
 
 UnixEndpoint::~UnixEndpoint() {

@@ -12,6 +12,7 @@ struct UnixPacket : base::ListNode {
     std::byte* bytes() { return reinterpret_cast<std::byte*>(this + 1); }
 
     std::size_t capacity = 0, size = 0, offset = 0;
+    UnixPacket* next_doomed = nullptr;
     FileBundle files;
     UnixCredentials credentials;
     SocketAddress from;

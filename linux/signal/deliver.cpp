@@ -107,7 +107,9 @@ void deliver_signals(Task& task, CallOutcome outcome) {
             continue;
         if (action.handler == handler_default || info.number == signal_number::kill || info.number == signal_number::stop) {
             const DefaultAction what = default_action(info.number);
-            if (what == DefaultAction::ignore || (process.pid == first_pid && info.code <= 0))
+            const bool forced = (task.forced & signal_bit(info.number)) != 0;
+            task.forced &= ~signal_bit(info.number);
+            if (what == DefaultAction::ignore || (process.pid == first_pid && !forced))
                 continue;
             if (what == DefaultAction::stop) {
                 if (info.number == signal_number::stop || !orphaned_group(process))
@@ -134,6 +136,7 @@ void deliver_signals(Task& task, CallOutcome outcome) {
             SignalInfo fault;
             fault.number = signal_number::segv;
             fault.code = signal_code::kernel;
+            task.forced |= signal_bit(fault.number);
             (void)task.pending.add(fault);
             continue;
         }
@@ -153,6 +156,7 @@ void force_signal(Task& task, const SignalInfo& info) {
         action.handler = handler_default;
         task.mask &= ~signal_bit(info.number);
     }
+    task.forced |= signal_bit(info.number);
     (void)task.pending.add(info);
     task.attention.store(true, std::memory_order_relaxed);
 }

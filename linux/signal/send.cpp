@@ -10,12 +10,13 @@ namespace {
 
 constexpr SignalSet only_kernel = signal_bit(signal_number::kill) | signal_bit(signal_number::stop);
 
-// Process 1 gets from others only what it has a handler for; the system's own signals (faults) reach it.
+// Process 1 gets only what it has a handler for, whoever sends: a child's end or a file's readiness may carry any number. Its own faults do not come this way, and SIGKILL from
+// outside ends the container by another.
 bool dropped(Process& process, const SignalInfo& info, SignalSet blocked) {
     if ((blocked & signal_bit(info.number)) != 0)
         return false; // it may be handled by the time it is unblocked
     const SignalAction& action = process.actions->of(info.number);
-    if (process.pid == first_pid && action.handler == handler_default && info.code <= 0)
+    if (process.pid == first_pid && action.handler == handler_default)
         return true;
     return (signal_bit(info.number) & only_kernel) == 0 && process.actions->ignored(info.number);
 }
@@ -62,7 +63,7 @@ void send_signal(Task& task, const SignalInfo& info) {
     if (process.zombie || !process.actions)
         return;
     side_effects(process, info.number);
-    if (dropped(process, info, task.mask))
+    if (dropped(process, info, task.mask | task.waited_for))
         return;
     const auto added = task.pending.add(info);
     if (added)
@@ -83,7 +84,7 @@ void send_signal(Process& process, const SignalInfo& info) {
     for (Task& task : process.threads) {
         if (task.exiting)
             continue;
-        blocked &= task.mask & ~task.waited_for;
+        blocked &= task.mask | task.waited_for;
         const bool takes = (task.mask & signal_bit(info.number)) == 0 || (task.waited_for & signal_bit(info.number)) != 0;
         // The leader first; else whoever sleeps for it, else any.
         if (takes && (chosen == nullptr || task.tid == process.pid))

@@ -64,6 +64,8 @@ void hand_children_on(Process& process) {
         Process& child = process.children.front();
         process.children.remove(child);
         child.parent = heir;
+        // What its maker asked for is not the heir's business.
+        child.exit_signal = signal_number::child;
         if (heir != nullptr)
             heir->children.push_back(child);
         if (child.parent_death_signal != 0) {
@@ -75,7 +77,6 @@ void hand_children_on(Process& process) {
         }
         if (!child.zombie)
             continue;
-        child.exit_signal = signal_number::child;
         if (reaps_itself(child))
             reap(child);
         else

@@ -2,6 +2,8 @@
 
 #include "lib/native/kernel.hpp"
 
+#include <bit>
+
 namespace personality {
 
 Process::Process(std::int32_t pid) : pid(pid), group(pid) {}
@@ -38,6 +40,20 @@ void Task::use_temporary_mask(SignalSet temporary) {
 bool Task::signal_pending() const {
     const Process& group = process();
     return ((pending.set() | group.pending.set()) & ~mask) != 0 || group.ending || exiting || (group.stopped);
+}
+
+bool Task::fatal_signal_pending() const {
+    const Process& group = process();
+    if (group.ending || exiting)
+        return true;
+    for (SignalSet left = (pending.set() | group.pending.set()) & ~mask; left != 0; left &= left - 1) {
+        const int number = std::countr_zero(left) + 1;
+        const DefaultAction action = default_action(number);
+        const bool fatal = action == DefaultAction::terminate || action == DefaultAction::core;
+        if (number == signal_number::kill || (fatal && group.actions->of(number).handler == handler_default))
+            return true;
+    }
+    return false;
 }
 
 } // namespace personality

@@ -34,8 +34,9 @@ public:
     SignalSet mask = 0;
     SignalSet saved_mask = 0; // while `mask_saved`: comes back after the call, or with the return from the handler
     bool mask_saved = false;  // [own]
-    SignalSet waited_for = 0; // by sigtimedwait
+    SignalSet waited_for = 0; // by sigtimedwait: blocked but for that, so `mask` lacks them meanwhile
     PendingSignals pending;
+    SignalSet forced = 0; // pending for a fault of its own: process 1 is not spared these
     struct AlternateStack {
         std::uint64_t address = 0, size = 0;
         std::int32_t flags = 2; // SS_DISABLE
@@ -43,6 +44,7 @@ public:
     // ppoll, epoll_pwait, sigsuspend: `temporary` holds until the call is over, and while a handler for a signal that it lets through runs. Nothing to undo.
     void use_temporary_mask(SignalSet temporary);
     bool signal_pending() const; // one that is not blocked, or the end of the process
+    bool fatal_signal_pending() const; // one that will end the process, or its end
 
     // Addresses that programs registered. [own]
     std::uint64_t clear_child_tid = 0;

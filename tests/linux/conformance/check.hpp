@@ -58,5 +58,6 @@ void delivery();
 void names();
 void passing();
 void locks();
+void survival();
 
 } // namespace conformance

@@ -15,7 +15,7 @@ constexpr conformance::Section sections[] = {
     {"threads", conformance::threads},     {"polling", conformance::polling},         {"sockets", conformance::sockets},
     {"times", conformance::times},         {"programs", conformance::programs},       {"delivery", conformance::delivery},
     {"names", conformance::names},         {"passing", conformance::passing},         {"locks", conformance::locks},
-    {"lies", conformance::lies},
+    {"lies", conformance::lies},           {"survival", conformance::survival},
 };
 
 bool wanted(const char* name, int count, char** names) {
