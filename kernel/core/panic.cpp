@@ -34,6 +34,7 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
         char line[256];
         print(line, format_message(line, format, arguments, count));
         arch::console_put('\n');
+        print_line("  the image is moved by %x", image_slide());
         const auto* frame = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
         for (int depth = 0; depth < 16 && reinterpret_cast<std::uint64_t>(frame) >= direct_map_base && (reinterpret_cast<std::uint64_t>(frame) & 7) == 0; ++depth) {
             print_line("  at %x", frame[1]);

@@ -19,21 +19,23 @@
 #include "kernel/tests/harness.hpp"
 #include "lib/base/weaken.hpp"
 
-extern "C" unsigned char clac_place[];
+extern "C" const std::int32_t clac_places_begin[], clac_places_end[];
 extern "C" [[noreturn]] void kernel_start();
 
 namespace kernel {
 namespace {
 
-// CLAC is an invalid instruction without SMAP, so it is put in place where there is SMAP. The kernel's text is written through the direct map.
+// CLAC is an invalid instruction without SMAP, so it is put in its places where there is SMAP. The kernel's text is written through the direct map.
 void patch_entry(const BootInformation& boot) {
     if (!arch::features().smap)
         return;
-    const std::uint64_t offset = reinterpret_cast<std::uint64_t>(clac_place) - kernel_image_base;
-    auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
-    place[0] = 0x0f;
-    place[1] = 0x01;
-    place[2] = 0xca;
+    for (const std::int32_t* distance = clac_places_begin; distance != clac_places_end; ++distance) {
+        const std::uint64_t offset = reinterpret_cast<std::uint64_t>(distance) + static_cast<std::uint64_t>(std::int64_t{*distance}) - reinterpret_cast<std::uint64_t>(image_begin);
+        auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
+        place[0] = 0x0f;
+        place[1] = 0x01;
+        place[2] = 0xca;
+    }
 }
 
 [[noreturn]] void start() {

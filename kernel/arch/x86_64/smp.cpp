@@ -22,10 +22,9 @@ struct Mailbox {
     std::uint64_t root, stack, entry, argument;
 };
 
-// One page each for #DF/#MC, NMI and #DB. The highest word holds the CPU's address, which the assembly reads from there.
+// One each for #DF/#MC, NMI and #DB, with a guard page below. The highest word holds the CPU's address, which the assembly reads from there.
 std::uint64_t make_fault_stack(Cpu& cpu) {
-    const std::uint64_t frame = upcall::allocate_page();
-    const std::uint64_t top = reinterpret_cast<std::uint64_t>(direct(frame)) + 4096;
+    const std::uint64_t top = upcall::allocate_stack();
     *reinterpret_cast<Cpu**>(top - 8) = &cpu;
     return top - 16;
 }
