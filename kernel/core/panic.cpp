@@ -55,7 +55,10 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
 
 // The compiler's own checks come here.
 extern "C" [[noreturn]] void __cxa_pure_virtual() { kernel::panic("pure virtual call"); }
-extern "C" [[noreturn]] void __stack_chk_fail() { kernel::panic("stack overflow"); }
+extern "C" {
+[[gnu::used]] constinit std::uint64_t __stack_chk_guard = 0; // named by code that the compiler makes after everything else
+[[noreturn, gnu::used]] void __stack_chk_fail() { kernel::panic("a stack frame was written over"); }
+}
 extern "C" [[noreturn]] void abort() { kernel::panic("abort"); }
 void operator delete(void*) noexcept { kernel::panic("delete in the kernel"); }
 void operator delete(void*, std::size_t) noexcept { kernel::panic("delete in the kernel"); }

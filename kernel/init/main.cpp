@@ -17,6 +17,7 @@
 #include "kernel/core/panic.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "kernel/tests/harness.hpp"
+#include "lib/base/processor_random.hpp"
 #include "lib/base/weaken.hpp"
 
 extern "C" const std::int32_t clac_places_begin[], clac_places_end[];
@@ -38,7 +39,9 @@ void patch_entry(const BootInformation& boot) {
     }
 }
 
-[[noreturn]] void start() {
+// From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
+[[noreturn]] __attribute__((no_stack_protector)) void start() {
+    __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
     arch::set_boot_counter(arch::read_tsc());
     arch::initialize_console();
     const BootInformation& boot = read_boot_information();
@@ -78,4 +81,4 @@ void patch_entry(const BootInformation& boot) {
 
 } // namespace kernel
 
-void kernel_start() { kernel::start(); }
+__attribute__((no_stack_protector)) void kernel_start() { kernel::start(); }
