@@ -4,6 +4,7 @@
 #include "kernel/arch/clock.hpp"
 #include "kernel/arch/console.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/smp.hpp"
 #include "kernel/init/boot_information.hpp"
@@ -39,6 +40,17 @@ void patch_entry(const BootInformation& boot) {
     }
 }
 
+void log_mitigations() {
+    const arch::Mitigations& chosen = arch::mitigations();
+    const auto word = [](bool on) { return on ? "on" : "off"; };
+    log("between domains: IBRS %s, STIBP %s, IBPB %s, return stack filled %s, buffers cleared %s", word(chosen.enhanced_ibrs || chosen.automatic_ibrs), word(chosen.stibp),
+        word(chosen.ibpb), word(chosen.fill_return_stack), word(chosen.clear_buffers));
+    if (chosen.unprotected_branches)
+        log("this processor has nothing to be set once that keeps user mode from steering the kernel's branches");
+    if (chosen.unprotected_meltdown)
+        log("this processor lets user mode read what is mapped for the kernel");
+}
+
 // From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
 [[noreturn]] __attribute__((no_stack_protector)) void start() {
     __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
@@ -65,6 +77,7 @@ void patch_entry(const BootInformation& boot) {
     log("%s", base::twin_marker);
 #endif
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
+    log_mitigations();
     frames::reclaim_loader_memory(boot.memory, boot.memory_count);
     Quota::create_root(frames::free_count());
     const std::uint64_t clock = frames::allocate_zeroed();

@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/arch/x86_64/clock.hpp"
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/domains.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/physical.hpp"
 #include "kernel/arch/upcalls.hpp"
@@ -33,6 +34,7 @@ void set_up(Cpu& cpu) {
     const std::uint64_t fault = make_fault_stack(cpu), nmi = make_fault_stack(cpu), debug = make_fault_stack(cpu);
     initialize_cpu(cpu, fault, nmi, debug);
     load_interrupt_table();
+    start_domains();
 }
 
 [[noreturn]] void other_cpu_main(Cpu* cpu) {
