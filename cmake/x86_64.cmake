@@ -15,15 +15,19 @@ if(THEMELIOS_TWIN)
     list(APPEND freestanding_options -DTHEMELIOS_TWIN)
 endif()
 
+# The guard is a word of the program's own: %fs and %gs are the guests'. Whoever links such code defines __stack_chk_guard and __stack_chk_fail;
+# what is to run without them has the target property UNGUARDED_STACK.
+set(stack_guard "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNGUARDED_STACK>>>:-fstack-protector-strong;-mstack-protector-guard=global>")
+
 add_library(themelios_kernel_flags INTERFACE)
 target_link_libraries(themelios_kernel_flags INTERFACE themelios_common)
-target_compile_options(themelios_kernel_flags INTERFACE ${freestanding_options} ${freestanding_includes} -fPIE -mcmodel=small)
+target_compile_options(themelios_kernel_flags INTERFACE ${freestanding_options} ${freestanding_includes} "${stack_guard}" -fPIE -mcmodel=small)
 add_dependencies(themelios_kernel_flags interfaces)
 
 # Native code is position independent so that every reference is relative to rip; it is linked at a fixed address in the upper half.
 add_library(themelios_native_flags INTERFACE)
 target_link_libraries(themelios_native_flags INTERFACE themelios_common)
-target_compile_options(themelios_native_flags INTERFACE ${freestanding_options} ${freestanding_includes} -fPIE)
+target_compile_options(themelios_native_flags INTERFACE ${freestanding_options} ${freestanding_includes} "${stack_guard}" -fPIE)
 add_dependencies(themelios_native_flags interfaces)
 
 # themelios_native_library(NAME SOURCES... LINK libraries...)

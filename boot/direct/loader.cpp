@@ -2,6 +2,7 @@
 // given addresses in its higher-half direct map.
 #include "boot/direct/platform.hpp"
 #include "boot/limine.hpp"
+#include "lib/base/processor_random.hpp"
 
 #include <cstring>
 
@@ -111,11 +112,39 @@ struct Relocation {
 };
 
 struct Kernel {
-    std::uint64_t base = 0; // linked address of the first page
+    std::uint64_t base = 0;  // linked address of the first page
+    std::uint64_t slide = 0; // what is added to every linked address
     unsigned char* image = nullptr;
     std::uint64_t bytes = 0;
     std::uint64_t entry = 0;
 };
+
+// True where `word` stands on the command line.
+bool asked(const char* word) {
+    const std::size_t length = std::strlen(word);
+    const char* at = platform.command_line;
+    for (const char* begin = at;; begin = ++at) {
+        while (*at != 0 && *at != ' ')
+            ++at;
+        if (static_cast<std::size_t>(at - begin) == length && std::memcmp(begin, word, length) == 0)
+            return true;
+        if (*at == 0)
+            return false;
+    }
+}
+
+// Whole pages, so that the image ends below the last 2 MiB of the address space.
+std::uint64_t choose_slide(std::uint64_t base, std::uint64_t bytes) {
+    if (asked("nokaslr"))
+        return 0;
+    const std::uint64_t room = (0 - base) - big_page;
+    if (bytes >= room)
+        return 0;
+    const auto [random, strong] = base::processor_random();
+    if (!strong)
+        print("the processor has no random numbers: the kernel's place is from the time-stamp counter alone");
+    return random % ((room - bytes) / page + 1) * page;
+}
 
 void relocate(const Kernel& kernel, const ProgramHeader& dynamic) {
     const auto* item = reinterpret_cast<const Dynamic*>(kernel.image + (dynamic.address - kernel.base));
@@ -130,7 +159,7 @@ void relocate(const Kernel& kernel, const ProgramHeader& dynamic) {
         const auto& relocation = *reinterpret_cast<const Relocation*>(kernel.image + (table - kernel.base) + done);
         if ((relocation.info & 0xffffffff) != 8) // R_X86_64_RELATIVE
             fatal("the kernel has a relocation that is not RELATIVE");
-        *reinterpret_cast<std::uint64_t*>(kernel.image + (relocation.offset - kernel.base)) = static_cast<std::uint64_t>(relocation.addend);
+        *reinterpret_cast<std::uint64_t*>(kernel.image + (relocation.offset - kernel.base)) = static_cast<std::uint64_t>(relocation.addend) + kernel.slide;
     }
 }
 
@@ -148,7 +177,8 @@ Kernel load_kernel() {
         }
     kernel.bytes = up(end - kernel.base, page);
     kernel.image = static_cast<unsigned char*>(allocate(kernel.bytes));
-    kernel.entry = header.entry;
+    kernel.slide = choose_slide(kernel.base, kernel.bytes);
+    kernel.entry = header.entry + kernel.slide;
     const ProgramHeader* dynamic = nullptr;
     for (unsigned i = 0; i < header.program_count; ++i) {
         const ProgramHeader& segment = segments[i];
@@ -158,7 +188,7 @@ Kernel load_kernel() {
             continue;
         std::memcpy(kernel.image + (segment.address - kernel.base), kernel_image_begin + segment.offset, segment.file_size);
         for (std::uint64_t at = segment.address & ~(page - 1); at < segment.address + segment.memory_size; at += page)
-            *entry_of(at, 0) = (reinterpret_cast<std::uint64_t>(kernel.image) + (at - kernel.base)) | present | ((segment.flags & 2) != 0 ? writable : 0) |
+            *entry_of(at + kernel.slide, 0) = (reinterpret_cast<std::uint64_t>(kernel.image) + (at - kernel.base)) | present | ((segment.flags & 2) != 0 ? writable : 0) |
                                ((segment.flags & 1) != 0 ? 0 : no_execute);
     }
     if (dynamic != nullptr)
@@ -295,7 +325,7 @@ void* answer(const limine::Identity& identity, const Kernel& kernel) {
     if (identity == limine::executable_address) {
         auto* response = make<limine::ExecutableAddressResponse>();
         response->physical_base = reinterpret_cast<std::uint64_t>(kernel.image);
-        response->virtual_base = kernel.base;
+        response->virtual_base = kernel.base + kernel.slide;
         return direct(response);
     }
     if (identity == limine::executable_file) {

@@ -125,10 +125,14 @@ void read_multiboot2(const unsigned char* info, Platform& platform) {
 
 } // namespace
 
-void fatal(const char* message) {
+void print(const char* message) {
     for (const char* text : {"ThemeliOS loader: ", message, "\r\n"})
         for (; *text != 0; ++text)
             out(0x3f8, static_cast<std::uint8_t>(*text));
+}
+
+void fatal(const char* message) {
+    print(message);
     for (;;)
         asm volatile("cli; hlt");
 }

@@ -36,7 +36,9 @@ inline constexpr std::uint32_t kind_multiboot2 = 2;
 // Halts where the information is not what `kind` says.
 void read_platform(std::uint32_t kind, const void* information, Platform& platform);
 
-// Prints to the first serial port and halts.
+// Prints a line to the first serial port.
+void print(const char* message);
+// The same, and halts.
 [[noreturn]] void fatal(const char* message);
 
 } // namespace loader

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t vector_general_protection = 13;
 constexpr std::uint64_t vector_page_fault = 14;
+constexpr std::uint64_t error_present = 1u << 0;
 constexpr std::uint64_t error_write = 1u << 1;
 constexpr std::uint64_t error_fetch = 1u << 4;
 constexpr std::uint64_t flag_trap = 0x100;
@@ -47,6 +48,12 @@ bool is_native(const Thread& thread, const UserRegisters& registers) {
 void end_faulted(Thread& thread, const UserRegisters& registers, std::uint64_t address) {
     log("process %u: fault %u (error %x) at %x, address %x", thread.process().number(), registers.vector, registers.error, registers.rip, address);
     thread.process().end(abi::EndReason::fault, registers.vector, address, registers.rip);
+}
+
+// What user mode is told of a page fault. Outside its halves it learns nothing of what is mapped there: each fault looks like one over a page that is.
+std::uint64_t told_error(const Thread& thread, std::uint64_t address, std::uint64_t error) {
+    const bool own = guest_half().contains(address, 1) || (!thread.restricted && personality_half().contains(address, 1));
+    return own || base::weakened(base::Weakness::fault_code) ? error : error | error_present;
 }
 
 bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t error, abi::Error& failure) {
@@ -93,6 +100,7 @@ void handle_user_exception(arch::Registers& registers, std::uint64_t fault_addre
         settle(thread);
         return;
     }
+    if (page_fault) registers.error = told_error(thread, address, registers.error);
     if (thread.restricted) {
         const bool exhausted = page_fault && failure == abi::Error::no_memory;
         leave_restricted(thread, exhausted ? abi::ExitReason::no_memory : abi::ExitReason::exception,

@@ -34,6 +34,7 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
         char line[256];
         print(line, format_message(line, format, arguments, count));
         arch::console_put('\n');
+        print_line("  the image is moved by %x", image_slide());
         const auto* frame = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
         for (int depth = 0; depth < 16 && reinterpret_cast<std::uint64_t>(frame) >= direct_map_base && (reinterpret_cast<std::uint64_t>(frame) & 7) == 0; ++depth) {
             print_line("  at %x", frame[1]);
@@ -54,7 +55,10 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
 
 // The compiler's own checks come here.
 extern "C" [[noreturn]] void __cxa_pure_virtual() { kernel::panic("pure virtual call"); }
-extern "C" [[noreturn]] void __stack_chk_fail() { kernel::panic("stack overflow"); }
+extern "C" {
+[[gnu::used]] constinit std::uint64_t __stack_chk_guard = 0; // named by code that the compiler makes after everything else
+[[noreturn, gnu::used]] void __stack_chk_fail() { kernel::panic("a stack frame was written over"); }
+}
 extern "C" [[noreturn]] void abort() { kernel::panic("abort"); }
 void operator delete(void*) noexcept { kernel::panic("delete in the kernel"); }
 void operator delete(void*, std::size_t) noexcept { kernel::panic("delete in the kernel"); }

@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
+// What the compiler lays into guarded stack frames.
+extern "C" std::uint64_t __stack_chk_guard;
+
 namespace kernel {
 
 // Prints the reason (%u decimal, %x hexadecimal, %s text; all integers are 64 bits), the place and a backtrace on the console, stops the other CPUs and halts.

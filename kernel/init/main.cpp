@@ -4,6 +4,7 @@
 #include "kernel/arch/clock.hpp"
 #include "kernel/arch/console.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/smp.hpp"
 #include "kernel/init/boot_information.hpp"
@@ -17,26 +18,42 @@
 #include "kernel/core/panic.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "kernel/tests/harness.hpp"
+#include "lib/base/processor_random.hpp"
 #include "lib/base/weaken.hpp"
 
-extern "C" unsigned char clac_place[];
+extern "C" const std::int32_t clac_places_begin[], clac_places_end[];
 extern "C" [[noreturn]] void kernel_start();
 
 namespace kernel {
 namespace {
 
-// CLAC is an invalid instruction without SMAP, so it is put in place where there is SMAP. The kernel's text is written through the direct map.
+// CLAC is an invalid instruction without SMAP, so it is put in its places where there is SMAP. The kernel's text is written through the direct map.
 void patch_entry(const BootInformation& boot) {
     if (!arch::features().smap)
         return;
-    const std::uint64_t offset = reinterpret_cast<std::uint64_t>(clac_place) - kernel_image_base;
-    auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
-    place[0] = 0x0f;
-    place[1] = 0x01;
-    place[2] = 0xca;
+    for (const std::int32_t* distance = clac_places_begin; distance != clac_places_end; ++distance) {
+        const std::uint64_t offset = reinterpret_cast<std::uint64_t>(distance) + static_cast<std::uint64_t>(std::int64_t{*distance}) - reinterpret_cast<std::uint64_t>(image_begin);
+        auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
+        place[0] = 0x0f;
+        place[1] = 0x01;
+        place[2] = 0xca;
+    }
 }
 
-[[noreturn]] void start() {
+void log_mitigations() {
+    const arch::Mitigations& chosen = arch::mitigations();
+    const auto word = [](bool on) { return on ? "on" : "off"; };
+    log("between domains: IBRS %s, STIBP %s, IBPB %s, return stack filled %s, buffers cleared %s", word(chosen.enhanced_ibrs || chosen.automatic_ibrs), word(chosen.stibp),
+        word(chosen.ibpb), word(chosen.fill_return_stack), word(chosen.clear_buffers));
+    if (chosen.unprotected_branches)
+        log("this processor has nothing to be set once that keeps user mode from steering the kernel's branches");
+    if (chosen.unprotected_meltdown)
+        log("this processor lets user mode read what is mapped for the kernel");
+}
+
+// From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
+[[noreturn]] __attribute__((no_stack_protector)) void start() {
+    __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
     arch::set_boot_counter(arch::read_tsc());
     arch::initialize_console();
     const BootInformation& boot = read_boot_information();
@@ -60,6 +77,7 @@ void patch_entry(const BootInformation& boot) {
     log("%s", base::twin_marker);
 #endif
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
+    log_mitigations();
     frames::reclaim_loader_memory(boot.memory, boot.memory_count);
     Quota::create_root(frames::free_count());
     const std::uint64_t clock = frames::allocate_zeroed();
@@ -76,4 +94,4 @@ void patch_entry(const BootInformation& boot) {
 
 } // namespace kernel
 
-void kernel_start() { kernel::start(); }
+__attribute__((no_stack_protector)) void kernel_start() { kernel::start(); }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t vector_general_protection = 13;
 constexpr std::uint32_t vector_page_fault = 14;
-constexpr std::uint64_t fetch_by_user = 0x14;
+constexpr std::uint64_t fetch_by_user = 0x15; // as told of every address outside the halves (entry.cpp)
 
 base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operation) {
     Space& space = *thread.guest();

@@ -1,7 +1,10 @@
 // What the kernel's own page tables allow, read from the tables that are loaded.
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
 #include "kernel/arch/physical.hpp"
+#include "kernel/core/log.hpp"
+#include "kernel/memory/kernel_map.hpp"
 #include "kernel/tests/harness.hpp"
 
 extern "C" const unsigned char text_begin[], rodata_end[];
@@ -26,11 +29,13 @@ template <class Visit> void walk(std::uint64_t table, unsigned level, bool writa
     }
 }
 
-std::uint64_t translate(const void* address) {
-    const auto wanted = reinterpret_cast<std::uint64_t>(address);
+// 0 where nothing is mapped. Large pages are not looked for.
+std::uint64_t translate(std::uint64_t wanted) {
     std::uint64_t table = arch::read_cr3() & entry::address_mask;
     for (unsigned level = 3;; --level) {
         const std::uint64_t item = direct<const std::uint64_t>(table)[wanted >> (12 + 9 * level) & 511];
+        if ((item & entry::present) == 0)
+            return 0;
         table = item & entry::address_mask;
         if (level == 0)
             return table;
@@ -51,7 +56,7 @@ KERNEL_TEST(nothing_is_writable_and_executable) {
 }
 
 KERNEL_TEST(text_and_constants_have_no_writable_alias) {
-    const std::uint64_t begin = translate(text_begin), end = begin + static_cast<std::uint64_t>(rodata_end - text_begin);
+    const std::uint64_t begin = translate(reinterpret_cast<std::uint64_t>(text_begin)), end = begin + static_cast<std::uint64_t>(rodata_end - text_begin);
     std::uint64_t views = 0, wrong = 0;
     auto visit = [&](std::uint64_t physical, std::uint64_t bytes, bool writable, bool) {
         if (physical >= end || physical + bytes <= begin)
@@ -62,6 +67,42 @@ KERNEL_TEST(text_and_constants_have_no_writable_alias) {
     walk(arch::read_cr3() & entry::address_mask, 3, true, true, visit);
     EXPECT(views >= 2 * ((end - begin) / 4096));
     EXPECT(wrong == 0);
+}
+
+// The boot suite compares what several boots print.
+KERNEL_TEST(the_image_lies_on_pages_of_the_top_two_gibibytes) {
+    const auto begin = reinterpret_cast<std::uint64_t>(image_begin);
+    log("image moved by %x", image_slide());
+    EXPECT(begin % 4096 == 0);
+    EXPECT(begin >= image_linked_base && image_linked_base >= 0 - (std::uint64_t{2} << 30));
+}
+
+KERNEL_TEST(stacks_for_faults_end_in_a_guard_page) {
+    for (std::size_t i = 0; i < arch::cpu_count(); ++i)
+        for (unsigned stack = 0; stack < 3; ++stack) {
+            const std::uint64_t top = (arch::cpu(i).task_state.interrupt_stack[stack] + 4095) & ~std::uint64_t{4095};
+            for (std::uint64_t page = 1; page <= stack_pages; ++page)
+                EXPECT(translate(top - page * 4096) != 0);
+            EXPECT(translate(top - (stack_pages + 1) * 4096) == 0);
+        }
+}
+
+// The handler itself panics where AC is on. #DB and NMI have an entry of their own; both return to where they came from in the kernel.
+KERNEL_TEST(no_entry_leaves_user_access_on) {
+    if (!arch::features().smap)
+        return;
+    const auto set = [] { asm volatile("stac" ::: "memory", "cc"); };
+    const auto is_set = [] { return (arch::read_flags() & arch::flag_access) != 0; };
+    set();
+    asm volatile("int $1" ::: "memory"); // an entry of its own, stack of #DB
+    EXPECT(is_set());
+    set();
+    asm volatile("int $2" ::: "memory"); // the same, stack of NMI
+    EXPECT(is_set());
+    set();
+    asm volatile("int $0xff" ::: "memory"); // all other vectors; the spurious one does nothing
+    EXPECT(is_set());
+    asm volatile("clac" ::: "memory", "cc");
 }
 
 } // namespace kernel

@@ -6,11 +6,13 @@
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/segments.hpp"
 #include "kernel/arch/upcalls.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
+#include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
 #include "kernel/core/grace.hpp"
@@ -168,6 +170,8 @@ struct Scheduling {
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
             arch::load_root(root_of(to->thread()));
+            // Only what runs guests is untrusted.
+            arch::enter_domain(to->thread().guest() != nullptr ? to->thread().process().number() : 0);
             vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {

@@ -2,11 +2,18 @@
 
 #include <cstring>
 
+#include "lib/base/processor_random.hpp"
 #include "lib/base/weaken.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/thread_block.hpp"
+
+// What the compiler lays into guarded stack frames. A frame that was written over ends the process by a fault: nothing on its stack is to be trusted.
+extern "C" {
+[[gnu::used]] constinit std::uint64_t __stack_chk_guard = 0;
+[[noreturn, gnu::used]] void __stack_chk_fail() { __builtin_trap(); }
+}
 
 namespace native {
 
@@ -67,7 +74,9 @@ void panic(std::string_view reason) {
     exit_process(255);
 }
 
-extern "C" [[noreturn]] void native_start(const abi::StartInfo* given) {
+// The lowest byte of the guard is zero: no string that is copied over it brings it.
+extern "C" [[noreturn]] __attribute__((no_stack_protector)) void native_start(const abi::StartInfo* given) {
+    __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
     info = given;
     if (info->magic != abi::start_magic)
         exit_process(254);

@@ -16,6 +16,7 @@ NATIVE_TEETH = {
     "handle_rights": "a_right_that_was_taken_is_not_had",
     "badge_change": "a_badge_is_not_changed_by_its_holder",
     "restricted_bit": "a_guest_makes_no_native_call_from_native_code",
+    "fault_code": "a_fault_does_not_tell_what_the_kernel_has_mapped",
     "guest_execute": "native_code_does_not_run_in_the_guest_half",
     "native_call_place": "a_native_call_from_the_guest_half_ends_the_process",
     "native_pointer": "native_pointers_lie_in_the_personality_half",

@@ -1,4 +1,4 @@
-"""Boots: the banner at 1, 2 and 4 processors, the kernel's own tests, the hand-over by the Limine protocol."""
+"""Boots: the banner at 1, 2 and 4 processors, the kernel's own tests, the hand-over by the Limine protocol, the place of the kernel's image."""
 
 import os
 import re
@@ -37,6 +37,36 @@ def _kernel_tests(context, cpus):
     assert code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines() if "FAIL" in line or "does not hold" in line)
 
 
+def _slide(context, name, append="", extra=()):
+    image = os.path.join(paths.NATIVE, "bin", "test-native-basics")
+    code, text = context.boot(f"slide-{name}", append=f"test=kernel {append}".strip(), kernel=image, extra=extra)
+    found = re.search(r"^image moved by (?:0x)?([0-9a-f]+)\r?$", text, re.M)
+    assert found and code == 33, text[-1000:]
+    return int(found[1], 16), text
+
+
+def _slides(context):
+    """By whole pages, far, and by another number at each boot."""
+    moved = [_slide(context, str(boot))[0] for boot in range(4)]
+    assert all(slide % 4096 == 0 and slide < 2 << 30 for slide in moved), moved
+    assert len(set(moved)) > 1 and max(moved) > 1 << 20, moved
+
+
+def _stays(context):
+    for append in ("nokaslr", "nokaslr key=value"):
+        slide, _ = _slide(context, "off", append)
+        assert slide == 0, hex(slide)
+    assert _slide(context, "other-word", "nokaslr2 xnokaslr")[0] != 0
+
+
+def _weak_numbers(context):
+    """A processor without random numbers: the image moves all the same, and the loader says from what."""
+    words = "the kernel's place is from the time-stamp counter alone"
+    slide, text = _slide(context, "weak", extra=("-cpu", "max,rdrand=off,rdseed=off"))
+    assert words in text and slide != 0, text[:500]
+    assert words not in _slide(context, "strong")[1]
+
+
 def _requests():
     with open(os.path.join(paths.NATIVE, "bin", "kernel"), "rb") as stream:
         image = stream.read()
@@ -57,6 +87,9 @@ def _requests():
 
 def cases(context):
     yield "request section", _requests
+    yield "the image moves", lambda: _slides(context)
+    yield "nokaslr", lambda: _stays(context)
+    yield "no random numbers", lambda: _weak_numbers(context)
     for cpus in (1, 2, 4):
         yield f"banner {cpus} CPUs", lambda cpus=cpus: _banner(context, cpus)
         yield f"kernel tests {cpus} CPUs", lambda cpus=cpus: _kernel_tests(context, cpus)

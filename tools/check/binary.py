@@ -1,5 +1,5 @@
 """What the linked kernel and native programs must not hold: x87, MMX, SSE or AVX instructions and %fs or %gs outside named assembly symbols, a TLS segment, a segment
-that is both writable and executable. The compiler's flags alone do not ensure it: `double` still compiles to x87, and thread_local uses %fs."""
+that is both writable and executable; and what they must: guarded stack frames. The compiler's flags alone do not ensure it: `double` still compiles to x87, and thread_local uses %fs."""
 
 import os
 import re
@@ -65,6 +65,17 @@ def code_violations(listing, kernel=False):
             yield f"{symbol}: {mnemonic} {operands.strip()}: {reason}"
 
 
+GUARDED = re.compile(r"\bcall[a-z]*\s.*<__stack_chk_fail>$")
+
+
+def note_guards(listing, seen):
+    """Passes the listing on; `seen` gets the first call that reports a frame that was written over."""
+    for line in listing:
+        if not seen and GUARDED.search(line.rstrip()):
+            seen.append(line)
+        yield line
+
+
 def segment_violations(path):
     listing = subprocess.run(["llvm-readelf-19", "-lW", path], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
@@ -81,6 +92,9 @@ def violations(path):
     name = os.path.basename(path)
     yield from (f"{name}: {reason}" for reason in segment_violations(path))
     with subprocess.Popen(["llvm-objdump-19", "-d", "--no-show-raw-insn", path], stdout=subprocess.PIPE, text=True) as process:
-        yield from (f"{name}: {reason}" for reason in code_violations(process.stdout, name == "kernel"))
+        guarded = []
+        yield from (f"{name}: {reason}" for reason in code_violations(note_guards(process.stdout, guarded), name == "kernel"))
     if process.returncode != 0:
         yield f"{name}: cannot be disassembled"
+    elif not guarded:
+        yield f"{name}: no stack frame is guarded"

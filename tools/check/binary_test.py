@@ -40,6 +40,14 @@ class Code(unittest.TestCase):
         self.assertEqual(len(self.found("function", "movq\t%gs:0x8, %rax", kernel=True)), 1)
         self.assertEqual(self.found("system_call_entry", "movq\t%rsp, %gs:0x8", kernel=True), [])
 
+    def test_a_guarded_frame_is_noted(self):
+        seen = []
+        call = "    1000: callq\t0x2000 <__stack_chk_fail>\n"
+        self.assertEqual(list(binary.note_guards(["    1000: callq\t0x2000 <__stack_chk_failure>\n"], seen)), ["    1000: callq\t0x2000 <__stack_chk_failure>\n"])
+        self.assertEqual(seen, [])
+        self.assertEqual(list(binary.note_guards([call, call], seen)), [call, call])
+        self.assertEqual(seen, [call])
+
     def test_instructions_that_only_look_alike_pass(self):
         self.assertEqual(self.found("function", "jmp\t0xffff800000200000 <fld_like_name>", "callq\t0x0 <memcpy>"), [])
 

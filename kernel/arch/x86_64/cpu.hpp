@@ -41,6 +41,7 @@ struct Cpu {
     std::atomic<bool> online{false};
     std::atomic<std::uint64_t> shootdowns_requested{0};
     std::atomic<std::uint64_t> shootdowns_served{0};
+    std::atomic<std::uint64_t> root_loads{0}; // written by this CPU alone
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
     Dying* dying = nullptr;                   // of the current thread, or the idle CPU's own
@@ -75,6 +76,7 @@ void load_interrupt_table();
 
 // Makes `root` the page-table root, unless it is.
 void load_root(std::uint64_t root);
+// Of all CPUs since the start.
 std::uint64_t root_loads();
 
 // Programs the stack that the next entry from user mode uses.

@@ -41,6 +41,16 @@
     popq %rax
 .endm
 
+# A place that becomes CLAC where the processor has it. Every entry by an interrupt gate has one ahead of C++: the gate leaves AC as user mode set it.
+.macro clear_access
+9:  nop
+    nop
+    nop
+    .pushsection .clac_places, "a"
+    .long 9b - .
+    .popsection
+.endm
+
 .section .text.entry, "ax"
 
 # SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
@@ -93,17 +103,13 @@ compatibility_call_entry:
 .balign 16
 common_entry:
     cld
+    clear_access
     save_general
     testb $3, 144(%rsp)     # cs
     jz 1f
     swapgs
     lfence
 1:
-.globl clac_place
-clac_place:                 # becomes CLAC where the processor has it
-    nop
-    nop
-    nop
 handle_interrupt:
     xorl %ebp, %ebp
     movq %rsp, %rdi
@@ -118,6 +124,7 @@ handle_interrupt:
 .balign 16
 paranoid_entry:
     cld
+    clear_access
     save_general
     testb $3, 144(%rsp)
     jz 1f
@@ -137,7 +144,7 @@ paranoid_entry:
     movl %eax, %r12d
     movl %edx, %r13d
     leaq -1(%rsp), %rax
-    orq $4095, %rax         # the stacks are one page
+    orq $4095, %rax         # the frame lies in the stack's highest page
     movq -7(%rax), %rax
     movq %rax, %rdx
     shrq $32, %rdx

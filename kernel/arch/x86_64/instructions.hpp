@@ -59,6 +59,12 @@ inline std::uint64_t read_tsc() {
     asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
     return (std::uint64_t{high} << 32) | low;
 }
+inline constexpr std::uint64_t flag_access = 1 << 18; // AC: supervisor access to user memory, where there is SMAP
+inline std::uint64_t read_flags() {
+    std::uint64_t value;
+    asm volatile("pushfq; popq %0" : "=r"(value));
+    return value;
+}
 inline void interrupts_on() { asm volatile("sti" ::: "memory"); }
 inline void interrupts_off() { asm volatile("cli" ::: "memory"); }
 

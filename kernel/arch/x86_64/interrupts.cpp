@@ -100,6 +100,9 @@ void load_interrupt_table() {
 void kernel_interrupt(kernel::arch::Registers* registers) {
     using namespace kernel;
     const std::uint64_t number = registers->vector;
+    // With AC set, the kernel would read and write user memory without meaning to.
+    if (arch::features().smap && (arch::read_flags() & arch::flag_access) != 0)
+        arch::upcall::panic("an interrupt entry left user access on");
     if (number == 2) // NMI: nothing asks for one
         return;
     if (number < 32) {

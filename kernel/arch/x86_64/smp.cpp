@@ -6,6 +6,7 @@
 #include "kernel/arch/x86_64/apic.hpp"
 #include "kernel/arch/x86_64/clock.hpp"
 #include "kernel/arch/x86_64/cpu.hpp"
+#include "kernel/arch/x86_64/domains.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/physical.hpp"
 #include "kernel/arch/upcalls.hpp"
@@ -22,10 +23,9 @@ struct Mailbox {
     std::uint64_t root, stack, entry, argument;
 };
 
-// One page each for #DF/#MC, NMI and #DB. The highest word holds the CPU's address, which the assembly reads from there.
+// One each for #DF/#MC, NMI and #DB, with a guard page below. The highest word holds the CPU's address, which the assembly reads from there.
 std::uint64_t make_fault_stack(Cpu& cpu) {
-    const std::uint64_t frame = upcall::allocate_page();
-    const std::uint64_t top = reinterpret_cast<std::uint64_t>(direct(frame)) + 4096;
+    const std::uint64_t top = upcall::allocate_stack();
     *reinterpret_cast<Cpu**>(top - 8) = &cpu;
     return top - 16;
 }
@@ -34,6 +34,7 @@ void set_up(Cpu& cpu) {
     const std::uint64_t fault = make_fault_stack(cpu), nmi = make_fault_stack(cpu), debug = make_fault_stack(cpu);
     initialize_cpu(cpu, fault, nmi, debug);
     load_interrupt_table();
+    start_domains();
 }
 
 [[noreturn]] void other_cpu_main(Cpu* cpu) {

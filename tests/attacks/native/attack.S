@@ -56,6 +56,19 @@ guest_answer:
     ret
 guest_answer_end:
 
+# Reads where rdi points, writes there when rdx is 1, jumps there when rdx is 2.
+.globl guest_reach
+.globl guest_reach_end
+guest_reach:
+    cmpl $1, %edx
+    je 1f
+    cmpl $2, %edx
+    je 2f
+    movq (%rdi), %rax
+1:  movq %rax, (%rdi)
+2:  jmp *%rdi
+guest_reach_end:
+
 # Makes the call that its registers say.
 .globl guest_call
 .globl guest_call_end

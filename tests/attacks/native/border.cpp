@@ -1,4 +1,6 @@
 // Rules 1 to 3: the thread's bit chooses the dispatcher, the guest half is not executed with native rights, and native pointers lie in the personality half.
+#include <cstring>
+
 #include "abi/thread_page.hpp"
 #include "lib/native/thread_block.hpp"
 #include "tests/attacks/native/cell.hpp"
@@ -10,7 +12,7 @@ namespace protection = abi::protection;
 
 extern "C" {
 extern const unsigned char borrowed_call[];
-extern const unsigned char guest_borrow[], guest_borrow_back[], guest_borrow_end[], guest_answer[], guest_answer_end[], guest_call[], guest_call_end[];
+extern const unsigned char guest_borrow[], guest_borrow_back[], guest_borrow_end[], guest_answer[], guest_answer_end[], guest_call[], guest_call_end[], guest_reach[], guest_reach_end[];
 std::uint64_t run_there(std::uint64_t address, std::uint64_t number, std::uint64_t a, std::uint64_t b);
 }
 
@@ -18,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t code_at = 0x400000;
 constexpr std::uint32_t split = 0, fused = 1;
-constexpr std::uint64_t page_fault = 14;
+constexpr std::uint64_t invalid_instruction = 6, page_fault = 14;
 constexpr auto signal_number = static_cast<std::uint64_t>(abi::KernelCall::notification_signal);
 
 abi::RestrictedState& state() { return native::current_thread().page->restricted; }
@@ -49,6 +51,15 @@ std::uint64_t call_from_the_guest_half(std::uint64_t flags) {
     return run_there(code_at, signal_number, given(1), 1);
 }
 
+// Writes over what follows an array of its own.
+[[gnu::noinline]] std::uint64_t write_over_a_frame(std::uint64_t words) {
+    volatile std::uint64_t array[4] = {};
+    volatile std::uint64_t* at = array;
+    asm volatile("" : "+r"(at));
+    for (std::uint64_t i = 0; i < 4 + words; ++i) at[i] = 1;
+    return array[0];
+}
+
 base::Result<abi::ProcessInfo> run_with_bell(Attack attack, std::uint32_t flags, abi::Handle bell) {
     auto cell = TRY(Cell::create(quota()));
     TRY(cell.give(quota()));
@@ -57,6 +68,32 @@ base::Result<abi::ProcessInfo> run_with_bell(Attack attack, std::uint32_t flags,
 }
 
 } // namespace
+
+// What is told of a fault: all but the address and the registers, which the guest chose.
+struct Told {
+    abi::ExitReason reason;
+    std::uint32_t vector;
+    std::uint64_t error_code;
+    abi::GuestRegisters registers;
+    bool operator==(const Told& other) const {
+        return reason == other.reason && vector == other.vector && error_code == other.error_code && !std::memcmp(&registers, &other.registers, sizeof registers);
+    }
+};
+
+Told reach(std::uint64_t address, std::uint64_t kind) {
+    abi::GuestRegisters& guest = state().registers;
+    guest = {};
+    guest.rip = code_at;
+    guest.rdi = address;
+    guest.rdx = kind;
+    CHECK(call::restricted_enter(0));
+    Told told{state().reason, state().vector, state().error_code, guest};
+    CHECK(told.registers.rdi == address && state().fault_address == address);
+    told.registers.rdi = 0;
+    // The jump's own target is where it stands.
+    if (kind == 2 && told.registers.rip == address) told.registers.rip = 0;
+    return told;
+}
 
 // In a fused space a guest can jump to any SYSCALL instruction of its personality, with registers of its own. It is a guest's call all the same.
 KERNEL_USER_TEST(a_guest_makes_no_native_call_from_native_code) {
@@ -80,6 +117,34 @@ KERNEL_USER_TEST(a_guest_makes_no_native_call_from_native_code) {
     CHECK(call::restricted_attach(abi::no_handle));
     CHECK(call::handle_close(*bell));
     CHECK(call::handle_close(*space));
+}
+
+// Where the kernel lies is not to be learnt by asking for it: steps of less than its image's size through the part of the address space that it lies in.
+KERNEL_USER_TEST(a_fault_does_not_tell_what_the_kernel_has_mapped) {
+    const auto space = make_guest(quota(), split, guest_reach, guest_reach_end);
+    REQUIRE(space);
+    constexpr std::uint64_t image = 0xffff'ffff'8000'0000, image_step = 128 << 10;
+    constexpr std::uint64_t memory = 0xffff'a000'0000'0000, devices = 0xffff'a080'0000'0000, stacks = 0xffff'a100'0000'0000;
+    constexpr std::uint64_t nothing = 0xffff'a040'0000'0000; // mapped by no kernel: between memory and devices
+    for (std::uint64_t kind = 0; kind < 3; ++kind) {
+        const Told known = reach(nothing, kind);
+        CHECK(known.reason == abi::ExitReason::exception && known.vector == page_fault);
+        for (const std::uint64_t part : {memory, memory + (1 << 20), memory + (64 << 20), devices, devices + abi::page_size, stacks, stacks + abi::page_size, stacks + 2 * abi::page_size})
+            CHECK(reach(part, kind) == known);
+        unsigned different = 0;
+        for (std::uint64_t at = image; at >= image; at += image_step) different += !(reach(at, kind) == known);
+        CHECK(different == 0);
+    }
+    CHECK(call::restricted_attach(abi::no_handle));
+    CHECK(call::handle_close(*space));
+}
+
+KERNEL_USER_TEST(a_frame_that_is_written_over_ends_the_process) {
+    auto cell = Cell::create(quota());
+    REQUIRE(cell);
+    const auto end = run(*cell, write_over_a_frame, 2);
+    REQUIRE(end);
+    CHECK(end->reason == abi::EndReason::fault && end->status == invalid_instruction);
 }
 
 KERNEL_USER_TEST(native_code_does_not_run_in_the_guest_half) {
