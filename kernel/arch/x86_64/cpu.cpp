@@ -11,7 +11,6 @@ namespace {
 
 constinit Cpu cpus[max_cpus];
 constinit Features detected{};
-constinit std::atomic<std::uint64_t> loads{0};
 
 // CR4: PSE off, PAE, PGE, OSFXSR, OSXMMEXCPT; the rest by feature. PKE, CET, LA57 and LASS stay off.
 constexpr std::uint64_t cr4_pae = 1 << 5, cr4_pge = 1 << 7, cr4_fxsr = 1 << 9, cr4_xmm = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16,
@@ -115,16 +114,15 @@ void load_root(std::uint64_t root) {
         return;
     // Before the register: see tlb::flush_everywhere.
     __atomic_store_n(&cpu.loaded_root, root, __ATOMIC_SEQ_CST);
-    loads.fetch_add(1, std::memory_order_relaxed);
+    __atomic_store_n(&cpu.root_loads, cpu.root_loads + 1, __ATOMIC_RELAXED);
     write_cr3(root);
 }
 
-std::uint64_t root_loads() { return loads.load(std::memory_order_relaxed); }
-
-void set_kernel_stack(std::uint64_t top) {
-    Cpu& cpu = this_cpu();
-    cpu.kernel_stack = top;
-    cpu.task_state.stack[0] = top;
+std::uint64_t root_loads() {
+    std::uint64_t loads = 0;
+    for (const Cpu& one : cpus)
+        loads += __atomic_load_n(&one.root_loads, __ATOMIC_RELAXED);
+    return loads;
 }
 
 } // namespace kernel::arch
