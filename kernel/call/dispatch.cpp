@@ -3,6 +3,7 @@
 #include "abi/kernel_calls.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/core/halves.hpp"
+#include "kernel/core/index_within.hpp"
 #include "kernel/restricted/restricted.hpp"
 #include "lib/base/weaken.hpp"
 

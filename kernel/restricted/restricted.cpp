@@ -29,12 +29,9 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
     return std::unexpected(abi::Error::bad_argument);
 }
 
-// Other threads of the process may write the page at any time; a field is copied before it is looked at.
-base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page) {
-    const std::uint32_t count = __atomic_load_n(&page.operation_count, __ATOMIC_RELAXED);
-    page.operations_done = 0;
-    page.operation_error = 0;
-    if (count == 0) return {};
+// Other threads of the process may write the page at any time; a field is copied before it is looked at. Not inlined: a round trip without operations is the usual one, and
+// saves no registers for them.
+[[gnu::noinline]] base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page, std::uint32_t count) {
     if (count > abi::map_operations) return std::unexpected(abi::Error::bad_argument);
     for (std::uint32_t i = 0; i < count; ++i) {
         abi::MapOperation operation;
@@ -58,7 +55,10 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     if (!thread.guest()) return std::unexpected(abi::Error::bad_state);
     if (flags & ~enter_reset_vector) return std::unexpected(abi::Error::bad_argument);
     abi::RestrictedState& page = thread.page().restricted;
-    TRY(do_operations(thread, page));
+    const std::uint32_t operations = __atomic_load_n(&page.operation_count, __ATOMIC_RELAXED);
+    page.operations_done = 0;
+    page.operation_error = 0;
+    if (operations != 0) TRY(do_operations(thread, page, operations));
 
     // Other threads of the process may write the page at any time: each field is read once. What is checked is read here, the rest straight into the frame.
     const volatile abi::GuestRegisters& guest = page.registers;
