@@ -1,7 +1,10 @@
 #include "kernel/call/dispatch.hpp"
 
+#include "abi/kernel_calls.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/core/halves.hpp"
+#include "kernel/core/index_within.hpp"
+#include "kernel/restricted/restricted.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -20,6 +23,15 @@ std::uint64_t status(abi::Error error) { return static_cast<std::uint64_t>(-stat
 
 void dispatch(Thread& caller, arch::Registers& registers) {
     const std::uint64_t number = registers.rax;
+    // First, for every Linux call comes by here. Flags of more than 32 bits are left to the decoder, which refuses them.
+    if (number == static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) && registers.rdi >> 32 == 0) [[likely]] {
+        const auto entered = enter_restricted(caller, static_cast<std::uint32_t>(registers.rdi));
+        // The registers are the guest's now.
+        if (caller.restricted) return;
+        registers.rax = entered ? 0 : status(entered.error());
+        registers.rdx = 0;
+        return;
+    }
     if (is_custom_call(number)) {
         const auto result = dispatch_custom(caller, number);
         registers.rax = result ? 0 : status(result.error());
@@ -27,8 +39,6 @@ void dispatch(Thread& caller, arch::Registers& registers) {
     }
     const std::uint64_t arguments[6] = {registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9};
     const auto result = dispatch(caller, number, arguments);
-    // The registers are the guest's where restricted_enter succeeded.
-    if (caller.restricted) return;
     registers.rax = result ? 0 : status(result.error());
     registers.rdx = result ? *result : 0;
 }

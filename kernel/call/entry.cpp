@@ -25,9 +25,10 @@ constexpr std::uint64_t flag_resume = 0x10000;
 // What stands between the thread and user mode, with interrupts off from here to the return: its end, its suspension, a better thread, and for a guest a kick.
 void settle(Thread& thread) {
     for (;;) {
-        thread.before_user();
-        if (sched::switch_if_due()) continue;
-        if (thread.restricted && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
+        const bool attention = thread.attention() != 0;
+        if (attention) thread.before_user();
+        if (sched::is_switch_due() && sched::switch_if_due()) continue;
+        if (attention && thread.restricted && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
         return;
     }
 }
@@ -88,7 +89,7 @@ extern "C" bool kernel_system_call(arch::Registers* registers) {
         dispatch(thread, *registers);
     }
     settle(thread);
-    return may_use_sysret(thread, *registers);
+    return may_use_sysret(thread, thread.registers());
 }
 
 void handle_user_exception(arch::Registers& registers, std::uint64_t fault_address) {

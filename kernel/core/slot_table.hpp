@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "abi/types.hpp"
+#include "kernel/core/index_within.hpp"
 #include "lib/base/result.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -101,8 +102,9 @@ private:
 
     Slot* slot_of(abi::Handle handle) {
         const std::uint32_t index = static_cast<std::uint32_t>(handle);
-        if (index >= chunk_count_ * slots_per_chunk) return nullptr;
-        Slot* slot = slot_at(index);
+        const std::uint64_t size = chunk_count_ * slots_per_chunk;
+        if (index >= size) return nullptr;
+        Slot* slot = slot_at(static_cast<std::uint32_t>(index_within(index, size)));
         const bool same = slot->generation == handle >> 32 || base::weakened(base::Weakness::handle_generation);
         return slot->next_free == in_use && same ? slot : nullptr;
     }

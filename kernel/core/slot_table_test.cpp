@@ -28,6 +28,18 @@ struct Entry {
     std::uint64_t padding[4] = {};
 };
 
+TEST(SlotTable, IndicesPastTheEndBecomeNothing) {
+    constexpr std::uint64_t largest = UINT32_MAX;
+    for (const std::uint64_t size : {std::uint64_t{1}, std::uint64_t{64}, std::uint64_t{65}, largest}) {
+        EXPECT_EQ(index_within(0, size), 0u);
+        EXPECT_EQ(index_within(size - 1, size), size - 1);
+        EXPECT_EQ(index_within(size, size), 0u);
+        EXPECT_EQ(index_within(size + 1, size), 0u);
+        EXPECT_EQ(index_within(largest, size), 0u);
+    }
+    EXPECT_EQ(index_within(7, 0), 0u);
+}
+
 TEST(SlotTable, OldHandlesNameNothing) {
     Pages pages;
     SlotTable<Entry, Pages> table(pages);

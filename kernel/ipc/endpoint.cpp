@@ -1,7 +1,9 @@
 #include "kernel/ipc/endpoint.hpp"
 
+#include "kernel/arch/relax.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -12,22 +14,30 @@ constexpr std::int32_t wait_again = 1;
 
 std::int32_t negative(abi::Error error) { return -static_cast<std::int32_t>(error); }
 
-void write_received(Thread& caller, Thread& server, abi::Handle reply, const abi::Handle (&handles)[abi::message_handles]) {
-    copy_message(caller, server, handles);
-    server.registers().rbx = caller.call().badge;
-    server.page().reserved[0] = reply;
+// Widens the gap between a Reply that can be used already and the copy behind it.
+void linger() {
+    for (int i = 0; i < 20'000; ++i) arch::relax();
 }
 
 } // namespace
 
-// What can fail, before the words are copied. On failure the caller of this takes `handles` back.
+// The Reply goes into the table last. From then on any thread of the server's process can use it, by guessing its handle if need be: the caller may be answered, run on and end,
+// and nothing of it may be touched here.
 base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]) {
     TRY(caller.call().capabilities.install(server, handles));
     Capability capability;
     capability.object = caller.call().reply;
     capability.rights = Reply::rights;
-    const abi::Handle reply = TRY(server.process().handles().insert(std::move(capability)));
-    write_received(caller, server, reply, handles);
+    if (base::weakened(base::Weakness::reply_last)) {
+        server.page().reserved[0] = TRY(server.process().handles().insert(std::move(capability)));
+        linger();
+        copy_message(caller, server, handles);
+        server.registers().rbx = caller.call().badge;
+        return {};
+    }
+    copy_message(caller, server, handles);
+    server.registers().rbx = caller.call().badge;
+    server.page().reserved[0] = TRY(server.process().handles().insert(std::move(capability)));
     return {};
 }
 

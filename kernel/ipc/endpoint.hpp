@@ -32,7 +32,8 @@ private:
 
     bool has_server() const { return receivers() > 0; }
     base::Result<void> call_prepared(Thread& caller, const LeaseHold& hold, abi::Deadline deadline);
-    // Hands the caller's message to the server: capabilities, Reply, words. Errors: no_slots, no_memory, revoked.
+    // Hands the caller's message to the server: capabilities, words, and the Reply as the last step that can fail. The caller waits and cannot go on before it is answered:
+    // either it is the current thread, or lock_ is held. Where it fails, the caller of this takes `handles` back. Errors: no_slots, no_memory, revoked.
     base::Result<void> deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]);
 
     SpinLock lock_;

@@ -29,12 +29,9 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
     return std::unexpected(abi::Error::bad_argument);
 }
 
-// Other threads of the process may write the page at any time; a field is copied before it is looked at.
-base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page) {
-    const std::uint32_t count = __atomic_load_n(&page.operation_count, __ATOMIC_RELAXED);
-    page.operations_done = 0;
-    page.operation_error = 0;
-    if (count == 0) return {};
+// Other threads of the process may write the page at any time; a field is copied before it is looked at. Not inlined: a round trip without operations is the usual one, and
+// saves no registers for them.
+[[gnu::noinline]] base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page, std::uint32_t count) {
     if (count > abi::map_operations) return std::unexpected(abi::Error::bad_argument);
     for (std::uint32_t i = 0; i < count; ++i) {
         abi::MapOperation operation;
@@ -52,26 +49,16 @@ base::Result<void> do_operations(Thread& thread, abi::RestrictedState& page) {
 
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 
-// Word by word without a call: this is done twice in every round trip.
-void copy_frame(UserRegisters& to, const UserRegisters& from) {
-    static_assert(sizeof(UserRegisters) % sizeof(std::uint64_t) == 0);
-    using Word = std::uint64_t __attribute__((may_alias));
-    auto* const target = reinterpret_cast<Word*>(&to);
-    const auto* const source = reinterpret_cast<const Word*>(&from);
-#pragma clang loop unroll(full)
-    for (std::size_t i = 0; i < sizeof(UserRegisters) / sizeof(std::uint64_t); ++i) {
-        target[i] = source[i];
-        asm volatile("" ::: "memory"); // else the loop becomes the call again
-    }
-}
-
 } // namespace
 
 base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     if (!thread.guest()) return std::unexpected(abi::Error::bad_state);
     if (flags & ~enter_reset_vector) return std::unexpected(abi::Error::bad_argument);
     abi::RestrictedState& page = thread.page().restricted;
-    TRY(do_operations(thread, page));
+    const std::uint32_t operations = __atomic_load_n(&page.operation_count, __ATOMIC_RELAXED);
+    page.operations_done = 0;
+    page.operation_error = 0;
+    if (operations != 0) TRY(do_operations(thread, page, operations));
 
     // Other threads of the process may write the page at any time: each field is read once. What is checked is read here, the rest straight into the frame.
     const volatile abi::GuestRegisters& guest = page.registers;
@@ -79,7 +66,7 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     // A base outside the guest half would fault at the load, or let the guest name kernel addresses.
     if (!in_guest_half(fs_base) || !in_guest_half(gs_base)) return std::unexpected(abi::Error::bad_argument);
 
-    TRY(prepare_vector_state(thread, flags & enter_reset_vector));
+    if (!thread.vector_area || (flags & enter_reset_vector)) TRY(prepare_vector_state(thread, flags & enter_reset_vector));
 
     if (thread.take_kick()) {
         page.reason = abi::ExitReason::kick;
@@ -95,8 +82,8 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
         return {};
     }
 
+    thread.task().use_guest_frame();
     UserRegisters& registers = thread.registers();
-    copy_frame(thread.native_registers, registers);
     registers.rax = guest.rax;
     registers.rbx = guest.rbx;
     registers.rcx = guest.rcx;
@@ -115,8 +102,16 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.r15 = guest.r15;
     registers.rip = rip;
     registers.rflags = guest_flags(guest.rflags);
-    arch::set_fs_base(fs_base);
-    arch::set_user_gs_base(gs_base);
+    registers.cs = arch::user_code;
+    registers.ss = arch::user_data;
+    if (fs_base != thread.guest_fs_base) {
+        arch::set_fs_base(fs_base);
+        thread.guest_fs_base = fs_base;
+    }
+    if (gs_base != thread.guest_gs_base) {
+        arch::set_user_gs_base(gs_base);
+        thread.guest_gs_base = gs_base;
+    }
     thread.restricted = true;
     sched::load_root(thread.task());
     return {};
@@ -144,14 +139,16 @@ void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vect
     guest.r15 = registers.r15;
     guest.rip = registers.rip;
     guest.rflags = registers.rflags;
-    guest.fs_base = arch::fs_base();
-    guest.gs_base = arch::user_gs_base();
+    // A guest may change them itself.
+    guest.fs_base = thread.guest_fs_base = arch::fs_base();
+    guest.gs_base = thread.guest_gs_base = arch::user_gs_base();
     page.reason = reason;
     page.vector = vector;
     page.error_code = error_code;
     page.fault_address = fault_address;
-    copy_frame(registers, thread.native_registers);
-    registers.rax = 0;
+    thread.task().use_native_frame();
+    // What the decoder of restricted_enter would have written.
+    thread.registers().rax = 0;
     thread.restricted = false;
     sched::load_root(thread.task());
 }

@@ -8,7 +8,7 @@
 
 namespace kernel {
 
-// The thread's saved registers are those of user mode, whichever that is; entering swaps the personality's out and the guest's in, leaving does the reverse. The personality
+// The thread's saved registers are those of user mode, whichever that is; entering and leaving switch between the two frames of its stack. The personality
 // then finds itself behind its restricted_enter with rax = 0.
 
 inline constexpr std::uint32_t enter_reset_vector = 1u << 0;

@@ -159,7 +159,8 @@ struct Scheduling {
             from->saved_fs_ = arch::fs_base();
             from->saved_gs_ = arch::user_gs_base();
         }
-        current() = to;
+        // Before the task looks at its kicks and stops: who sets one and then sees another task here sends no interrupt.
+        __atomic_store_n(&current(), to, __ATOMIC_SEQ_CST);
         arch::this_cpu().dying = to != nullptr ? &to->dying : nullptr;
         std::uint64_t* const save = from != nullptr ? &from->saved_stack_ : &queue.idle_stack;
         const std::uint64_t* load = &queue.idle_stack;
@@ -224,6 +225,7 @@ base::Result<void> Task::create(Quota& quota) {
         quota.node().release_pages(stack_pages);
         return base::fail(abi::Error::no_memory);
     }
+    entry_top_ = stack_top_;
     return {};
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "abi/types.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/core/wait_state.hpp"
 #include "kernel/thread/task.hpp"
 
@@ -27,6 +28,8 @@ void wake(Task& task);
 void interrupt(Task& task);
 // Gives the processor to the next ready thread of the same rank.
 void yield();
+// Whether switch_if_due() has to look.
+inline bool is_switch_due() { return arch::this_cpu().reschedule; }
 // Switches where a better thread is ready or the slice is over; false where not. Interrupts off.
 bool switch_if_due();
 // The current thread's end: its own reference is released once its stack is not used any more.

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "abi/types.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/registers.hpp"
 #include "kernel/core/dying.hpp"
 #include "lib/base/list.hpp"
@@ -32,8 +33,14 @@ public:
     void start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page);
 
     Thread& thread() const { return thread_; }
-    arch::Registers& user_registers() const { return *reinterpret_cast<arch::Registers*>(stack_top_ - sizeof(arch::Registers)); }
-    std::uint64_t stack_top() const { return stack_top_; }
+    // What the last entry from user mode saved. There are two frames at the top of the stack, native code's and below it the guest's: the switch between the two moves
+    // the place that entries save to, and copies nothing.
+    arch::Registers& user_registers() const { return *reinterpret_cast<arch::Registers*>(entry_top_ - sizeof(arch::Registers)); }
+    // Where the next entry from user mode begins to push.
+    std::uint64_t stack_top() const { return entry_top_; }
+    // By the current task alone. The return to user mode takes the frame that is chosen then.
+    void use_native_frame() { use_frame(stack_top_); }
+    void use_guest_frame() { use_frame(stack_top_ - sizeof(arch::Registers)); }
 
     // Weight 1..10000, priority 0..31, CPU mask (0: all). Takes effect at the next decision.
     void configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus);
@@ -61,8 +68,14 @@ public:
     std::uint64_t saved_gs_ = 0;
 
 private:
+    void use_frame(std::uint64_t top) {
+        entry_top_ = top;
+        arch::set_kernel_stack(top);
+    }
+
     Thread& thread_;
     std::uint64_t stack_top_ = 0;
+    std::uint64_t entry_top_ = 0;
 };
 
 } // namespace kernel

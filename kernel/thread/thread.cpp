@@ -108,7 +108,7 @@ base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::
 
 void Thread::stop() {
     base::Ref<Thread> keep(*this);
-    stopping_.store(true, std::memory_order_seq_cst);
+    attention_.fetch_or(attention_stop, std::memory_order_seq_cst);
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
         process_->thread_ended(*this);
@@ -120,28 +120,28 @@ void Thread::stop() {
 }
 
 void Thread::suspend() {
-    suspended_.store(true, std::memory_order_seq_cst);
+    attention_.fetch_or(attention_suspend, std::memory_order_seq_cst);
     sched::interrupt(task_);
 }
 
 void Thread::resume() {
-    suspended_.store(false, std::memory_order_seq_cst);
+    attention_.fetch_and(~attention_suspend, std::memory_order_seq_cst);
     sched::wake(task_);
 }
 
 void Thread::kick() {
-    kicked_.store(true, std::memory_order_seq_cst);
+    attention_.fetch_or(attention_kick, std::memory_order_seq_cst);
     end_wait(abi::Error::canceled);
     sched::interrupt(task_);
 }
 
 void Thread::before_user() {
-    while (suspended_.load(std::memory_order_seq_cst) && !stopping()) sched::block();
+    while ((attention() & (attention_stop | attention_suspend)) == attention_suspend) sched::block();
     if (stopping()) exit();
 }
 
 void Thread::exit() {
-    stopping_.store(true, std::memory_order_seq_cst);
+    attention_.fetch_or(attention_stop, std::memory_order_seq_cst);
     attach(nullptr);
     call_.finish();
     call_.reply.reset();

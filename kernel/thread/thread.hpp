@@ -81,10 +81,12 @@ public:
     void suspend();
     void resume();
     void kick();
-    bool stopping() const { return stopping_.load(std::memory_order_seq_cst); }
-    bool kicked() const { return kicked_.load(std::memory_order_seq_cst); }
+    bool stopping() const { return attention() & attention_stop; }
+    bool kicked() const { return attention() & attention_kick; }
     // True where there was a kick, which is used up by this.
-    bool take_kick() { return kicked_.exchange(false, std::memory_order_seq_cst); }
+    bool take_kick() { return kicked() && attention_.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
+    // Not 0: before_user() or take_kick() has something to do before the return to user mode.
+    std::uint32_t attention() const { return attention_.load(std::memory_order_seq_cst); }
     // What is to be done before every return to user mode, with interrupts off: end or suspension. Ends the thread where it must not return.
     void before_user();
     [[noreturn]] void exit();
@@ -98,7 +100,8 @@ public:
     void attach(base::Ref<Space> space);
     std::byte* vector_area = nullptr; // see restricted/vector_state.hpp
     std::uint32_t vector_cpu = 0;
-    UserRegisters native_registers;   // the personality's, while a guest runs
+    std::uint64_t guest_fs_base = 0;  // what the segment registers hold, but for what a guest that runs makes of them
+    std::uint64_t guest_gs_base = 0;
 
     FutexKey futex_key; // under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
@@ -122,9 +125,8 @@ private:
     WaitState wait_;
     CallState call_;
     std::atomic<bool> started_{false};
-    std::atomic<bool> stopping_{false};
-    std::atomic<bool> suspended_{false};
-    std::atomic<bool> kicked_{false};
+    static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
+    std::atomic<std::uint32_t> attention_{0};
     base::Ref<Space> guest_;
 };
 

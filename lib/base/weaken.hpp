@@ -20,6 +20,7 @@ enum class Weakness : std::uint8_t {
     futex_space,        // kernel: a futex' word is told by its space too
     deferred_end,       // kernel: an object that another one's end releases ends after it, not within it
     fault_code,         // kernel: a fault outside the faulting code's halves does not tell what is mapped there
+    reply_last,         // kernel: a server's process gets the Reply once the message is copied
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -63,6 +64,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::futex_space, "futex_space"},
     {Weakness::deferred_end, "deferred_end"},
     {Weakness::fault_code, "fault_code"},
+    {Weakness::reply_last, "reply_last"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -21,6 +21,7 @@ NATIVE_TEETH = {
     "native_call_place": "a_native_call_from_the_guest_half_ends_the_process",
     "native_pointer": "native_pointers_lie_in_the_personality_half",
     "page_pin": "a_threads_page_outlives_its_mapping",
+    "reply_last": "a_call_is_not_answered_before_its_message_is_there",
     "futex_space": "a_neighbour_is_not_woken_by_the_address_of_its_word",
 }
 

@@ -134,8 +134,7 @@ base::Result<void> dispatch_custom(Thread& caller, std::uint64_t number) {{
 // All other calls. Errors: unknown_call, and those of the call.
 base::Result<std::uint64_t> dispatch(Thread& caller, std::uint64_t number, const std::uint64_t (&arguments)[6]) {{
     if (number >= decoders::table_size) return std::unexpected(abi::Error::unknown_call);
-    // The mask holds under a mispredicted branch as well.
-    const decoders::Decoder decoder = decoders::table[number & (decoders::table_size - 1)];
+    const decoders::Decoder decoder = decoders::table[index_within(number, decoders::table_size)];
     if (decoder == nullptr) return std::unexpected(abi::Error::unknown_call);
     return decoder(caller, arguments);
 }}

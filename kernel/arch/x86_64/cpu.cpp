@@ -125,10 +125,4 @@ std::uint64_t root_loads() {
     return sum;
 }
 
-void set_kernel_stack(std::uint64_t top) {
-    Cpu& cpu = this_cpu();
-    cpu.kernel_stack = top;
-    cpu.task_state.stack[0] = top;
-}
-
 } // namespace kernel::arch

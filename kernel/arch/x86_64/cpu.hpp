@@ -37,6 +37,7 @@ struct Cpu {
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;
     std::uint64_t loaded_root = 0;            // what CR3 holds
+    std::uint64_t root_loads = 0;             // written by this CPU alone
     std::atomic<std::uint64_t> quiescent{0};  // counts returns to user mode and idle rounds
     std::atomic<bool> online{false};
     std::atomic<std::uint64_t> shootdowns_requested{0};
@@ -80,6 +81,10 @@ void load_root(std::uint64_t root);
 std::uint64_t root_loads();
 
 // Programs the stack that the next entry from user mode uses.
-void set_kernel_stack(std::uint64_t top);
+inline void set_kernel_stack(std::uint64_t top) {
+    Cpu& cpu = this_cpu();
+    cpu.kernel_stack = top;
+    cpu.task_state.stack[0] = top;
+}
 
 } // namespace kernel::arch

@@ -2,6 +2,7 @@
 
 .set CPU_KERNEL_STACK, 8
 .set CPU_USER_STACK, 16
+.set FRAME, 176                 # of arch::Registers
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
 
@@ -70,12 +71,13 @@ system_call_entry:
     save_general
     xorl %ebp, %ebp
     movq %rsp, %rdi
+    subq $FRAME, %rsp       # the guest's frame: restricted_enter fills it
     call kernel_system_call
-    # Falls through: rax says whether SYSRET may be used.
-.globl return_to_user
-return_to_user:
+    # rax says whether SYSRET may be used. The frame is the one that was chosen meanwhile: native code's or the guest's.
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    subq $FRAME, %rsp
     testb %al, %al
-    jz return_by_iret
+    jz restore_by_iret
     restore_general
     addq $16, %rsp          # vector, error
     popq %rcx               # rip
@@ -87,6 +89,9 @@ return_to_user:
 
 .globl return_by_iret
 return_by_iret:
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    subq $FRAME, %rsp
+restore_by_iret:
     restore_general
     addq $16, %rsp
     swapgs
@@ -133,7 +138,7 @@ paranoid_entry:
     lfence
     movq %rsp, %rsi
     movq %gs:CPU_KERNEL_STACK, %rdi
-    subq $176, %rdi
+    subq $FRAME, %rdi
     movq %rdi, %rdx
     movl $22, %ecx
     rep movsq

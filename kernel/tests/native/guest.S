@@ -79,6 +79,21 @@ guest_vector:
     jmp guest_vector
 guest_vector_end:
 
+# Sets its segment bases to rdi and rsi and asks with call 4, then returns fs:0 and gs:0 in rbx and rbp with call 5.
+.globl guest_bases
+.globl guest_bases_end
+guest_bases:
+    wrfsbase %rdi
+    wrgsbase %rsi
+    movl $4, %eax
+    syscall
+    movq %fs:0, %rbx
+    movq %gs:0, %rbp
+    movl $5, %eax
+    syscall
+    jmp guest_bases
+guest_bases_end:
+
 .section .text.personality, "ax"
 
 # native_peek(address, out) and native_poke(address, value): touch guest memory with fault fix-up; 0, or -1.

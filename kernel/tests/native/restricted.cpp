@@ -14,6 +14,7 @@ namespace protection = abi::protection;
 extern "C" {
 extern const unsigned char guest_add[], guest_add_end[], guest_loop[], guest_loop_end[], guest_touch[], guest_touch_end[];
 extern const unsigned char guest_fault[], guest_fault_end[], guest_vector[], guest_vector_end[];
+extern const unsigned char guest_bases[], guest_bases_end[];
 extern const unsigned char peek_begin[], peek_end[], peek_landing[];
 std::int64_t native_peek(std::uint64_t address, std::uint64_t* out);
 std::int64_t native_poke(std::uint64_t address, std::uint64_t value);
@@ -279,6 +280,31 @@ KERNEL_USER_TEST(vectors_and_segment_bases_are_the_guests) {
     if (*used > 512) CHECK_ERROR(call::vector_state(1, std::span(area, *used)), bad_argument); // a processor without XSAVE has no header
     CHECK_ERROR(call::vector_state(0, std::span(area, 100)), bad_argument);
     CHECK_ERROR(call::vector_state(2, area), bad_argument);
+    one.close();
+}
+
+// A guest moves its segment bases without a call; the personality sets them back to what it gave before, and that must count.
+KERNEL_USER_TEST(segment_bases_are_set_back) {
+    Guest one;
+    REQUIRE(one.create(0, guest_bases, guest_bases_end));
+    for (std::uint64_t i = 0; i < 4; ++i) CHECK(native_poke(data_at + 8 * i, 0x10 + i) == 0);
+    for (int round = 0; round < 2; ++round) {
+        guest().fs_base = data_at;
+        guest().gs_base = data_at + 8;
+        guest().rdi = data_at + 16;
+        guest().rsi = data_at + 24;
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::syscall && guest().rax == 4);
+        CHECK(guest().fs_base == data_at + 16 && guest().gs_base == data_at + 24);
+        if (round == 0) {
+            guest().fs_base = data_at;
+            guest().gs_base = data_at + 8;
+        }
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::syscall && guest().rax == 5);
+        const std::uint64_t moved = round == 0 ? 0 : 2;
+        CHECK(guest().rbx == 0x10 + moved && guest().rbp == 0x11 + moved);
+    }
     one.close();
 }
 
