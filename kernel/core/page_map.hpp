@@ -28,6 +28,25 @@ public:
         return node ? node->words[index(page, 1)] : 0;
     }
 
+    // The first page from `page` on that has a frame; max_pages where there is none. What has no node is skipped at once; a node's words are looked at one by one, and no
+    // more than `words` of them: then the page to go on with is given, whether it has a frame or not.
+    std::uint64_t next(std::uint64_t page, std::uint64_t words) const {
+        while (page < reach(levels_)) {
+            const Node* node = root_;
+            unsigned level = levels_;
+            while (node && level > 1) {
+                node = reinterpret_cast<const Node*>(node->words[index(page, level)]);
+                if (node) --level;
+            }
+            if (node && node->words[index(page, 1)]) return page;
+            // What is empty has the span of one word at this level.
+            const std::uint64_t span = reach(level - 1) ? reach(level - 1) : 1;
+            page = (page / span + 1) * span;
+            if (words-- == 0) return page;
+        }
+        return max_pages;
+    }
+
     // Enters a frame. `allocate()` gives a zeroed page of 4 KiB or null. Errors: no_memory; the map is as before but for empty nodes.
     template <class Allocate>
     base::Result<void> set(std::uint64_t page, std::uint64_t frame, Allocate&& allocate) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <set>
 
 namespace kernel {
 namespace {
@@ -50,6 +51,22 @@ TEST_F(PageMapTest, AgreesWithAMap) {
     EXPECT_EQ(map_.get(PageMap::max_pages), 0u);
     truncate(1000);
     for (const auto& [page, frame] : expected) ASSERT_EQ(map_.get(page), page < 1000 ? frame : 0);
+}
+
+TEST_F(PageMapTest, FindsTheNextFrame) {
+    EXPECT_EQ(map_.next(0, SIZE_MAX), PageMap::max_pages);
+    const std::set<std::uint64_t> pages = {0, 1, 511, 513, 70000, PageMap::max_pages - 1};
+    for (const std::uint64_t page : pages) ASSERT_TRUE(set(page, 0x1000));
+    for (const std::size_t words : {std::size_t(0), std::size_t(7), SIZE_MAX}) {
+        std::set<std::uint64_t> met;
+        std::size_t calls = 0;
+        for (std::uint64_t page = map_.next(0, words); page < PageMap::max_pages; page = map_.next(page, words), ++calls)
+            if (map_.get(page)) met.insert(page++);
+        EXPECT_EQ(met, pages);
+        // Empty nodes are skipped whole.
+        EXPECT_LT(calls, 6000u);
+    }
+    EXPECT_EQ(map_.next(PageMap::max_pages, SIZE_MAX), PageMap::max_pages);
 }
 
 TEST_F(PageMapTest, FailsWholeWhereNodesEnd) {

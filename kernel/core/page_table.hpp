@@ -1,7 +1,10 @@
 // What happens in the page table of a space: mapping, marking, protecting, copying, moving and the resolution of faults. The table is the only record of anonymous
 // memory: an entry that is not present may be a mark, which says that the range it covers reads as zero and with which protection.
 //
-// No architecture instructions and no globals: memory comes from the environment, so host tests drive it. The caller holds the space's lock throughout.
+// No architecture instructions and no globals: memory comes from the environment, so host tests drive it. The caller holds the space's lock throughout one call.
+//
+// What a program can make large is done in steps: a Walk says how far a range was worked off and how much may be done now. Between two steps the lock may be given up;
+// whoever does so sees to it that the rest of the range still means the same.
 //
 // Environment:
 //   uint64_t* table(uint64_t physical)           the words of a table
@@ -23,18 +26,44 @@
 
 namespace kernel {
 
+// A range in work. Counted is what is touched, not what is addressed: an entry that covers 512 GiB of nothing is one.
+struct Walk {
+    static constexpr std::uint64_t unlimited = UINT64_MAX;
+    // Of one entry the looking is 1. These come on top.
+    static constexpr std::uint64_t frame_work = 32; // filled: a page's worth of stores
+    static constexpr std::uint64_t table_work = 48;
+    static constexpr std::uint64_t drop_work = 8;
+
+    Walk(std::uint64_t from, std::uint64_t to, std::uint64_t budget = unlimited) : begin(from), end(to), at(from), work(budget) {}
+    bool done() const { return at >= end; }
+    bool stopped() const { return work == 0; }
+    void spend(std::uint64_t amount) { work = work == unlimited ? work : work > amount ? work - amount : 0; }
+
+    std::uint64_t begin; // page-aligned
+    std::uint64_t end;
+    std::uint64_t at; // done up to here
+    std::uint64_t work;
+};
+
 template <class Environment> class PageTable {
 public:
     // `top` is the table at `top_level` (3 for a whole root, 2 for the 512 GiB below one of its entries); addresses given to the members are as programs use them,
     // their bits above the top table's reach are ignored.
     PageTable(Environment& environment, std::uint64_t top, unsigned top_level) : environment_(environment), top_(top), top_level_(top_level) {}
 
-    // True where nothing is mapped or marked in the range.
-    bool empty(std::uint64_t begin, std::uint64_t end) { return empty_in(top_, top_level_, base_of(begin), begin, end); }
+    // Each of the members that take a Walk does at least one entry, and comes back without an error where the work is done (walk.done()) or the budget is (walk.stopped()).
+    // Those without one do all in one piece.
+
+    // True where nothing is mapped or marked in what was walked.
+    bool empty(Walk& walk) { return empty_in(top_, top_level_, base_of(walk.begin), walk).has_value(); }
+    bool empty(std::uint64_t begin, std::uint64_t end) { return in_one_piece(begin, end, [&](Walk& walk) { return empty(walk); }); }
 
     // Makes an empty, page-aligned range demand-zero. Errors: no_memory (what was marked stays), exists.
+    base::Result<void> mark(Walk& walk, abi::Protection protection) {
+        return mark_in(top_, top_level_, base_of(walk.begin), walk, entry::make_mark(protection));
+    }
     base::Result<void> mark(std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
-        return mark_in(top_, top_level_, base_of(begin), begin, end, entry::make_mark(protection));
+        return in_one_piece(begin, end, [&](Walk& walk) { return mark(walk, protection); });
     }
 
     // Enters one page; takes over the caller's reference to the frame. `flags`: bits of entry:: without the address. Errors: no_memory, exists.
@@ -47,31 +76,79 @@ public:
     }
 
     // Removes what is there. Errors: no_memory (a mark had to be split and could not; nothing else was lost).
-    base::Result<void> unmap(std::uint64_t begin, std::uint64_t end) { return unmap_in(top_, top_level_, base_of(begin), begin, end); }
-
-    // New protection for what is there; shared pages never get more than was allowed at map. Errors: no_memory.
-    base::Result<void> protect(std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
-        return protect_in(top_, top_level_, base_of(begin), begin, end, protection);
+    base::Result<void> unmap(Walk& walk) { return unmap_in(top_, top_level_, base_of(walk.begin), walk); }
+    base::Result<void> unmap(std::uint64_t begin, std::uint64_t end) {
+        return in_one_piece(begin, end, [&](Walk& walk) { return unmap(walk); });
     }
 
-    // Copies everything into an empty table of the same level: private pages become copy-on-write in both, shared pages and marks are entered again.
-    // Errors: no_memory; the copy then is partial and is to be cleared.
-    base::Result<void> fork(PageTable& copy) { return fork_in(top_, copy, copy.top_, top_level_, 0); }
+    // New protection for what is there; shared pages never get more than was allowed at map. Errors: no_memory.
+    base::Result<void> protect(Walk& walk, abi::Protection protection) { return protect_in(top_, top_level_, base_of(walk.begin), walk, protection); }
+    base::Result<void> protect(std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
+        return in_one_piece(begin, end, [&](Walk& walk) { return protect(walk, protection); });
+    }
 
-    // Moves a range to an empty one that does not overlap it. Errors: no_memory (part was moved), exists.
-    base::Result<void> move(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
-        for (std::uint64_t offset = 0; offset < bytes; offset += abi::page_size) {
-            std::uint64_t* const source = TRY(leaf(from + offset, false));
-            if (source == nullptr || *source == 0)
-                continue;
-            std::uint64_t* const target = TRY(leaf(to + offset, true));
-            if (*target != 0)
-                return base::fail(abi::Error::exists);
-            set(target, *source);
-            set(source, 0);
-            environment_.changed(from + offset);
+    // Makes that no mark reaches across an address. Errors: no_memory (all is as before to whoever looks).
+    base::Result<void> split(std::uint64_t address) {
+        std::uint64_t physical = top_;
+        for (unsigned level = top_level_; level > 0 && address % span(level) != 0; --level) {
+            const unsigned at = index(address, level);
+            if (environment_.table(physical)[at] == 0)
+                return {};
+            if (!entry::is_table(environment_.table(physical)[at], level))
+                TRY(push_down(physical, at, level));
+            physical = environment_.table(physical)[at] & entry::address_mask;
         }
         return {};
+    }
+
+    // Copies what is private, marks and device pages into a table of the same level that is empty there: private pages become copy-on-write in both. Pages that are shared
+    // stay out: they come by faults, through what the copy's owner knows of them. The range is the whole of what the table reaches.
+    // Errors: no_memory; the copy then is partial and is to be cleared.
+    base::Result<void> fork(Walk& walk, PageTable& copy) { return fork_in(top_, copy, copy.top_, top_level_, base_of(walk.begin), walk); }
+    base::Result<void> fork(PageTable& copy) {
+        return in_one_piece(0, top_level_ == 3 ? span(3) * 256 : span(top_level_ + 1), [&](Walk& walk) { return fork(walk, copy); });
+    }
+
+    // A range goes to an empty one, `to`, that does not overlap it, in two walks over the source. The first makes everything in the target that needs memory: marks, and
+    // tables for the pages; where it fails, the target is to be unmapped, and the source is whole. No mark may reach across the source's edges (split).
+    // Errors: no_memory, exists.
+    base::Result<void> prepare_move(Walk& walk, std::uint64_t to) {
+        return move_in(top_, top_level_, base_of(walk.begin), walk, to - walk.begin, [&](std::uint64_t* slot, std::uint64_t begin, std::uint64_t end) -> base::Result<void> {
+            if (entry::is_mark(*slot)) {
+                // A mark goes in one piece, 1 GiB at most: counted, and far from its budget's end.
+                constexpr std::uint64_t enough = 1 << 20;
+                Walk target(begin, end, enough);
+                const auto marked = mark_in(top_, top_level_, base_of(begin), target, *slot);
+                walk.spend(enough - target.work);
+                return marked;
+            }
+            std::uint64_t* const target = TRY(leaf(begin, true));
+            return *target == 0 ? base::Result<void>() : base::fail(abi::Error::exists);
+        });
+    }
+    // The second moves the pages and takes the marks out of the source. Where the source has not changed since the first, it does not fail.
+    base::Result<void> commit_move(Walk& walk, std::uint64_t to) {
+        return move_in(top_, top_level_, base_of(walk.begin), walk, to - walk.begin, [&](std::uint64_t* slot, std::uint64_t begin, std::uint64_t) -> base::Result<void> {
+            if (entry::has_frame(*slot)) {
+                std::uint64_t* const target = TRY(leaf(begin, true));
+                if (*target != 0)
+                    return base::fail(abi::Error::exists);
+                set(target, *slot);
+                environment_.changed(begin - (to - walk.begin));
+            }
+            set(slot, 0);
+            return {};
+        });
+    }
+    // All of it at once. Errors: no_memory, exists; nothing was moved.
+    base::Result<void> move(std::uint64_t from, std::uint64_t to, std::uint64_t bytes) {
+        TRY(split(from));
+        TRY(split(from + bytes));
+        if (auto prepared = in_one_piece(from, from + bytes, [&](Walk& walk) { return prepare_move(walk, to); }); !prepared) {
+            (void)unmap(to, to + bytes);
+            return prepared;
+        }
+        return in_one_piece(from, from + bytes, [&](Walk& walk) { return commit_move(walk, to); });
     }
 
     // Makes an access at `address` (one of protection::) possible where it is allowed: demand-zero, copy-on-write, or a stale TLB. Gives the frame.
@@ -126,12 +203,13 @@ public:
     }
 
     // Calls `visit(address, entry)` for every page with a frame in the range; `visit` may return a new value for the entry.
+    template <class Visit> void for_each_page(Walk& walk, Visit&& visit) { pages_in(top_, top_level_, base_of(walk.begin), walk, visit); }
     template <class Visit> void for_each_page(std::uint64_t begin, std::uint64_t end, Visit&& visit) {
-        pages_in(top_, top_level_, base_of(begin), begin, end, visit);
+        in_one_piece(begin, end, [&](Walk& walk) { for_each_page(walk, visit); });
     }
 
     // Frees everything but the top table itself.
-    void clear() { clear_in(top_, top_level_); }
+    void clear() { (void)unmap(0, top_level_ == 3 ? span(3) * 256 : span(top_level_ + 1)); }
 
     // Entry bits for a private (or anonymous) page. `writable_now`: the frame is not shared, a write needs no copy.
     static std::uint64_t private_flags(abi::Protection protection, bool writable_now) {
@@ -195,91 +273,128 @@ private:
         return &environment_.table(physical)[index(address, 0)];
     }
 
-    // Calls `each(index, entry_begin, entry_end, covered)` for the entries of a table that the range touches.
-    template <class Each> static base::Result<void> entries(unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end, Each&& each) {
-        const std::uint64_t first = begin > base ? (begin - base) / span(level) : 0;
-        for (std::uint64_t at = first; at < 512; ++at) {
-            const std::uint64_t entry_begin = base + at * span(level);
-            if (entry_begin >= end)
+    template <class Step> static auto in_one_piece(std::uint64_t begin, std::uint64_t end, Step&& step) {
+        Walk walk(begin, end);
+        return step(walk);
+    }
+
+    // Whether the entry is done with: the walk goes on behind it. What `each` went down into moves the walk by itself.
+    enum class Entry : std::uint8_t { done, entered };
+
+    // Calls `each(index, entry_begin, covered)` for the entries of a table that the rest of the walk touches, until it is done or stopped. `covered`: the walk's whole range,
+    // not only its rest, has all of the entry.
+    template <class Each> static base::Result<void> entries(unsigned level, std::uint64_t base, Walk& walk, Each&& each) {
+        while (!walk.done()) {
+            const std::uint64_t at = (walk.at - base) / span(level);
+            if (at >= 512)
                 break;
+            const std::uint64_t entry_begin = base + at * span(level);
             const std::uint64_t entry_last = entry_begin + (span(level) - 1);
-            TRY(each(static_cast<unsigned>(at), entry_begin, begin <= entry_begin && entry_last <= end - 1));
+            const bool covered = walk.begin <= entry_begin && entry_last <= walk.end - 1;
+            if (TRY(each(static_cast<unsigned>(at), entry_begin, covered)) == Entry::done) {
+                walk.at = entry_last < walk.end ? entry_last + 1 : walk.end;
+                walk.spend(1);
+            }
+            if (walk.stopped())
+                break;
         }
         return {};
     }
 
-    bool empty_in(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end) {
-        return entries(level, base, begin, end, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<void> {
-                   const std::uint64_t value = environment_.table(physical)[at];
-                   if (value == 0 || (entry::is_table(value, level) && empty_in(value & entry::address_mask, level - 1, entry_begin, begin, end)))
-                       return {};
-                   return base::fail(abi::Error::exists);
-               })
-            .has_value();
-    }
-
-    base::Result<void> mark_in(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end, std::uint64_t mark) {
-        return entries(level, base, begin, end, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<void> {
-            std::uint64_t* const slot = &environment_.table(physical)[at];
-            if (covered && level <= 2 && *slot == 0) {
-                set(slot, mark);
-                return {};
-            }
-            if (level == 0 || (*slot != 0 && !entry::is_table(*slot, level)))
+    base::Result<void> empty_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
+            const std::uint64_t value = environment_.table(physical)[at];
+            if (value == 0)
+                return Entry::done;
+            if (!entry::is_table(value, level))
                 return base::fail(abi::Error::exists);
-            if (*slot == 0)
-                TRY(push_down(physical, at, level));
-            return mark_in(environment_.table(physical)[at] & entry::address_mask, level - 1, entry_begin, begin, end, mark);
+            TRY(empty_in(value & entry::address_mask, level - 1, entry_begin, walk));
+            return Entry::entered;
         });
     }
 
-    base::Result<void> unmap_in(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end) {
-        return entries(level, base, begin, end, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<void> {
+    base::Result<void> mark_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, std::uint64_t mark) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
+            std::uint64_t* const slot = &environment_.table(physical)[at];
+            if (covered && level <= 2 && *slot == 0) {
+                set(slot, mark);
+                return Entry::done;
+            }
+            if (level == 0 || (*slot != 0 && !entry::is_table(*slot, level)))
+                return base::fail(abi::Error::exists);
+            if (*slot == 0) {
+                TRY(push_down(physical, at, level));
+                walk.spend(Walk::table_work);
+            }
+            TRY(mark_in(environment_.table(physical)[at] & entry::address_mask, level - 1, entry_begin, walk, mark));
+            return Entry::entered;
+        });
+    }
+
+    base::Result<void> unmap_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
             if (value == 0)
-                return {};
+                return Entry::done;
             if (level == 0 || (covered && entry::is_mark(value))) {
                 set(slot, 0);
                 if (entry::has_frame(value)) {
                     environment_.changed(entry_begin);
                     if ((value & entry::device) == 0)
                         environment_.drop(value & entry::address_mask);
+                    walk.spend(Walk::drop_work);
                 }
-                return {};
+                return Entry::done;
             }
-            if (!entry::is_table(value, level))
+            if (!entry::is_table(value, level)) {
                 TRY(push_down(physical, at, level));
+                walk.spend(Walk::table_work);
+            }
             const std::uint64_t below = environment_.table(physical)[at] & entry::address_mask;
-            TRY(unmap_in(below, level - 1, entry_begin, begin, end));
-            if (covered) {
+            const bool at_once = walk.at <= entry_begin;
+            TRY(unmap_in(below, level - 1, entry_begin, walk));
+            // In a table that was worked off in several steps others may have entered something behind the walk.
+            if (covered && walk.at > entry_begin + (span(level) - 1) && (at_once || is_empty(below))) {
                 set(slot, 0);
                 if (level == top_level_)
                     environment_.top_changed(at, 0);
                 environment_.drop_table(below);
+                walk.spend(Walk::table_work);
             }
-            return {};
+            return Entry::entered;
         });
     }
 
-    base::Result<void> protect_in(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
-        return entries(level, base, begin, end, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<void> {
+    bool is_empty(std::uint64_t table) {
+        const std::uint64_t* const words = environment_.table(table);
+        for (unsigned i = 0; i < 512; ++i)
+            if (words[i] != 0)
+                return false;
+        return true;
+    }
+
+    base::Result<void> protect_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, abi::Protection protection) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
             if (value == 0)
-                return {};
+                return Entry::done;
             if (entry::is_mark(value) && (level == 0 || covered)) {
                 set(slot, entry::make_mark(protection));
-                return {};
+                return Entry::done;
             }
             if (level == 0) {
                 set(slot, protected_entry(value, protection));
                 environment_.changed(entry_begin);
-                return {};
+                return Entry::done;
             }
-            if (!entry::is_table(value, level))
+            if (!entry::is_table(value, level)) {
                 TRY(push_down(physical, at, level));
-            return protect_in(environment_.table(physical)[at] & entry::address_mask, level - 1, entry_begin, begin, end, protection);
+                walk.spend(Walk::table_work);
+            }
+            TRY(protect_in(environment_.table(physical)[at] & entry::address_mask, level - 1, entry_begin, walk, protection));
+            return Entry::entered;
         });
     }
 
@@ -293,65 +408,72 @@ private:
         return frame | shared_flags(protection, allowed) | (value & (entry::device | entry::uncached));
     }
 
-    base::Result<void> fork_in(std::uint64_t physical, PageTable& copy, std::uint64_t target, unsigned level, std::uint64_t base) {
-        for (unsigned at = 0; at < 512; ++at) {
-            // Of a whole root only the guest half is the space's.
-            if (level == 3 && at >= 256)
-                break;
+    base::Result<void> fork_in(std::uint64_t physical, PageTable& copy, std::uint64_t target, unsigned level, std::uint64_t base, Walk& walk) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
             if (value == 0)
-                continue;
-            const std::uint64_t address = base + at * span(level);
+                return Entry::done;
             if (entry::is_table(value, level)) {
-                TRY(copy.push_down(target, at, level));
-                TRY(fork_in(value & entry::address_mask, copy, copy.environment_.table(target)[at] & entry::address_mask, level - 1, address));
-                continue;
+                if (copy.environment_.table(target)[at] == 0) {
+                    TRY(copy.push_down(target, at, level));
+                    walk.spend(Walk::table_work);
+                }
+                TRY(fork_in(value & entry::address_mask, copy, copy.environment_.table(target)[at] & entry::address_mask, level - 1, entry_begin, walk));
+                return Entry::entered;
             }
-            std::uint64_t shared = value;
+            std::uint64_t copied = value;
             if (entry::has_frame(value) && (value & entry::device) == 0) {
+                if ((value & entry::private_copy) == 0)
+                    return Entry::done;
                 environment_.retain(value & entry::address_mask);
-                if ((value & entry::private_copy) != 0 && (value & entry::writable) != 0) {
-                    shared &= ~entry::writable;
-                    set(slot, shared);
-                    environment_.changed(address);
+                if ((value & entry::writable) != 0) {
+                    copied &= ~entry::writable;
+                    set(slot, copied);
+                    environment_.changed(entry_begin);
                 }
             }
-            set(&copy.environment_.table(target)[at], shared);
-        }
-        return {};
+            set(&copy.environment_.table(target)[at], copied);
+            return Entry::done;
+        });
     }
 
-    template <class Visit> void pages_in(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t begin, std::uint64_t end, Visit& visit) {
-        (void)entries(level, base, begin, end, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<void> {
+    // Calls `each(slot, begin, end)` for what is there; the range is the one in the target.
+    template <class Each>
+    base::Result<void> move_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, std::uint64_t distance, Each&& each) {
+        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
-            if (entry::is_table(*slot, level))
-                pages_in(*slot & entry::address_mask, level - 1, entry_begin, begin, end, visit);
-            else if (level == 0 && entry::has_frame(*slot)) {
+            if (*slot == 0)
+                return Entry::done;
+            if (entry::is_table(*slot, level)) {
+                TRY(move_in(*slot & entry::address_mask, level - 1, entry_begin, walk, distance, each));
+                return Entry::entered;
+            }
+            // A mark across the edge: the caller did not split it.
+            if (!covered)
+                return base::fail(abi::Error::bad_state);
+            TRY(each(slot, entry_begin + distance, entry_begin + distance + span(level)));
+            walk.spend(Walk::drop_work);
+            return Entry::done;
+        });
+    }
+
+    template <class Visit> void pages_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, Visit& visit) {
+        (void)entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
+            std::uint64_t* const slot = &environment_.table(physical)[at];
+            if (entry::is_table(*slot, level)) {
+                pages_in(*slot & entry::address_mask, level - 1, entry_begin, walk, visit);
+                return Entry::entered;
+            }
+            if (level == 0 && entry::has_frame(*slot)) {
                 const std::uint64_t now = visit(entry_begin, *slot);
                 if (now != *slot) {
                     set(slot, now);
                     environment_.changed(entry_begin);
                 }
             }
-            return {};
+            return Entry::done;
         });
-    }
-
-    void clear_in(std::uint64_t physical, unsigned level) {
-        for (unsigned at = 0; at < (level == 3 ? 256u : 512u); ++at) {
-            std::uint64_t* const slot = &environment_.table(physical)[at];
-            const std::uint64_t value = *slot;
-            if (value == 0)
-                continue;
-            set(slot, 0);
-            if (entry::is_table(value, level)) {
-                clear_in(value & entry::address_mask, level - 1);
-                environment_.drop_table(value & entry::address_mask);
-            } else if (entry::has_frame(value) && (value & entry::device) == 0) {
-                environment_.drop(value & entry::address_mask);
-            }
-        }
     }
 
     Environment& environment_;

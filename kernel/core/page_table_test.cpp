@@ -69,6 +69,18 @@ using Model = std::map<std::uint64_t, Page>;
 constexpr std::uint64_t first = (1ull << 30) - 768 * page_size;
 constexpr std::uint64_t count = 1536;
 
+// Works a range off in steps of a budget each. `step` gives a result or what is as good in a condition.
+template <class Step> bool in_steps(std::uint64_t begin, std::uint64_t end, std::uint64_t budget, Step&& step) {
+    Walk walk(begin, end);
+    for (std::uint64_t before = begin; !walk.done(); before = walk.at) {
+        walk.work = budget;
+        if (!step(walk)) return false;
+        // Each step gets on.
+        EXPECT_GT(walk.at, before);
+    }
+    return true;
+}
+
 bool allowed(abi::Protection protection, abi::Protection access) {
     return access == read ? protection != 0 : (protection & access) != 0;
 }
@@ -83,7 +95,8 @@ bool needs_telling(std::uint64_t before, std::uint64_t after) {
 
 class Driver {
 public:
-    Driver(Machine& machine, unsigned seed) : machine_(machine), random_(seed), table_(machine, machine.allocate_table(), 3) {}
+    Driver(Machine& machine, unsigned seed, std::uint64_t budget = Walk::unlimited)
+        : machine_(machine), random_(seed), budget_(budget), table_(machine, machine.allocate_table(), 3) {}
     ~Driver() { table_.clear(); }
 
     PageTable<Machine>& table() { return table_; }
@@ -136,24 +149,26 @@ private:
         return at != model_.end() && at->first < end;
     }
     void mark(std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
-        ASSERT_EQ(table_.empty(begin, end), !any(begin, end));
+        ASSERT_EQ(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.empty(walk); }), !any(begin, end));
         if (any(begin, end)) unmap(begin, end); // callers of mark do so, too
-        ASSERT_TRUE(table_.mark(begin, end, protection));
+        ASSERT_TRUE(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.mark(walk, protection).has_value(); }));
         for (std::uint64_t page = begin; page < end; page += page_size) model_[page] = {protection};
     }
     void unmap(std::uint64_t begin, std::uint64_t end) {
-        ASSERT_TRUE(table_.unmap(begin, end));
+        ASSERT_TRUE(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.unmap(walk).has_value(); }));
         model_.erase(model_.lower_bound(begin), model_.lower_bound(end));
         ASSERT_TRUE(table_.empty(begin, end));
     }
     void protect(std::uint64_t begin, std::uint64_t end, abi::Protection protection) {
-        ASSERT_TRUE(table_.protect(begin, end, protection));
+        ASSERT_TRUE(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.protect(walk, protection).has_value(); }));
         for (auto at = model_.lower_bound(begin); at != model_.end() && at->first < end; ++at) at->second.protection = protection;
     }
     void move(std::uint64_t begin, std::uint64_t end) {
         const std::uint64_t to = first + random_() % count * page_size, bytes = end - begin;
         if (to + bytes > first + count * page_size || (to < end && begin < to + bytes) || any(to, to + bytes)) return;
-        ASSERT_TRUE(table_.move(begin, to, bytes));
+        ASSERT_TRUE(table_.split(begin) && table_.split(end));
+        ASSERT_TRUE(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.prepare_move(walk, to).has_value(); }));
+        ASSERT_TRUE(in_steps(begin, end, budget_, [&](Walk& walk) { return table_.commit_move(walk, to).has_value(); }));
         for (std::uint64_t page = begin; page < end; page += page_size)
             if (auto node = model_.extract(page)) {
                 node.key() = page - begin + to;
@@ -172,19 +187,22 @@ private:
 
     Machine& machine_;
     std::mt19937 random_;
+    std::uint64_t budget_;
     PageTable<Machine> table_;
     Model model_;
 };
 
+// The smallest budgets stop at every entry.
 TEST(PageTable, ShowsWhatTheModelShows) {
-    for (unsigned seed = 1; seed <= 4; ++seed) {
+    for (unsigned seed = 1; seed <= 8; ++seed) {
         Machine machine;
+        const std::uint64_t budget = seed <= 4 ? Walk::unlimited : 1 + (seed - 5) * 30;
         {
-            Driver parent(machine, seed), child(machine, seed + 100);
+            Driver parent(machine, seed, budget), child(machine, seed + 100, budget);
             for (unsigned i = 0; i < 120 && !testing::Test::HasFatalFailure(); ++i) parent.step();
             const auto before = parent.entries();
             machine.told.clear();
-            ASSERT_TRUE(parent.table().fork(child.table()));
+            ASSERT_TRUE(in_steps(0, 1ull << 47, budget, [&](Walk& walk) { return parent.table().fork(walk, child.table()).has_value(); }));
             parent.expect_told(before);
             child.model() = parent.model();
             // What one writes, the other never sees.
@@ -218,17 +236,103 @@ TEST(PageTable, SharesWhatIsSharedAndGivesNoMoreThanWasAllowed) {
     ASSERT_TRUE(table.map(first + page_size, closed, Table::shared_flags(read, read)));
     EXPECT_EQ(table.map(first, open, Table::shared_flags(read, read)).error(), abi::Error::exists);
     ASSERT_TRUE(table.protect(first, first + 2 * page_size, read | write | execute));
+    EXPECT_EQ(table.resolve(first, write).value_or(0), open);
+    EXPECT_FALSE(table.resolve(first, execute));
+    EXPECT_FALSE(table.resolve(first + page_size, write));
+    EXPECT_EQ(table.resolve(first + page_size, read).value_or(0), closed);
+    // A copy gets shared pages by its own faults, device pages with the tables.
+    ASSERT_TRUE(table.map(first + 2 * page_size, 0xfee0'0000, Table::shared_flags(read, read) | entry::device));
     ASSERT_TRUE(table.fork(copy));
-    for (PageTable<Machine>* each : {&table, &copy}) {
-        EXPECT_EQ(each->resolve(first, write).value_or(0), open);
-        EXPECT_FALSE(each->resolve(first, execute));
-        EXPECT_FALSE(each->resolve(first + page_size, write));
-        EXPECT_EQ(each->resolve(first + page_size, read).value_or(0), closed);
-    }
-    table.clear();
+    EXPECT_TRUE(copy.empty(first, first + 2 * page_size));
+    EXPECT_EQ(copy.resolve(first + 2 * page_size, read).value_or(0), 0xfee0'0000u);
     EXPECT_EQ(machine.frames.at(open).references, 1u);
+    EXPECT_EQ(machine.frames.at(closed).references, 1u);
+    table.clear();
     copy.clear();
     EXPECT_TRUE(machine.frames.empty());
+}
+
+// What is counted is what is there: sizes of ranges cost nothing, and marks move as they are.
+TEST(PageTable, CountsEntriesNotAddresses) {
+    Machine machine;
+    PageTable table(machine, machine.allocate_table(), 3);
+    constexpr std::uint64_t size = 64ull << 30, from = 1ull << 40, to = (1ull << 41) + 5 * page_size;
+    std::uint64_t steps = 0;
+    const auto steps_of = [&](std::uint64_t begin, std::uint64_t end, auto&& step) {
+        steps = 0;
+        return in_steps(begin, end, 1024, [&](Walk& walk) {
+            ++steps;
+            return step(walk);
+        });
+    };
+    const auto prepare = [&](Walk& walk) { return table.prepare_move(walk, to).has_value(); };
+    const auto commit = [&](Walk& walk) { return table.commit_move(walk, to).has_value(); };
+    const auto unmap = [&](Walk& walk) { return table.unmap(walk).has_value(); };
+    // Nothing, and one page in it.
+    const std::uint64_t frame = machine.allocate_frame();
+    ASSERT_TRUE(table.map(from + (17ull << 30), frame, PageTable<Machine>::shared_flags(read, read)));
+    EXPECT_TRUE(steps_of(from, from + size, prepare) && steps <= 2);
+    EXPECT_TRUE(steps_of(from, from + size, commit) && steps <= 2);
+    EXPECT_EQ(table.resolve(to + (17ull << 30), read).value_or(0), frame);
+    EXPECT_TRUE(table.empty(from, from + size));
+    EXPECT_TRUE(steps_of(to, to + size, unmap) && steps <= 4);
+    EXPECT_TRUE(machine.frames.empty());
+    EXPECT_TRUE(steps_of(from, from + size, unmap)); // the empty tables
+    // A mark, to a place that is not aligned as its entries are: two tables for each 1 GiB at most, not one for each 2 MiB.
+    ASSERT_TRUE(table.mark(from, from + size, read | write));
+    EXPECT_TRUE(steps_of(from, from + size, prepare));
+    EXPECT_LE(steps, 2 * (size >> 30));
+    EXPECT_TRUE(steps_of(from, from + size, commit));
+    EXPECT_LE(machine.tables.size(), 4 * (size >> 30));
+    EXPECT_TRUE(table.empty(from, from + size));
+    EXPECT_TRUE(table.resolve(to + size - page_size, write));
+    EXPECT_TRUE(steps_of(to, to + size, unmap));
+    EXPECT_TRUE(machine.frames.empty());
+    // The whole half.
+    EXPECT_TRUE(steps_of(0, 1ull << 46, [&](Walk& walk) { return table.mark(walk, read).has_value(); }));
+    EXPECT_LE(steps, 100u);
+    EXPECT_TRUE(steps_of(0, 1ull << 47, unmap));
+    EXPECT_EQ(machine.tables.size(), 1u);
+}
+
+// Whoever enters something behind a walk finds it there when the walk is done.
+TEST(PageTable, KeepsWhatIsEnteredBehindAWalk) {
+    Machine machine;
+    PageTable table(machine, machine.allocate_table(), 3);
+    constexpr std::uint64_t size = 4ull << 20;
+    ASSERT_TRUE(table.mark(first, first + size, read | write));
+    for (std::uint64_t page = first; page < first + size; page += page_size) ASSERT_TRUE(table.resolve(page, write));
+    bool entered = false;
+    EXPECT_TRUE(in_steps(first, first + size, 10, [&](Walk& walk) {
+        const bool done = table.unmap(walk).has_value();
+        if (!entered) entered = table.mark(first, first + page_size, read).has_value();
+        return done;
+    }));
+    EXPECT_TRUE(entered && table.resolve(first, read));
+    EXPECT_TRUE(table.empty(first + page_size, first + size));
+    table.clear();
+    EXPECT_TRUE(machine.frames.empty());
+    EXPECT_EQ(machine.tables.size(), 1u);
+}
+
+// A move that memory does not last for leaves the source as it was.
+TEST(PageTable, MovesAllOrNothing) {
+    for (std::uint64_t limit = 0; limit < 16; ++limit) {
+        Machine machine;
+        PageTable table(machine, machine.allocate_table(), 3);
+        constexpr std::uint64_t bytes = count * page_size, to = (1ull << 40) + 7 * page_size;
+        ASSERT_TRUE(table.mark(first, first + bytes, read | write));
+        for (const std::uint64_t page : {std::uint64_t(0), std::uint64_t(300), count - 1}) ASSERT_TRUE(table.resolve(first + page * page_size, write));
+        machine.left = limit;
+        const bool moved = table.move(first + page_size, to, bytes - page_size).has_value();
+        machine.left = UINT64_MAX;
+        const std::uint64_t there = moved ? to - page_size : first;
+        EXPECT_TRUE(table.empty(moved ? first + page_size : to, moved ? first + bytes : to + bytes)) << limit;
+        for (std::uint64_t page = 1; page < count; ++page) EXPECT_NE(table.look_up(there + page * page_size), 0u) << limit;
+        EXPECT_EQ(machine.frames.size(), 3u);
+        table.clear();
+        EXPECT_EQ(machine.tables.size(), 1u);
+    }
 }
 
 TEST(PageTable, LosesNothingWhereMemoryEnds) {

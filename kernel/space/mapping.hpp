@@ -7,6 +7,7 @@
 #include "kernel/object/capability.hpp"
 #include "kernel/object/lease.hpp"
 #include "lib/base/list.hpp"
+#include "lib/base/tree.hpp"
 
 namespace kernel {
 
@@ -16,9 +17,9 @@ struct InMemory;
 struct InSpace;
 
 // A shared mapping always has one, so that pages without a frame are entered at their first use. A private mapping or one of a Device has one only where it was made
-// under a lease. Lives in three lists: its space's; a shared one's Memory's; its lease's. Its range changes under the lock of its space only; whoever found it
+// under a lease. Lives in its space's tree, by address, and in two lists: a shared one's Memory's; its lease's. Its range changes under the lock of its space only; whoever found it
 // elsewhere keeps it by a reference and asks the space.
-class Mapping final : public LeaseUse, public base::ListNodeOf<InMemory>, public base::ListNodeOf<InSpace> {
+class Mapping final : public LeaseUse, public base::ListNodeOf<InMemory>, public base::TreeNodeOf<InSpace> {
 public:
     enum class Kind : std::uint8_t { shared, private_copy, device };
 
@@ -29,7 +30,8 @@ public:
 
     Space& space;
     Kind kind = Kind::shared;
-    bool live = false; // in its space's list; under the space's lock
+    bool closing = false; // its pages are being taken out: nothing is entered through it any more
+    bool live = false; // in its space's tree; under the space's lock
     base::Ref<Memory> memory;
     LeaseHold hold;
     std::uint64_t begin = 0;
@@ -44,6 +46,11 @@ private:
     void end_use() override;
 
     std::atomic<std::uint32_t> references_{1};
+};
+
+// The order in the space: by the end, so that the lower bound of an address + 1 is the mapping that has it or the first one above it. Mappings do not overlap.
+struct MappingEnd {
+    std::uint64_t operator()(const Mapping& mapping) const { return mapping.end; }
 };
 
 } // namespace kernel

@@ -104,6 +104,17 @@ base::Result<std::uint64_t> Memory::take_frame(std::uint64_t page, bool commit) 
     return frame;
 }
 
+std::uint64_t Memory::next_committed(std::uint64_t page) {
+    if (origin_) {
+        const std::uint64_t found = origin_->next_committed(origin_page_ + page);
+        return found - origin_page_;
+    }
+    if (run_) return page;
+    constexpr std::uint64_t words = 256;
+    LockGuard guard(lock_);
+    return map_.next(page, words);
+}
+
 void Memory::drop_frames(std::uint64_t first_page) {
     map_.truncate(
         first_page,

@@ -42,6 +42,9 @@ public:
     // Errors: bad_argument (past the end), no_memory, not_found (no frame and no `commit`).
     base::Result<std::uint64_t> take_frame(std::uint64_t page, bool commit);
 
+    // The first page from `page` on that may have a frame, found by a look at no more than some hundred words; past the end where there is none.
+    std::uint64_t next_committed(std::uint64_t page);
+
     // Errors: bad_argument (range), bad_state (write to sealed), no_memory. `buffer` is kernel memory.
     base::Result<void> read(std::uint64_t offset, std::span<std::byte> buffer);
     base::Result<void> write(std::uint64_t offset, std::span<const std::byte> buffer);

@@ -1,11 +1,13 @@
 #include "kernel/space/space.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/arch/physical.hpp"
+#include "kernel/space/steps.hpp"
 #include "kernel/space/table_batch.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -15,8 +17,6 @@ namespace {
 
 constexpr std::uint64_t table_entry_flags = entry::present | entry::writable | entry::user | entry::accessed;
 constexpr unsigned personality_index = 256;
-constexpr unsigned guest_level = 3;
-constexpr unsigned personality_level = 2;
 
 std::uint64_t allocate_root(Quota& quota) {
     if (!quota.charge_table()) return 0;
@@ -68,7 +68,8 @@ base::Result<void> Space::create_roots(std::uint64_t personality_table) {
 }
 
 Space::~Space() {
-    remove_all();
+    // Whoever gives up the last reference may hold locks.
+    remove_all(Manner::removal_under_lock);
     // The last thread of a process frees its own space: the root is still in use on this CPU, and on this one only.
     const std::uint64_t loaded = arch::this_cpu().loaded_root;
     if (loaded && (loaded == native_root_ || loaded == guest_root_)) arch::load_root(kernel_root());
@@ -85,10 +86,6 @@ void Space::top_changed(unsigned index, std::uint64_t entry) {
     __atomic_store_n(&direct<std::uint64_t>(native_root_)[index], copy, __ATOMIC_RELEASE);
 }
 
-PageTable<TableBatch> Space::tables(TableBatch& batch) const {
-    return PageTable<TableBatch>(batch, table_, is_guest() ? guest_level : personality_level);
-}
-
 base::Result<void> Space::check_attach(std::uint64_t process_number) const {
     if (!is_guest()) return std::unexpected(abi::Error::wrong_kind);
     if (process_number != process_number_) return std::unexpected(abi::Error::bad_state);
@@ -102,39 +99,98 @@ base::Result<Space::Range> Space::check_range(std::uint64_t address, std::uint64
     return Range{address, address + rounded};
 }
 
-void Space::remove_all() {
+void Space::remove_all() { remove_all(Manner::removal); }
+
+void Space::remove_all(Manner manner) {
     if (!table_) return;
+    {
+        LockGuard guard(lock_);
+        // Calls that are at work see this at their next step and enter nothing any more.
+        ended_ = true;
+    }
+    // All that the top table reaches, so that its tables go too.
+    const std::uint64_t reach = is_guest() ? std::uint64_t(personality_index) << 39 : std::uint64_t(1) << 39;
+    for (Walk walk(half_.begin, half_.begin + reach); !walk.done(); relax(manner)) {
+        LockGuard guard(lock_);
+        TableBatch batch(*this);
+        walk.work = step_work;
+        (void)tables(batch).unmap(walk);
+    }
+    for (bool more = true; more; relax(manner)) {
+        LockGuard guard(lock_);
+        for (unsigned i = 0; i < step_mappings && !mappings_.empty(); ++i) remove_mapping(*mappings_.first());
+        more = !mappings_.empty();
+    }
+}
+
+void Space::relax(Manner manner) {
+    if (manner != Manner::removal_under_lock) preemption_point();
+}
+
+// --- work in steps
+
+base::Result<void> Space::begin_work(RangeWork& work) {
+    for (;;) {
+        {
+            LockGuard guard(lock_);
+            if (ended_) return std::unexpected(abi::Error::bad_state);
+            bool free = true;
+            for (const RangeWork& other : works_) {
+                if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
+            }
+            if (free) {
+                works_.push_back(work);
+                return {};
+            }
+        }
+        preemption_point();
+    }
+}
+
+void Space::end_work(RangeWork& work) {
     LockGuard guard(lock_);
-    TableBatch batch(*this);
-    while (!mappings_.empty()) remove_mapping(mappings_.front());
-    batch.changed_everything();
-    tables(batch).clear();
-    if (!is_guest() || fused_) return;
-    // The copies of what was cleared.
-    std::uint64_t* const copies = direct<std::uint64_t>(native_root_);
-    for (unsigned i = 0; i < personality_index; ++i) copies[i] = 0;
+    works_.remove(work);
+}
+
+bool Space::hidden(std::uint64_t address) const {
+    for (const RangeWork& work : works_) {
+        if (work.hides && work.overlaps({address, address + 1})) return true;
+    }
+    return false;
+}
+
+Space::RangeWork Space::work_on(const Mapping& mapping, bool hides) const {
+    const Range range{mapping.begin, mapping.end};
+    for (const RangeWork& work : works_) {
+        if (work.target.end == 0 || !work.range.contains(range)) continue;
+        const std::uint64_t distance = work.target.begin - work.range.begin;
+        return RangeWork(range, hides, {range.begin + distance, range.end + distance});
+    }
+    return RangeWork(range, hides);
 }
 
 // --- mappings
 
 Mapping* Space::find_mapping(std::uint64_t address) {
-    for (Mapping& mapping : mappings_) {
-        if (address >= mapping.begin && address < mapping.end) return &mapping;
-    }
-    return nullptr;
+    Mapping* mapping = mappings_.lower_bound(address + 1);
+    return mapping && mapping->begin <= address ? mapping : nullptr;
 }
 
 bool Space::overlaps_mapping(Range range) {
-    for (const Mapping& mapping : mappings_) {
-        if (mapping.begin < range.end && range.begin < mapping.end) return true;
-    }
-    return false;
+    const Mapping* mapping = mappings_.lower_bound(range.begin + 1);
+    return mapping && mapping->begin < range.end;
+}
+
+Mapping* Space::first_within(Range range) {
+    Mapping* mapping = mappings_.lower_bound(range.begin + 1);
+    if (mapping && mapping->begin < range.begin) mapping = mappings_.next(*mapping);
+    return mapping && mapping->end <= range.end ? mapping : nullptr;
 }
 
 bool Space::insert_mapping(Mapping& mapping) {
     if (mapping.hold.lease && !mapping.link(*mapping.hold.lease, mapping.hold.generation)) return false;
     mapping.live = true;
-    mappings_.push_back(mapping);
+    mappings_.insert(mapping);
     if (mapping.kind == Mapping::Kind::shared) mapping.memory->add_mapping(mapping);
     return true;
 }
@@ -156,16 +212,16 @@ base::Result<void> Space::split_at(std::uint64_t address) {
     rest->memory = mapping->memory;
     rest->hold = mapping->hold;
     rest->begin = address;
-    rest->end = mapping->end;
+    rest->end = std::exchange(mapping->end, address);
     rest->offset = mapping->offset + (address - mapping->begin);
     rest->protection = mapping->protection;
     rest->allowed = mapping->allowed;
     if (!insert_mapping(*rest)) {
         // Revoked meanwhile: the whole mapping is about to be dropped by the revocation, and a range without a record would be left over.
+        mapping->end = rest->end;
         rest->release();
         return std::unexpected(abi::Error::no_memory);
     }
-    mapping->end = address;
     return {};
 }
 
@@ -181,7 +237,7 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
     const auto resolved = table.resolve(address, access);
     if (resolved || resolved.error() != abi::Error::bad_pointer || table.look_up(address) != 0) return resolved;
     Mapping* mapping = find_mapping(address);
-    if (!mapping || mapping->kind != Mapping::Kind::shared) return resolved;
+    if (!mapping || mapping->kind != Mapping::Kind::shared || mapping->closing) return resolved;
     const bool allowed = access == abi::protection::read ? mapping->protection != 0 : (mapping->protection & access) != 0;
     if (!allowed) return resolved;
     const std::uint64_t page = (mapping->offset + (address - mapping->begin)) / abi::page_size;
@@ -198,20 +254,28 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
 
 base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    TRY(resolve_locked(batch, address, access));
-    return {};
+    for (;; preemption_point()) {
+        LockGuard guard(lock_);
+        if (ended_) return std::unexpected(abi::Error::bad_pointer);
+        if (hidden(address)) continue;
+        TableBatch batch(*this);
+        TRY(resolve_locked(batch, address, access));
+        return {};
+    }
 }
 
 base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    const std::uint64_t frame = TRY(resolve_locked(batch, address, access));
-    if (tables(batch).look_up(address) & entry::device) return std::unexpected(abi::Error::bad_pointer);
-    frames::retain(frame);
-    return frame;
+    for (;; preemption_point()) {
+        LockGuard guard(lock_);
+        if (ended_) return std::unexpected(abi::Error::bad_pointer);
+        if (hidden(address)) continue;
+        TableBatch batch(*this);
+        const std::uint64_t frame = TRY(resolve_locked(batch, address, access));
+        if (tables(batch).look_up(address) & entry::device) return std::unexpected(abi::Error::bad_pointer);
+        frames::retain(frame);
+        return frame;
+    }
 }
 
 base::Result<std::uint64_t> Space::translate(std::uint64_t address) {
@@ -232,10 +296,10 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
     TableBatch batch(*this);
     auto table = tables(batch);
     address = abi::thread_pages_base;
-    while (half_.contains(address, abi::page_size) && table.look_up(address) != 0) address += abi::page_size;
+    while (half_.contains(address, abi::page_size) && (table.look_up(address) != 0 || hidden(address))) address += abi::page_size;
     // One reference is the thread's, the other the mapping's.
     if (!base::weakened(base::Weakness::page_pin)) frames::retain(frame);
-    const bool room = half_.contains(address, abi::page_size);
+    const bool room = half_.contains(address, abi::page_size) && !ended_;
     if (!room || !table.map(address, frame, PageTable<TableBatch>::shared_flags(protection, protection))) {
         frames::release(frame);
         frames::release(frame);
@@ -254,35 +318,68 @@ void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
 
 // --- for Memory and leases
 
+// The first two come from a walk over a Memory's mappings, which holds that walk's lock: no interrupt is taken between their steps. New work waits for theirs, so what is
+// in work now stays where work_on saw it.
+
 void Space::drop_past(Mapping& mapping, std::uint64_t size) {
-    LockGuard guard(lock_);
-    if (!mapping.live) return;
-    const std::uint64_t mapped = mapping.end - mapping.begin;
-    const std::uint64_t keep = size > mapping.offset ? std::min(size - mapping.offset, mapped) : 0;
-    if (keep == mapped) return;
-    TableBatch batch(*this);
-    // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail.
-    (void)tables(batch).unmap(mapping.begin + keep, mapping.end);
+    RangeWork work({}, false);
+    {
+        LockGuard guard(lock_);
+        if (!mapping.live) return;
+        const std::uint64_t mapped = mapping.end - mapping.begin;
+        const std::uint64_t keep = size > mapping.offset ? std::min(size - mapping.offset, mapped) : 0;
+        if (keep == mapped) return;
+        const RangeWork whole = work_on(mapping, false);
+        work.range = {whole.range.begin + keep, whole.range.end};
+        if (whole.target.end) work.target = {whole.target.begin + keep, whole.target.end};
+        works_.push_back(work);
+    }
+    // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail. Where a move is under way it goes from the range to the target.
+    for (const Range range : {work.range, work.target}) {
+        (void)walk_in_steps(Manner::removal_under_lock, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
+    }
+    end_work(work);
 }
 
 void Space::drop_write(Mapping& mapping) {
-    LockGuard guard(lock_);
-    if (!mapping.live) return;
-    mapping.protection &= ~abi::protection::write;
-    mapping.allowed &= ~abi::protection::write;
-    TableBatch batch(*this);
-    tables(batch).for_each_page(mapping.begin, mapping.end, [](std::uint64_t, std::uint64_t value) {
-        return value & ~(entry::writable | entry::allow_write);
-    });
+    RangeWork work({}, false);
+    {
+        LockGuard guard(lock_);
+        if (!mapping.live) return;
+        mapping.protection &= ~abi::protection::write;
+        mapping.allowed &= ~abi::protection::write;
+        const RangeWork whole = work_on(mapping, false);
+        work.range = whole.range;
+        work.target = whole.target;
+        works_.push_back(work);
+    }
+    for (const Range range : {work.range, work.target}) {
+        (void)walk_in_steps(Manner::removal_under_lock, range, [](auto& table, Walk& walk) -> base::Result<void> {
+            table.for_each_page(walk, [](std::uint64_t, std::uint64_t value) { return value & ~(entry::writable | entry::allow_write); });
+            return {};
+        });
+    }
+    end_work(work);
 }
 
 void Space::drop(Mapping& mapping) {
+    RangeWork work({}, true);
+    {
+        LockGuard guard(lock_);
+        if (!mapping.live) return;
+        mapping.closing = true;
+        ++drops_;
+        const RangeWork whole = work_on(mapping, true);
+        work.range = whole.range;
+        work.target = whole.target;
+        works_.push_back(work);
+    }
+    for (const Range range : {work.range, work.target}) {
+        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
+    }
     LockGuard guard(lock_);
-    if (!mapping.live) return;
-    const Range range{mapping.begin, mapping.end};
-    TableBatch batch(*this);
-    remove_mapping(mapping);
-    (void)tables(batch).unmap(range.begin, range.end);
+    works_.remove(work);
+    if (mapping.live) remove_mapping(mapping);
 }
 
 } // namespace kernel

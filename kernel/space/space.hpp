@@ -16,9 +16,14 @@ namespace kernel {
 
 class TableBatch;
 template <class Environment> class PageTable;
+struct Walk;
 
 // Two page-table roots lead to a guest half: the guest's (that half alone) and the personality's (with the personality half, and the guest half not executable). A fused
 // space has one root for both. The personality half is a table of the third level, shared by all roots of its process.
+//
+// What may be long is done in steps, with the lock given up between them. The range in work is announced (RangeWork): other calls that touch it wait, so whoever took it
+// finds in it what it left there, but for what the ends of leases, seal and shrink take away; those never wait. At every unlock what a table shows of a Memory or device
+// is covered by a live mapping (or by one's counterpart in a move), so they find all there is.
 //
 // Lock order: Space, Memory, the lease tree. Two spaces are never locked at once, but for a fork's copy that nobody else can lock.
 class Space final : public Object {
@@ -80,7 +85,48 @@ private:
     struct Range {
         std::uint64_t begin;
         std::uint64_t end;
+        bool overlaps(const Range& other) const { return begin < other.end && other.begin < end; }
+        bool contains(const Range& other) const { return begin <= other.begin && other.end <= end; }
     };
+    // Lives on the stack of the call that is at work. `target`: of a move, as long as `range`; else empty.
+    struct RangeWork : base::ListNode {
+        RangeWork(Range range, bool hides, Range target = Range{0, 0}) : range(range), target(target), hides(hides) {}
+        bool overlaps(const Range& other) const { return range.overlaps(other) || target.overlaps(other); }
+        Range range;
+        Range target;
+        bool hides; // accesses wait as well
+    };
+    // Announces a call's work; waits for other work there. Errors: bad_state (the space has ended). Without the lock, as the other members here.
+    base::Result<void> begin_work(RangeWork& work);
+    void end_work(RangeWork& work);
+    // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.
+    enum class Manner : std::uint8_t { call, removal, removal_under_lock };
+    // Calls `step(batch)` under the lock until it gives true or an error; the lock is given up in between. Errors: bad_state (the space has ended), and what a step gives.
+    template <class Step> base::Result<void> in_steps(Manner manner, Step&& step);
+    template <class Step> base::Result<void> in_steps(Step&& step) { return in_steps(Manner::call, step); }
+    // The same with a walk over a range: `step(table, walk)`.
+    template <class Step> base::Result<void> walk_in_steps(Manner manner, Range range, Step&& step);
+    template <class Step> base::Result<void> walk_in_steps(Range range, Step&& step) { return walk_in_steps(Manner::call, range, step); }
+    // For every mapping within a range, some at a time.
+    template <class Visit> base::Result<void> visit_mappings(Range range, Visit&& visit);
+    // Takes everything out of a range that no mapping and no mark reaches across the edges of.
+    base::Result<void> clear_range(Range range);
+    // Nothing may reach across the edges of the range. Errors: no_memory.
+    base::Result<void> cut_edges(Range range);
+    base::Result<void> check_empty(Range range);
+    base::Result<void> map_range(const Held<Memory>& memory, Range range, std::uint64_t offset, std::uint32_t flags);
+    base::Result<void> enter_private(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
+    base::Result<void> map_shared(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
+    base::Result<void> enter_device(std::uint64_t physical, Range range, const LeaseHold& hold, abi::Protection protection);
+    // Into the space and its lists, with one more reference, the caller's. Where it fails, the mapping is gone. Errors: revoked, bad_state (the space has ended).
+    base::Result<void> publish(Mapping& mapping);
+    base::Result<void> protect_range(Range range, abi::Protection protection);
+    base::Result<void> move_range(Range source, Range target);
+    base::Result<void> copy_mappings(Space& copy);
+    // For a mapping that is to lose something: the range, and where a move that is under way has brought part of it. Under the lock.
+    RangeWork work_on(const Mapping& mapping, bool hides) const;
+    void remove_all(Manner manner);
+    static void relax(Manner manner);
     base::Result<void> create_roots(std::uint64_t personality_table);
     base::Result<Range> check_range(std::uint64_t address, std::uint64_t length) const;
     base::Result<void> check_protection(abi::Protection protection, bool own) const;
@@ -89,12 +135,12 @@ private:
     PageTable<TableBatch> tables(TableBatch& batch) const;
 
     // All under the lock.
-    base::Result<void> clear_range(TableBatch& batch, Range range);
-    base::Result<void> enter_private(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
-    base::Result<void> map_shared(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
     base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access);
     Mapping* find_mapping(std::uint64_t address);
     bool overlaps_mapping(Range range);
+    // The first that lies within the range; null where there is none.
+    Mapping* first_within(Range range);
+    bool hidden(std::uint64_t address) const;
     // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
     base::Result<void> split_at_edges(Range range);
     base::Result<void> split_at(std::uint64_t address);
@@ -111,7 +157,10 @@ private:
     std::uint64_t guest_root_ = 0;
     std::uint64_t native_root_ = 0;
     base::Ref<Space> personality_; // of a guest half: keeps the table that its root names
-    base::List<Mapping, InSpace> mappings_;
+    bool ended_ = false;           // remove_all is at work or done: nothing is entered any more
+    std::uint32_t drops_ = 0;      // mappings that revocation took
+    base::List<RangeWork> works_;
+    base::Tree<Mapping, MappingEnd, InSpace> mappings_;
 };
 
 } // namespace kernel

@@ -3,6 +3,7 @@
 
 #include "kernel/memory/frames.hpp"
 #include "kernel/space/space.hpp"
+#include "kernel/space/steps.hpp"
 #include "kernel/space/table_batch.hpp"
 
 namespace kernel {
@@ -13,6 +14,23 @@ constexpr std::uint32_t known_flags = abi::protection::read | abi::protection::w
                                       abi::map_flag::replace | abi::map_flag::populate;
 constexpr abi::Protection all_protection = abi::protection::read | abi::protection::write | abi::protection::execute;
 constexpr abi::Protection write_and_execute = abi::protection::write | abi::protection::execute;
+
+// A look for the next frame of a Memory, in the units of Walk.
+constexpr std::uint64_t look_work = 64;
+
+// Keeps a mapping that is in its space for as long as a call is at work on it.
+class MappingHold {
+public:
+    explicit MappingHold(Mapping* mapping) : mapping_(mapping) {}
+    MappingHold(const MappingHold&) = delete;
+    MappingHold& operator=(const MappingHold&) = delete;
+    ~MappingHold() {
+        if (mapping_) mapping_->release();
+    }
+
+private:
+    Mapping* mapping_;
+};
 
 bool is_write_and_execute(abi::Protection protection) { return (protection & write_and_execute) == write_and_execute; }
 
@@ -58,65 +76,80 @@ base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address,
         abi::Protection needed = copied ? (protection & abi::protection::execute) | abi::protection::read : protection;
         if (needed & ~protection_of(memory.rights)) return std::unexpected(abi::Error::missing_right);
     }
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    if (flags & abi::map_flag::replace) {
-        TRY(clear_range(batch, range));
-    } else if (!tables(batch).empty(range.begin, range.end) || overlaps_mapping(range)) {
-        return std::unexpected(abi::Error::exists);
+    RangeWork work(range, true);
+    TRY(begin_work(work));
+    auto mapped = flags & abi::map_flag::replace ? cut_edges(range) : check_empty(range);
+    if (mapped && (flags & abi::map_flag::replace)) mapped = clear_range(range);
+    if (mapped) {
+        mapped = map_range(memory, range, offset, flags);
+        // The range was empty: what was entered before a failure goes again.
+        if (!mapped) (void)clear_range(range);
     }
-    base::Result<void> mapped;
-    if (!memory) {
-        mapped = tables(batch).mark(range.begin, range.end, protection);
-        for (std::uint64_t page = range.begin; mapped && (flags & abi::map_flag::populate) && page < range.end; page += abi::page_size) {
-            const abi::Protection access = protection & abi::protection::write ? abi::protection::write : abi::protection::read;
-            if (auto resolved = tables(batch).resolve(page, access); !resolved) mapped = std::unexpected(resolved.error());
-        }
-    } else if (copied) {
-        mapped = enter_private(batch, memory, range, offset, protection);
-    } else {
-        mapped = map_shared(batch, memory, range, offset, protection);
-    }
-    // The range was empty: what was entered before a failure goes again.
-    if (!mapped) (void)clear_range(batch, range);
+    end_work(work);
     return mapped;
 }
 
-base::Result<void> Space::enter_private(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection) {
-    auto table = tables(batch);
+base::Result<void> Space::map_range(const Held<Memory>& memory, Range range, std::uint64_t offset, std::uint32_t flags) {
+    const abi::Protection protection = flags & all_protection;
+    if (memory && (flags & abi::map_flag::copy_on_write)) return enter_private(memory, range, offset, protection);
+    if (memory) return map_shared(memory, range, offset, protection);
+    TRY(walk_in_steps(range, [&](auto& table, Walk& walk) { return table.mark(walk, protection); }));
+    if (!(flags & abi::map_flag::populate)) return {};
+    const abi::Protection access = protection & abi::protection::write ? abi::protection::write : abi::protection::read;
+    return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        for (; !walk.done() && !walk.stopped(); walk.at += abi::page_size) {
+            TRY(table.resolve(walk.at, access));
+            walk.spend(Walk::frame_work);
+        }
+        return {};
+    });
+}
+
+base::Result<void> Space::enter_private(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection) {
+    Mapping* mapping = nullptr;
     if (memory.hold.lease) {
         // Only for the revocation's sake: private pages are in the table alone.
-        Mapping* mapping = Mapping::create(*this);
+        mapping = Mapping::create(*this);
         if (!mapping) return std::unexpected(abi::Error::no_memory);
         mapping->kind = Mapping::Kind::private_copy;
         mapping->hold = memory.hold;
         mapping->begin = range.begin;
         mapping->end = range.end;
         mapping->allowed = all_protection;
-        if (!insert_mapping(*mapping)) {
-            mapping->release();
-            return std::unexpected(abi::Error::revoked);
-        }
+        TRY(publish(*mapping));
     }
-    std::uint64_t holes = range.begin; // pages without a frame, from here to `page`: demand-zero like the Memory itself
-    for (std::uint64_t page = range.begin; page < range.end; page += abi::page_size) {
-        const auto frame = memory->take_frame((offset + (page - range.begin)) / abi::page_size, false);
-        if (!frame && frame.error() == abi::Error::not_found) continue;
-        if (!frame) return std::unexpected(frame.error());
-        base::Result<void> entered;
-        if (holes < page) entered = table.mark(holes, page, protection);
-        if (entered) entered = table.map(page, *frame, PageTable<TableBatch>::private_flags(protection, false));
-        if (!entered) {
-            frames::release(*frame);
-            return entered;
+    const MappingHold keep(mapping);
+    // Pages without a frame are demand-zero like the Memory itself; they are marked up to the next one that has a frame.
+    return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        if (mapping && (!mapping->live || mapping->closing)) return std::unexpected(abi::Error::revoked);
+        while (!walk.done() && !walk.stopped()) {
+            const std::uint64_t page = (offset + (walk.at - range.begin)) / abi::page_size;
+            const std::uint64_t ahead = std::min(memory->next_committed(page) - page, (range.end - walk.at) / abi::page_size);
+            if (ahead != 0) {
+                Walk hole(walk.at, walk.at + ahead * abi::page_size, walk.work);
+                const auto marked = table.mark(hole, protection);
+                walk.at = hole.at;
+                walk.work = hole.work;
+                walk.spend(look_work);
+                TRY(marked);
+                continue;
+            }
+            const auto frame = memory->take_frame(page, false);
+            if (!frame && frame.error() != abi::Error::not_found) return std::unexpected(frame.error());
+            if (!frame) {
+                TRY(table.mark(walk.at, walk.at + abi::page_size, protection));
+            } else if (auto entered = table.map(walk.at, *frame, PageTable<TableBatch>::private_flags(protection, false)); !entered) {
+                frames::release(*frame);
+                return entered;
+            }
+            walk.at += abi::page_size;
+            walk.spend(Walk::drop_work);
         }
-        holes = page + abi::page_size;
-    }
-    if (holes < range.end) return table.mark(holes, range.end, protection);
-    return {};
+        return {};
+    });
 }
 
-base::Result<void> Space::map_shared(TableBatch& batch, const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection) {
+base::Result<void> Space::map_shared(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection) {
     Mapping* mapping = Mapping::create(*this);
     if (!mapping) return std::unexpected(abi::Error::no_memory);
     mapping->memory = memory.object;
@@ -125,125 +158,188 @@ base::Result<void> Space::map_shared(TableBatch& batch, const Held<Memory>& memo
     mapping->end = range.end;
     mapping->offset = offset;
     mapping->protection = protection;
-    if (!insert_mapping(*mapping)) {
-        mapping->release();
-        return std::unexpected(abi::Error::revoked);
+    mapping->allowed = protection;
+    TRY(publish(*mapping));
+    const MappingHold keep(mapping);
+    {
+        // Looked at after the mapping can be found: a seal before this is seen here, one after it visits the mapping.
+        LockGuard guard(lock_);
+        mapping->allowed = allowed_of(memory, protection);
+        if (protection & ~mapping->allowed) return std::unexpected(abi::Error::bad_state);
     }
-    // Looked at after the mapping can be found: a seal before this is seen here, one after it visits the mapping.
-    mapping->allowed = allowed_of(memory, protection);
-    if (protection & ~mapping->allowed) return std::unexpected(abi::Error::bad_state);
     // Frames that are there are entered at once; the others come by faults.
-    auto table = tables(batch);
-    const std::uint64_t flags = PageTable<TableBatch>::shared_flags(protection, mapping->allowed);
-    for (std::uint64_t page = range.begin; page < range.end; page += abi::page_size) {
-        const auto frame = memory->take_frame((offset + (page - range.begin)) / abi::page_size, false);
-        if (!frame) continue;
-        if (auto entered = table.map(page, *frame, flags); !entered) {
-            frames::release(*frame);
-            return entered;
+    return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        if (!mapping->live || mapping->closing) return std::unexpected(abi::Error::revoked);
+        // A seal between two steps took the right to write away.
+        const std::uint64_t flags = PageTable<TableBatch>::shared_flags(mapping->protection, mapping->allowed);
+        while (!walk.done() && !walk.stopped()) {
+            const std::uint64_t page = (offset + (walk.at - range.begin)) / abi::page_size;
+            const std::uint64_t ahead = memory->next_committed(page) - page;
+            walk.spend(look_work);
+            if (ahead >= (range.end - walk.at) / abi::page_size) {
+                walk.at = range.end;
+                return {};
+            }
+            walk.at += ahead * abi::page_size;
+            if (ahead != 0) continue;
+            if (const auto frame = memory->take_frame(page, false)) {
+                if (auto entered = table.map(walk.at, *frame, flags); !entered) {
+                    frames::release(*frame);
+                    return entered;
+                }
+            }
+            walk.at += abi::page_size;
         }
-    }
-    return {};
+        return {};
+    });
+}
+
+base::Result<void> Space::publish(Mapping& mapping) {
+    LockGuard guard(lock_);
+    const bool ended = ended_;
+    // The caller's reference, which MappingHold gives up.
+    mapping.retain();
+    if (!ended && insert_mapping(mapping)) return {};
+    mapping.release();
+    mapping.release();
+    return std::unexpected(ended ? abi::Error::bad_state : abi::Error::revoked);
 }
 
 base::Result<void> Space::map_device(std::uint64_t physical, std::uint64_t size, const LeaseHold& hold, std::uint64_t address, abi::Protection protection) {
     const Range range = TRY(check_range(address, size));
     if (!hold.valid()) return std::unexpected(abi::Error::revoked);
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    auto table = tables(batch);
-    if (!table.empty(range.begin, range.end) || overlaps_mapping(range)) return std::unexpected(abi::Error::exists);
+    RangeWork work(range, true);
+    TRY(begin_work(work));
+    auto mapped = check_empty(range);
+    if (mapped) {
+        mapped = enter_device(physical, range, hold, protection);
+        if (!mapped) (void)clear_range(range);
+    }
+    end_work(work);
+    return mapped;
+}
+
+base::Result<void> Space::enter_device(std::uint64_t physical, Range range, const LeaseHold& hold, abi::Protection protection) {
+    Mapping* mapping = nullptr;
     if (hold.lease) {
-        Mapping* mapping = Mapping::create(*this);
+        mapping = Mapping::create(*this);
         if (!mapping) return std::unexpected(abi::Error::no_memory);
         mapping->kind = Mapping::Kind::device;
         mapping->hold = hold;
         mapping->begin = range.begin;
         mapping->end = range.end;
         mapping->allowed = protection;
-        if (!insert_mapping(*mapping)) {
-            mapping->release();
-            return std::unexpected(abi::Error::revoked);
-        }
+        TRY(publish(*mapping));
     }
+    const MappingHold keep(mapping);
     const std::uint64_t flags = PageTable<TableBatch>::shared_flags(protection, protection) | entry::device | entry::uncached;
-    for (std::uint64_t page = range.begin; page < range.end; page += abi::page_size) {
-        if (auto entered = table.map(page, physical + (page - range.begin), flags); !entered) {
-            (void)clear_range(batch, range);
-            return entered;
+    return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        if (mapping && (!mapping->live || mapping->closing)) return std::unexpected(abi::Error::revoked);
+        for (; !walk.done() && !walk.stopped(); walk.at += abi::page_size) {
+            TRY(table.map(walk.at, physical + (walk.at - range.begin), flags));
+            walk.spend(Walk::drop_work);
         }
-    }
-    return {};
+        return {};
+    });
 }
 
-base::Result<void> Space::clear_range(TableBatch& batch, Range range) {
-    TRY(split_at_edges(range));
-    TRY(tables(batch).unmap(range.begin, range.end));
-    for (auto at = mappings_.begin(); at != mappings_.end();) {
-        Mapping& mapping = *at;
-        ++at;
-        if (mapping.begin >= range.begin && mapping.end <= range.end) remove_mapping(mapping);
-    }
-    return {};
+base::Result<void> Space::check_empty(Range range) {
+    return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        if (overlaps_mapping(range) || !table.empty(walk)) return std::unexpected(abi::Error::exists);
+        return {};
+    });
+}
+
+base::Result<void> Space::cut_edges(Range range) {
+    return in_steps([&](TableBatch& batch) -> base::Result<bool> {
+        TRY(split_at_edges(range));
+        TRY(tables(batch).split(range.begin));
+        TRY(tables(batch).split(range.end));
+        return true;
+    });
+}
+
+base::Result<void> Space::clear_range(Range range) {
+    TRY(walk_in_steps(range, [](auto& table, Walk& walk) { return table.unmap(walk); }));
+    return visit_mappings(range, [&](Mapping& mapping) -> base::Result<void> {
+        remove_mapping(mapping);
+        return {};
+    });
 }
 
 base::Result<void> Space::unmap(std::uint64_t address, std::uint64_t length) {
     const Range range = TRY(check_range(address, length));
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    return clear_range(batch, range);
+    RangeWork work(range, true);
+    TRY(begin_work(work));
+    auto unmapped = cut_edges(range);
+    if (unmapped) unmapped = clear_range(range);
+    end_work(work);
+    return unmapped;
 }
 
 base::Result<void> Space::protect(std::uint64_t address, std::uint64_t length, abi::Protection protection) {
     const Range range = TRY(check_range(address, length));
     TRY(check_protection(protection, true));
-    LockGuard guard(lock_);
-    for (const Mapping& mapping : mappings_) {
-        if (mapping.begin >= range.end || range.begin >= mapping.end) continue;
-        if (protection & ~mapping.allowed) return std::unexpected(abi::Error::missing_right);
-    }
-    TableBatch batch(*this);
-    TRY(split_at_edges(range));
-    TRY(tables(batch).protect(range.begin, range.end, protection));
-    for (Mapping& mapping : mappings_) {
-        if (mapping.begin >= range.begin && mapping.end <= range.end) mapping.protection = protection;
-    }
-    return {};
+    RangeWork work(range, false);
+    TRY(begin_work(work));
+    auto done = protect_range(range, protection);
+    end_work(work);
+    return done;
+}
+
+base::Result<void> Space::protect_range(Range range, abi::Protection protection) {
+    // What only touches the range counts before it is split.
+    Range rest = range;
+    TRY(in_steps([&](TableBatch&) -> base::Result<bool> {
+        for (unsigned i = 0; i < step_mappings; ++i) {
+            const Mapping* mapping = mappings_.lower_bound(rest.begin + 1);
+            if (!mapping || mapping->begin >= range.end) return true;
+            if (protection & ~mapping->allowed) return std::unexpected(abi::Error::missing_right);
+            rest.begin = mapping->end;
+        }
+        return false;
+    }));
+    TRY(cut_edges(range));
+    // Faults follow the mapping, so it comes before the pages.
+    TRY(visit_mappings(range, [&](Mapping& mapping) -> base::Result<void> {
+        mapping.protection = protection & mapping.allowed;
+        return {};
+    }));
+    return walk_in_steps(range, [&](auto& table, Walk& walk) { return table.protect(walk, protection); });
 }
 
 base::Result<void> Space::move(std::uint64_t from, std::uint64_t to, std::uint64_t length) {
     const Range source = TRY(check_range(from, length));
     const Range target = TRY(check_range(to, length));
-    if (source.begin < target.end && target.begin < source.end) return std::unexpected(abi::Error::bad_argument);
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    auto table = tables(batch);
-    if (!table.empty(target.begin, target.end) || overlaps_mapping(target)) return std::unexpected(abi::Error::exists);
-    TRY(split_at_edges(source));
-    if (auto moved = table.move(source.begin, target.begin, source.end - source.begin); !moved) {
-        // All tables of the way back are there, so this does not fail.
-        (void)table.move(target.begin, source.begin, source.end - source.begin);
-        return moved;
-    }
-    for (Mapping& mapping : mappings_) {
-        if (mapping.begin < source.begin || mapping.end > source.end) continue;
-        mapping.begin = mapping.begin - source.begin + target.begin;
-        mapping.end = mapping.end - source.begin + target.begin;
-    }
-    return {};
+    if (source.overlaps(target)) return std::unexpected(abi::Error::bad_argument);
+    RangeWork work(source, true, target);
+    TRY(begin_work(work));
+    auto moved = move_range(source, target);
+    end_work(work);
+    return moved;
 }
 
-base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> personality) {
-    if (!is_guest()) return std::unexpected(abi::Error::bad_state);
-    auto copy = TRY(create_guest(quota, std::move(personality), fused_));
-    LockGuard guard(lock_);
-    TableBatch batch(*this);
-    // A seal may find the copy by its mappings before its pages are entered: it waits. Nobody else knows the copy, so the two locks have no order to break.
-    LockGuard copy_guard(copy->lock_);
-    TableBatch copy_batch(*copy);
-    auto copy_table = copy->tables(copy_batch);
-    for (const Mapping& mapping : mappings_) {
-        Mapping* twin = Mapping::create(*copy);
+base::Result<void> Space::move_range(Range source, Range target) {
+    TRY(check_empty(target));
+    TRY(cut_edges(source));
+    if (auto prepared = walk_in_steps(source, [&](auto& table, Walk& walk) { return table.prepare_move(walk, target.begin); }); !prepared) {
+        (void)clear_range(target);
+        return prepared;
+    }
+    // All tables are there and nobody else enters anything, so this fails only where the space has ended.
+    TRY(walk_in_steps(source, [&](auto& table, Walk& walk) { return table.commit_move(walk, target.begin); }));
+    return visit_mappings(source, [&](Mapping& mapping) -> base::Result<void> {
+        mappings_.remove(mapping);
+        mapping.begin = mapping.begin - source.begin + target.begin;
+        mapping.end = mapping.end - source.begin + target.begin;
+        mappings_.insert(mapping);
+        return {};
+    });
+}
+
+base::Result<void> Space::copy_mappings(Space& copy) {
+    return visit_mappings({half_.begin, half_.end}, [&](Mapping& mapping) -> base::Result<void> {
+        Mapping* twin = Mapping::create(copy);
         if (!twin) return std::unexpected(abi::Error::no_memory);
         twin->kind = mapping.kind;
         twin->memory = mapping.memory;
@@ -253,12 +349,33 @@ base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> person
         twin->offset = mapping.offset;
         twin->protection = mapping.protection;
         twin->allowed = mapping.allowed;
-        if (!copy->insert_mapping(*twin)) {
-            twin->release();
-            return std::unexpected(abi::Error::bad_state);
-        }
+        LockGuard guard(copy.lock_);
+        if (copy.insert_mapping(*twin)) return {};
+        twin->release();
+        return std::unexpected(abi::Error::bad_state);
+    });
+}
+
+base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> personality) {
+    if (!is_guest()) return std::unexpected(abi::Error::bad_state);
+    auto copy = TRY(create_guest(quota, std::move(personality), fused_));
+    // Nothing else changes what is mapped meanwhile; faults go on.
+    RangeWork work({half_.begin, half_.end}, false);
+    TRY(begin_work(work));
+    // A mapping first, then what is behind it: a seal or a revocation that comes in between finds it in the copy. Private and device pages that a revocation takes in the
+    // copy could come again from here, so then the fork fails. Nobody else knows the copy but by its mappings, so the two locks have no order to break.
+    auto copied = copy_mappings(*copy);
+    if (copied) {
+        copied = walk_in_steps(work.range, [&](auto& table, Walk& walk) -> base::Result<void> {
+            LockGuard guard(copy->lock_);
+            if (copy->drops_ != 0) return std::unexpected(abi::Error::bad_state);
+            TableBatch batch(*copy);
+            auto copy_table = copy->tables(batch);
+            return table.fork(walk, copy_table);
+        });
     }
-    TRY(tables(batch).fork(copy_table));
+    end_work(work);
+    TRY(copied);
     return copy;
 }
 

@@ -25,7 +25,7 @@ void TableBatch::drop_table(std::uint64_t physical) {
     if (table_count_ == max_dropped) finish();
     tables_[table_count_++] = physical;
     // The processor caches upper entries as well: a page's own invalidation is not enough.
-    changed_everything();
+    changed_count_ = max_changed + 1;
 }
 
 std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota()); }

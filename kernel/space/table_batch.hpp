@@ -29,9 +29,6 @@ public:
     void changed(std::uint64_t address);
     void top_changed(unsigned index, std::uint64_t entry);
 
-    // Everything of the space may be in a TLB.
-    void changed_everything() { changed_count_ = max_changed + 1; }
-
 private:
     static constexpr std::size_t max_changed = 32;
     static constexpr std::size_t max_dropped = 32;

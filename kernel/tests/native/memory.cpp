@@ -117,6 +117,62 @@ KERNEL_USER_TEST(protection_and_moves_keep_content) {
     native::release_range(at, 32 * page);
 }
 
+// What is not there costs nothing: page by page each of these calls would take seconds.
+KERNEL_USER_TEST(ranges_of_nothing_are_quick) {
+    constexpr std::uint64_t size = 64ull << 30;
+    const auto memory = call::memory_create(quota(), size, 0);
+    const std::uint64_t from = native::reserve_range(size).value_or(0), to = native::reserve_range(size).value_or(0);
+    REQUIRE(memory && from && to);
+    const std::uint64_t word = 0x5678, inside = 17ull << 30;
+    CHECK(call::memory_write(*memory, inside, std::as_bytes(std::span(&word, 1))));
+    for (const std::uint32_t flags : {0u, abi::map_flag::copy_on_write}) {
+        CHECK(call::space_map(space(), *memory, from, 0, size, read_write | flags));
+        CHECK_ERROR(call::space_map(space(), 0, from + size - page, 0, page, read_write), exists);
+        CHECK(call::space_move(space(), from, to, size));
+        CHECK(*reinterpret_cast<volatile std::uint64_t*>(to + inside) == word);
+        *reinterpret_cast<volatile std::uint64_t*>(to + size - page) = 1;
+        CHECK(call::space_protect(space(), to, size, protection::read));
+        CHECK(*reinterpret_cast<volatile std::uint64_t*>(to + inside) == word);
+        // The source is free again, edges and all.
+        CHECK(call::space_map(space(), 0, from, 0, size, read_write));
+        CHECK(call::space_unmap(space(), from, size));
+        CHECK(call::space_unmap(space(), to, size));
+    }
+    // Anonymous memory moves with its pages and with what is not touched yet.
+    CHECK(call::space_map(space(), 0, from, 0, size - page, read_write));
+    *reinterpret_cast<volatile std::uint64_t*>(from + inside) = word;
+    CHECK(call::space_move(space(), from, to + page, size - page));
+    CHECK(*reinterpret_cast<volatile std::uint64_t*>(to + page + inside) == word);
+    CHECK(*reinterpret_cast<volatile std::uint64_t*>(to + size - page) == 0);
+    CHECK(call::space_unmap(space(), to, size));
+    CHECK(call::handle_close(*memory));
+    native::release_range(from, size);
+    native::release_range(to, size);
+}
+
+KERNEL_USER_TEST(many_mappings_of_one_memory) {
+    constexpr std::uint64_t count = 4096;
+    const auto before = figures();
+    const auto memory = call::memory_create(quota(), page, abi::memory_flag::populate);
+    const std::uint64_t at = native::reserve_range(2 * count * page).value_or(0);
+    REQUIRE(memory && at);
+    // Neither in order nor next to each other.
+    for (std::uint64_t i = 0; i < count; ++i) CHECK(call::space_map(space(), *memory, at + (i * 1021 % count) * 2 * page, 0, page, read_write));
+    *reinterpret_cast<volatile std::uint64_t*>(at) = 99;
+    CHECK(*reinterpret_cast<volatile std::uint64_t*>(at + (count - 1) * 2 * page) == 99);
+    CHECK(call::space_protect(space(), at, 2 * count * page, protection::read));
+    CHECK_ERROR(call::space_map(space(), 0, at + 2 * page, 0, 2 * page, read_write), exists);
+    CHECK(call::memory_seal(*memory));
+    CHECK_ERROR(call::space_protect(space(), at, 2 * count * page, read_write), missing_right);
+    CHECK(call::space_unmap(space(), at, 2 * count * page));
+    CHECK(call::space_map(space(), 0, at, 0, 2 * count * page, read_write));
+    CHECK(call::space_unmap(space(), at, 2 * count * page));
+    CHECK(call::handle_close(*memory));
+    native::release_range(at, 2 * count * page);
+    // All mappings and pages are given back, but for tables above.
+    CHECK(figures().free_pages + 8 >= before.free_pages);
+}
+
 KERNEL_USER_TEST(pointers_outside_the_own_half_are_refused) {
     abi::QuotaInfo& kernel_address = *reinterpret_cast<abi::QuotaInfo*>(0xffff'ffff'8000'0000);
     CHECK_ERROR(call::quota_inspect(quota(), kernel_address), bad_pointer);

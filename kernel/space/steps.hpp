@@ -1,0 +1,56 @@
+// Work on a space in steps: how much one does, and the loops around them.
+#pragma once
+#include "kernel/core/preempt.hpp"
+#include "kernel/space/space.hpp"
+#include "kernel/space/table_batch.hpp"
+
+namespace kernel {
+
+// What is done under the lock at once: some 30,000 instructions, in the units of Walk, and mappings that go or come.
+inline constexpr std::uint64_t step_work = 1024;
+inline constexpr unsigned step_mappings = 32;
+
+// The levels of the top tables.
+inline constexpr unsigned guest_level = 3;
+inline constexpr unsigned personality_level = 2;
+
+template <class Step> base::Result<void> Space::in_steps(Manner manner, Step&& step) {
+    for (;;) {
+        {
+            LockGuard guard(lock_);
+            if (ended_ && manner == Manner::call) return std::unexpected(abi::Error::bad_state);
+            TableBatch batch(*this);
+            if (TRY(step(batch))) return {};
+        }
+        relax(manner);
+    }
+}
+
+template <class Step> base::Result<void> Space::walk_in_steps(Manner manner, Range range, Step&& step) {
+    Walk walk(range.begin, range.end);
+    if (walk.done()) return {};
+    return in_steps(manner, [&](TableBatch& batch) -> base::Result<bool> {
+        auto table = tables(batch);
+        walk.work = step_work;
+        TRY(step(table, walk));
+        return walk.done();
+    });
+}
+
+template <class Visit> base::Result<void> Space::visit_mappings(Range range, Visit&& visit) {
+    return in_steps([&](TableBatch&) -> base::Result<bool> {
+        for (unsigned i = 0; i < step_mappings; ++i) {
+            Mapping* mapping = first_within(range);
+            if (!mapping) return true;
+            range.begin = mapping->end;
+            TRY(visit(*mapping));
+        }
+        return false;
+    });
+}
+
+inline PageTable<TableBatch> Space::tables(TableBatch& batch) const {
+    return PageTable<TableBatch>(batch, table_, is_guest() ? guest_level : personality_level);
+}
+
+} // namespace kernel
