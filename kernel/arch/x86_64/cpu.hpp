@@ -37,7 +37,6 @@ struct Cpu {
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;
     std::uint64_t loaded_root = 0;            // what CR3 holds
-    std::uint64_t root_loads = 0;             // written by this CPU alone
     std::atomic<std::uint64_t> quiescent{0};  // counts returns to user mode and idle rounds
     std::atomic<bool> online{false};
     std::atomic<std::uint64_t> shootdowns_requested{0};
