@@ -63,6 +63,7 @@ public:
     };
 
     explicit AuthorityModel(const AuthorityBounds& bounds) : bounds_(bounds) {}
+    AuthorityModel(const AuthorityModel&) = delete;
 
     static std::string text(const Operation& operation) {
         static constexpr const char* names[] = {"create object", "create lease", "duplicate", "transfer", "revoke", "close"};

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "tests/explore/authority_model.hpp"
+#include "tests/explore/quota_model.hpp"
+#include "tests/explore/quota_race_model.hpp"
+#include "tests/explore/ranges_model.hpp"
 #include "tests/explore/seed.hpp"
 
 namespace explore {
@@ -29,6 +32,32 @@ FINDS(authority, rights_grow)
 FINDS(authority, badge_is_rewritten)
 FINDS(authority, lease_outside_the_source)
 FINDS(authority, lease_is_forgotten)
+
+Report quota() { return walk<QuotaModel>({.depth = 6, .states = 200'000}, QuotaBounds{.nodes = 3}); }
+
+FINDS(quota, undo_leaves_one_level)
+FINDS(quota, refusing_level_stays_charged)
+FINDS(quota, closed_ancestor_is_ignored)
+FINDS(quota, limit_of_one_more)
+FINDS(quota, table_stays_with_the_parent)
+
+// Only where another thread comes in between.
+Report quota_race() { return walk<QuotaRaceModel>({.depth = 60, .states = 300'000}, QuotaRaceBounds{.threads = 2, .runs = 1}); }
+
+FINDS(quota_race, charge_in_two_accesses)
+FINDS(quota_race, lost_race_keeps_its_pages)
+
+Report ranges() { return walk<RangesModel>({.depth = 5, .states = 50'000}, RangesBounds{.scarce = false}); }
+
+FINDS(ranges, fork_leaves_the_parent_writable)
+FINDS(ranges, fork_forgets_a_reference)
+FINDS(ranges, protect_makes_a_shared_page_writable)
+FINDS(ranges, protect_exceeds_what_was_allowed)
+FINDS(ranges, copy_is_not_told)
+FINDS(ranges, copied_frame_is_kept)
+FINDS(ranges, unmap_forgets_a_reference)
+FINDS(ranges, unmap_is_not_told)
+FINDS(ranges, split_loses_the_mark)
 
 } // namespace
 } // namespace explore
