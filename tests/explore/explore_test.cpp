@@ -30,36 +30,39 @@ TEST(Explore, authority) {
         expect_unbroken("2 processes of 3 slots, 2 objects, 3 leases, 7 operations",
                         walk<AuthorityModel>({.depth = 7, .states = most_states}, AuthorityBounds{.slots = 3, .objects = 2, .leases = 3}), 100'000);
     else
-        expect_unbroken("2 processes of 3 slots, 2 objects, 3 leases, 5 operations",
-                        walk<AuthorityModel>({.depth = 5, .states = most_states}, AuthorityBounds{.slots = 3, .objects = 2, .leases = 3}), 1'000);
+        expect_unbroken("2 processes of 3 slots, 2 objects, 3 leases, 4 operations",
+                        walk<AuthorityModel>({.depth = 4, .states = most_states}, AuthorityBounds{.slots = 3, .objects = 2, .leases = 3}), 1'000);
 }
 
 TEST(Explore, quota) {
     if (whole())
-        expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 10 operations", walk<QuotaModel>({.depth = 10, .states = most_states}, QuotaBounds{.nodes = 3}), 100'000);
+        expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 12 operations",
+                        walk<QuotaModel>({.depth = 12, .states = most_states}, QuotaBounds{.nodes = 3}), 100'000);
     else
-        expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations", walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
+        expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations",
+                        walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
 }
 
 TEST(Explore, quota_race) {
     if (whole()) {
-        expect_unbroken("2 threads of 2 functions, each access a step", walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 2}),
-                        100'000);
-        expect_unbroken("3 threads of 1 function, each access a step", walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 3, .runs = 1}),
-                        100'000);
+        expect_unbroken("2 threads of 2 functions, each access a step",
+                        walk<QuotaRaceModel>({.depth = 80, .states = 120'000}, QuotaRaceBounds{.threads = 2, .runs = 2}), 100'000);
+        expect_unbroken("3 threads of 1 function, each access a step",
+                        walk<QuotaRaceModel>({.depth = 80, .states = most_states}, QuotaRaceBounds{.threads = 3, .runs = 1}), 50'000);
     } else {
-        expect_unbroken("2 threads of 1 function, each access a step", walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 1}),
+        expect_unbroken("2 threads of 1 function, each access a step",
+                        walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 1}),
                         1'000);
     }
 }
 
 TEST(Explore, ranges) {
     if (whole())
-        expect_unbroken("2 spaces, 5 pages in 2 tables, 1 shared frame, with and without memory, 6 operations",
-                        walk<RangesModel>({.depth = 6, .states = 400'000}, RangesBounds{.scarce = true}), 100'000);
+        expect_unbroken("2 spaces, 5 pages in 2 tables, 1 shared frame, with and without memory, 5 operations",
+                        walk<RangesModel>({.depth = 5, .states = 400'000}, RangesBounds{.wide = true, .scarce = true}), 100'000);
     else
-        expect_unbroken("2 spaces, 5 pages in 2 tables, 1 shared frame, with and without memory, 3 operations",
-                        walk<RangesModel>({.depth = 3, .states = most_states}, RangesBounds{.scarce = true}), 1'000);
+        expect_unbroken("2 spaces, 2 pages in 2 tables, 1 shared frame, with and without memory, 4 operations",
+                        walk<RangesModel>({.depth = 4, .states = most_states}, RangesBounds{.wide = false, .scarce = true}), 1'000);
 }
 
 } // namespace

@@ -72,6 +72,8 @@ public:
             for (Thread& other : threads_)
                 if (&other != &thread) other.alone = false;
             ++thread.runs;
+            // What is being released may be had by others from here on.
+            if (operation.kind == Kind::release) thread.held[operation.node] -= operation.pages;
             return;
         }
         bool done = false;
@@ -88,7 +90,6 @@ public:
         if (!ended) return;
         require(!thread.alone || done == thread.fits, done ? "a charge alone is taken that does not fit" : "a charge alone that fits is refused");
         if (done && now.kind == Kind::charge) thread.held[now.node] += now.pages;
-        if (done && now.kind == Kind::release) thread.held[now.node] -= now.pages;
         if (done && now.kind == Kind::charge_bytes) ++objects_[now.node];
         thread.running = thread.alone = thread.fits = false;
         thread.now = {};

@@ -14,6 +14,7 @@
 namespace explore {
 
 struct RangesBounds {
+    bool wide;   // all pages; otherwise the two at the border of the tables
     bool scarce; // operations are also tried without memory, and then done again with it
 };
 
@@ -144,6 +145,7 @@ public:
         for (std::uint8_t space = 0; space < 2; ++space) {
             const Pages& pages = pages_[space];
             for (const auto& [first, last] : ranges) {
+                if (!bounds_.wide && (first < 1 || last > 2)) continue;
                 if (empty(pages, first, last)) {
                     add({Kind::mark, space, first, last, read | write});
                     if (first == last) add({Kind::mark, space, first, last, read});
@@ -160,13 +162,13 @@ public:
                 }
             // Over the border of the tables, and within one.
             for (const auto& [from, to] : {std::pair<std::uint8_t, std::uint8_t>{1, 2}, {2, 1}, {1, 0}})
-                if (!empty(pages, from, from) && empty(pages, to, to)) add({Kind::move, space, from, from, to});
+                if ((bounds_.wide || to != 0) && !empty(pages, from, from) && empty(pages, to, to)) add({Kind::move, space, from, from, to});
             if (!empty(pages, 0, 4)) {
                 if (empty(pages_[1 - space], 0, 4)) add({Kind::fork, space});
                 all.push_back({Kind::clear, space});
             }
             for (std::uint8_t page = 0; page < watched; ++page) {
-                if (page == 3) continue;
+                if (page == 3 || (!bounds_.wide && page != 1 && page != 2)) continue;
                 add({Kind::read_page, space, page, page});
                 add({Kind::write_page, space, page, page, 1});
             }
@@ -277,7 +279,10 @@ private:
         case Kind::protect: return protect(table, operation);
         case Kind::map_shared: return map_shared(table, operation);
         case Kind::move: return move(table, operation);
-        case Kind::fork: return fork(table, copy);
+        case Kind::fork:
+            // A fork's copy is a new space: its table has nothing in it, not even tables that became empty.
+            clear(copy, 1 - operation.space);
+            return fork(table, copy);
         case Kind::clear: clear(table, operation.space); return true;
         case Kind::read_page: {
             const auto frame = resolve(table, operation.first, read);
