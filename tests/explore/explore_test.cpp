@@ -36,8 +36,8 @@ TEST(Explore, authority) {
 
 TEST(Explore, quota) {
     if (whole())
-        expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 12 operations",
-                        walk<QuotaModel>({.depth = 12, .states = most_states}, QuotaBounds{.nodes = 3}), 100'000);
+        expect_unbroken("tree of 4 nodes, limits 4, 3 and 1, 8 operations",
+                        walk<QuotaModel>({.depth = 8, .states = 400'000}, QuotaBounds{.nodes = 4}), 100'000);
     else
         expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations",
                         walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
