@@ -1,7 +1,6 @@
 // Calls on slots, leases, quotas and budgets.
 #include "kernel/call/calls.hpp"
 #include "kernel/thread/statistics.hpp"
-#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -22,12 +21,7 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
                                                   Held<Lease> lease) {
     Capability copy;
     copy.rights = TRY(shrink_rights(source.rights, rights));
-    copy.badge = source.badge;
-    if (badge != 0) {
-        const bool badged = source.badge != 0 && !base::weakened(base::Weakness::badge_change);
-        if (badged || !takes_badge(*source)) return std::unexpected(abi::Error::bad_argument);
-        copy.badge = badge;
-    }
+    copy.badge = TRY(derive_badge(source.badge, badge, takes_badge(*source)));
     if (lease && !lease.valid()) return std::unexpected(abi::Error::revoked);
     copy.hold = TRY(derive_hold(source.hold, lease.object));
     copy.object = std::move(source.object);

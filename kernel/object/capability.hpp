@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "abi/types.hpp"
+#include "kernel/core/derivation.hpp"
 #include "kernel/object/lease.hpp"
 #include "kernel/object/object.hpp"
 #include "lib/base/ref.hpp"
@@ -41,13 +42,6 @@ struct Held {
     explicit operator bool() const { return static_cast<bool>(object); }
     bool valid() const { return hold.valid(); }
 };
-
-// The rights that a derived capability gets: `wanted` must be a subset; 0 stands for "the same". Errors: missing_right.
-inline base::Result<abi::Rights> shrink_rights(abi::Rights held, abi::Rights wanted) {
-    if (wanted == 0) return held;
-    if (wanted & ~held) return std::unexpected(abi::Error::missing_right);
-    return wanted;
-}
 
 // The hold of a capability derived from one under `source`: under `lease` where one is given, which must then lie within the source's.
 // Errors: revoked, bad_argument.

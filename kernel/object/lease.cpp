@@ -71,13 +71,6 @@ void Lease::revoke() {
     wait_for_grace_period();
 }
 
-base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease) {
-    if (!source.valid()) return std::unexpected(abi::Error::revoked);
-    if (!lease) return source;
-    if (source.lease && !lease->node().is_within(source.lease->node())) return std::unexpected(abi::Error::bad_argument);
-    const std::uint64_t generation = lease->node().generation();
-    if (generation != 0) return std::unexpected(abi::Error::revoked);
-    return LeaseHold{lease, generation};
-}
+base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease) { return derive_under(source, lease); }
 
 } // namespace kernel

@@ -1,0 +1,90 @@
+"""Writes copies of the kernel's state cores into OUT: with every std::atomic run step by step (OUT/stepped/), and with errors put in that a test can choose by name
+(OUT/seeded/, which stands before the tree in the include path). A line that an error goes into and that is not in the core any more is left alone: the error's test
+then finds nothing and fails."""
+
+import os
+import sys
+
+CORE = "kernel/core"
+# Header → (name of the error, the text that it goes into, what stands there instead; SEED asks whether it was chosen)
+SEEDS = {
+    "slot_table.hpp": [
+        ("generation_kept_at_close", "++slot.generation;", "if (!SEED) ++slot.generation;"),
+        ("generation_not_compared", "slot->generation == handle >> 32 ||", "slot->generation == handle >> 32 || SEED ||"),
+        ("count_drifts", "--count_;", "if (!SEED) --count_;"),
+    ],
+    "lease_node.hpp": [
+        ("revoke_misses_second_child", "return node == &root ? nullptr : node->next_;", "return node == &root || SEED ? nullptr : node->next_;"),
+        ("child_is_not_linked", "parent.first_child_ = this;", "if (!SEED) parent.first_child_ = this;"),
+    ],
+    "derivation.hpp": [
+        ("rights_grow", "if (wanted & ~held)", "if (!SEED && (wanted & ~held))"),
+        ("badge_is_rewritten", "if (badged ||", "if ((badged && !SEED) ||"),
+        ("lease_outside_the_source", "if (source.lease && !lease->node().is_within", "if (!SEED && source.lease && !lease->node().is_within"),
+        ("lease_is_forgotten", "if (!lease) return source;", "if (!lease) return SEED ? Hold{} : source;"),
+    ],
+    "quota_node.hpp": [
+        ("undo_leaves_one_level", "undo != node; undo = undo->parent_", "undo != node && !(SEED && undo->parent_ == node); undo = undo->parent_"),
+        ("refusing_level_stays_charged", "node->used_.fetch_sub(pages, std::memory_order_relaxed);\n                for",
+         "if (!SEED) node->used_.fetch_sub(pages, std::memory_order_relaxed);\n                for"),
+        ("closed_ancestor_is_ignored", "if (node->closed_.load(std::memory_order_relaxed)) return true;",
+         "if (node->closed_.load(std::memory_order_relaxed) && !(SEED && node != this)) return true;"),
+        ("limit_of_one_more", "pages > node->limit_ - before)", "pages > node->limit_ - before + (SEED ? 1 : 0))"),
+        ("table_stays_with_the_parent", "node->tables_.fetch_sub(1, std::memory_order_relaxed);",
+         "if (!SEED || node == this) node->tables_.fetch_sub(1, std::memory_order_relaxed);"),
+        ("charge_in_two_accesses", "const std::uint64_t before = node->used_.fetch_add(pages, std::memory_order_relaxed);",
+         "const std::uint64_t before = SEED ? node->used_.load() : node->used_.fetch_add(pages, std::memory_order_relaxed);\n"
+         "            if (SEED) node->used_.store(before + pages);"),
+        ("lost_race_keeps_its_pages", "if (pages) release_pages(pages);", "if (pages && !SEED) release_pages(pages);"),
+    ],
+    "page_table.hpp": [
+        ("fork_leaves_the_parent_writable", "shared &= ~entry::writable;", "if (!SEED) shared &= ~entry::writable;"),
+        ("fork_forgets_a_reference", "environment_.retain(value & entry::address_mask);", "if (!SEED) environment_.retain(value & entry::address_mask);"),
+        ("protect_makes_a_shared_page_writable", "return frame | private_flags(protection, false);", "return frame | private_flags(protection, SEED);"),
+        ("protect_exceeds_what_was_allowed", "((value & entry::allow_write) != 0 ? abi::protection::write : 0)",
+         "((value & entry::allow_write) != 0 || SEED ? abi::protection::write : 0)"),
+        ("copy_is_not_told", "copy | entry::writable);\n                environment_.changed(address);",
+         "copy | entry::writable);\n                if (!SEED) environment_.changed(address);"),
+        ("copied_frame_is_kept", "environment_.drop(frame);", "if (!SEED) environment_.drop(frame);"),
+        ("unmap_forgets_a_reference", "if ((value & entry::device) == 0)\n                        environment_.drop(",
+         "if ((value & entry::device) == 0 && !SEED)\n                        environment_.drop("),
+        ("unmap_is_not_told", "environment_.changed(entry_begin);\n                    if ((value & entry::device)",
+         "if (!SEED) environment_.changed(entry_begin);\n                    if ((value & entry::device)"),
+        ("split_loses_the_mark", "if (entry::is_mark(*slot))\n            for", "if (entry::is_mark(*slot) && !SEED)\n            for"),
+    ],
+}
+STEPPED = ("quota_node.hpp",)
+
+
+def stepped(text):
+    for old, new in (("std::atomic<", "explore::SteppedAtomic<"), ("namespace kernel {", "namespace kernel::stepped {"),
+                     ("#include <atomic>", '#include "tests/explore/stepped.hpp"')):
+        text = text.replace(old, new)
+    return text
+
+
+def seeded(text, seeds):
+    for name, old, new in seeds:
+        text = text.replace(old, new.replace("SEED", f'explore::seeded("{name}")'), 1)
+    return text.replace("#pragma once\n", '#pragma once\n#include "tests/explore/seed.hpp"\n', 1)
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def main(top, out):
+    for header, seeds in SEEDS.items():
+        with open(os.path.join(top, CORE, header), encoding="utf-8") as file:
+            text = file.read()
+        wrong = seeded(text, seeds)
+        write(os.path.join(out, "seeded", CORE, header), wrong)
+        if header in STEPPED:
+            write(os.path.join(out, "seeded", "stepped", header), stepped(wrong))
+            write(os.path.join(out, "plain", "stepped", header), stepped(text))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

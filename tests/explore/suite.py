@@ -1,0 +1,37 @@
+"""Walks over all states of the kernel's state cores on the host: short bounds in `./xt test host`, the whole ones here with --full."""
+
+import os
+import subprocess
+
+from xt import build, paths
+
+PROGRAM = os.path.join(paths.HOST, "tests", "explore", "explore_test")
+MODELS = ("authority", "quota", "quota_race", "ranges")
+
+
+def _walk(context, model):
+    bounds = "whole" if context.full else "short"
+    result = subprocess.run([PROGRAM, f"--gtest_filter=Explore.{model}"], capture_output=True, text=True, env={**os.environ, "THEMELIOS_EXPLORE": bounds})
+    lines = [line for line in result.stdout.splitlines() if " states, " in line]
+    assert result.returncode == 0 and lines, (result.stdout + result.stderr)[-4000:]
+    print("\n".join(lines), flush=True)
+
+
+def _finds():
+    result = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "explore_seeded_test")], capture_output=True, text=True)
+    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
+
+
+def cases(context):
+    built = []
+
+    def compile_host():
+        build.build("host")
+        built.append(True)
+
+    yield "build", compile_host
+    if not built:
+        return
+    for model in MODELS:
+        yield model, lambda model=model: _walk(context, model)
+    yield "finds every error put in", _finds
