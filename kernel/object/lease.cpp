@@ -2,6 +2,7 @@
 
 #include "kernel/object/capability.hpp"
 #include "kernel/core/grace.hpp"
+#include "kernel/core/preempt.hpp"
 
 namespace kernel {
 
@@ -9,6 +10,9 @@ namespace {
 
 // One lock for the whole tree and the lists of uses: revocation is rare, and linking a use is short.
 constinit SpinLock tree_lock;
+
+// How many uses a revocation takes from their lists before it gives the lock to others.
+constexpr unsigned steps_in_one_hold = 64;
 
 } // namespace
 
@@ -48,24 +52,34 @@ void Lease::revoke() {
         LockGuard guard(tree_lock);
         for (LeaseNode* node = &node_; node; node = node->next_within(node_)) node->bump();
     }
-    // No slot under the subtree is good any more and no use can be added. What is there is ended one by one; the lock is given up between them.
-    for (;;) {
+    // No slot under the subtree is good any more; no use and no lease can be added. What is there is ended one by one; the lock is given up between them.
+    // A lease that is held stays in the tree with all above it, so the walk goes on from the one it was at.
+    Lease* at = this;
+    base::Ref<Lease> held;
+    while (at) {
         LeaseUse* use = nullptr;
+        base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
         {
             LockGuard guard(tree_lock);
-            for (LeaseNode* node = &node_; node && !use; node = node->next_within(node_)) {
-                Lease& lease = of(*node);
-                while (LeaseUse* first = lease.uses_.pop_front()) {
+            unsigned steps = 0;
+            while (!use && steps++ < steps_in_one_hold) {
+                if (LeaseUse* first = at->uses_.pop_front()) {
                     first->linked_to_ = nullptr;
-                    if (first->begin_end()) {
-                        use = first;
-                        break;
-                    }
+                    if (first->begin_end()) use = first;
+                    continue;
                 }
+                LeaseNode* node = at->node_.next_within(node_);
+                // One in destruction has no uses and no children.
+                while (node && !of(*node).try_retain()) node = node->next_within(node_);
+                at = node ? &of(*node) : nullptr;
+                left = std::move(held);
+                if (at) held = base::Ref<Lease>::adopt(*at);
+                break;
             }
         }
-        if (!use) break;
-        use->end_use();
+        if (use) use->end_use();
+        left.reset();
+        preemption_point();
     }
     // A look-up that saw the old generation may still be at work on another CPU.
     wait_for_grace_period();

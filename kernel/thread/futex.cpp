@@ -78,6 +78,8 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
     const FutexKey key = TRY(key_of(space, address, shared));
     FutexKey target;
     if (requeue_to) target = TRY(key_of(space, requeue_to, shared));
+    // Whoever would move to where it waits stays: moved to the end of the same queue it would come by again, `requeue_count` times.
+    if (requeue_to && target == key) requeue_to = 0;
     Bucket& from = bucket_of(key);
     Bucket& to = requeue_to ? bucket_of(target) : from;
     // Two buckets are locked in the order of their addresses.

@@ -77,7 +77,7 @@ void Process::thread_ended(Thread& thread) {
 }
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
-    bool empty = false;
+    std::uint32_t left = 0;
     {
         LockGuard guard(lock_);
         if (!ending_) {
@@ -87,26 +87,26 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
             record_.fault_address = fault_address;
             record_.fault_instruction = fault_instruction;
         }
-        empty = thread_count_ == 0;
+        left = thread_count_;
     }
-    if (empty) {
+    if (left == 0) {
         tear_down();
         return;
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
-    for (;;) {
+    // Each goes to the back of the list as its turn comes, and the list only gets shorter: after `left` turns every thread had one, here or in another call of this.
+    for (; left > 0; --left) {
         base::Ref<Thread> next;
         {
             LockGuard guard(lock_);
-            for (Thread& thread : threads_) {
-                if (thread.stopping()) continue;
-                // In the list, so it holds or held a reference; in destruction it would have left.
-                if (!thread.try_retain()) continue;
-                next = base::Ref<Thread>::adopt(thread);
-                break;
-            }
+            Thread* thread = threads_.pop_front();
+            if (!thread) return;
+            threads_.push_back(*thread);
+            if (thread->stopping()) continue;
+            // In the list, so it holds or held a reference; in destruction it would have left.
+            if (!thread->try_retain()) continue;
+            next = base::Ref<Thread>::adopt(*thread);
         }
-        if (!next) return;
         next->stop();
     }
 }
