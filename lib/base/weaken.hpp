@@ -19,6 +19,8 @@ enum class Weakness : std::uint8_t {
     page_pin,           // kernel: a thread's page is the thread's until it is gone, whatever the process unmaps
     futex_space,        // kernel: a futex' word is told by its space too
     deferred_end,       // kernel: an object that another one's end releases ends after it, not within it
+    device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
+    seal_grace,         // kernel: a seal waits for the copies that found their page before it; the copies take longer
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -61,6 +63,8 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::page_pin, "page_pin"},
     {Weakness::futex_space, "futex_space"},
     {Weakness::deferred_end, "deferred_end"},
+    {Weakness::device_pin, "device_pin"},
+    {Weakness::seal_grace, "seal_grace"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -20,6 +20,8 @@ NATIVE_TEETH = {
     "native_call_place": "a_native_call_from_the_guest_half_ends_the_process",
     "native_pointer": "native_pointers_lie_in_the_personality_half",
     "page_pin": "a_threads_page_outlives_its_mapping",
+    "device_pin": "memory_of_a_device_goes_to_nobody",
+    "seal_grace": "no_copy_ends_after_a_seal",
     "futex_space": "a_neighbour_is_not_woken_by_the_address_of_its_word",
 }
 
