@@ -10,6 +10,8 @@ base::Result<void> Functions::scan() {
     TRY(inventory_.scan());
     while (interrupt_tables_.size() < inventory_.count())
         TRY(interrupt_tables_.push_back(native::Mapping()));
+    while (io_spaces_.size() < inventory_.count())
+        TRY(io_spaces_.push_back(native::Owned()));
     return {};
 }
 
@@ -56,6 +58,17 @@ void Functions::set_bus_master(std::size_t function, bool enable) const {
     const std::uint16_t wanted = static_cast<std::uint16_t>(config::command_memory | (enable ? before | config::command_master : before & ~config::command_master));
     if (wanted != before)
         configuration_.write16(address, config::command, wanted);
+}
+
+base::Result<native::Owned> Functions::dma_space(std::size_t function) {
+    // Only what the register says counts: the memory of the last driver goes back to the kernel here.
+    if (configuration_.read16(inventory_[function].address, config::command) & config::command_master)
+        return base::fail(abi::Error::bad_state);
+    native::Owned& own = io_spaces_[function];
+    if (own.get() == abi::no_handle)
+        own = native::Owned(TRY(native::call::io_space_create(io_space_, native::self().quota)));
+    TRY(native::call::io_space_release(own.get()));
+    return native::Owned(TRY(native::call::handle_duplicate(own.get(), abi::right::map | abi::right::inspect | abi::right::transfer, 0, abi::no_handle)));
 }
 
 } // namespace pci

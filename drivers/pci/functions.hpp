@@ -8,8 +8,10 @@ namespace pci {
 
 class Functions {
 public:
-    // `device`: the machine's physical addresses; `irq`: the root interrupt capability. All borrowed.
-    Functions(const Configuration& configuration, abi::Handle device, abi::Handle irq) : configuration_(configuration), inventory_(configuration), device_(device), irq_(irq) {}
+    // `device`: the machine's physical addresses; `irq`: the root interrupt capability; `io_space`: the root of
+    // the IoSpaces. All borrowed.
+    Functions(const Configuration& configuration, abi::Handle device, abi::Handle irq, abi::Handle io_space)
+        : configuration_(configuration), inventory_(configuration), device_(device), irq_(irq), io_space_(io_space) {}
 
     // Errors: no_memory.
     base::Result<void> scan();
@@ -24,6 +26,8 @@ public:
     // MSI-X entry `index`, unmasked, with an interrupt of its own. Errors: not_found (no MSI-X), bad_argument, and those of the calls.
     base::Result<native::Owned> interrupt(std::size_t function, std::uint32_t index);
     void set_bus_master(std::size_t function, bool enable) const;
+    // The function's own IoSpace, without pins. Errors: bad_state (bus mastering is on), and those of the calls.
+    base::Result<native::Owned> dma_space(std::size_t function);
 
 private:
     base::Result<native::Mapping> map_interrupt_table(const Function& function) const;
@@ -31,7 +35,8 @@ private:
     const Configuration& configuration_;
     Inventory inventory_;
     base::Vector<native::Mapping> interrupt_tables_; // one a function, once a driver asked for an interrupt
-    abi::Handle device_, irq_;
+    base::Vector<native::Owned> io_spaces_; // one a function, once a driver asked for it
+    abi::Handle device_, irq_, io_space_;
 };
 
 } // namespace pci

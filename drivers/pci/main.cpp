@@ -12,7 +12,7 @@ using namespace native::pci;
 
 class Server final : public native::pci::Server {
 public:
-    Server(pci::Functions& functions, abi::Handle io_space) : functions_(functions), io_space_(io_space) {}
+    explicit Server(pci::Functions& functions) : functions_(functions) {}
 
     base::Result<DescribeReply> describe(std::uint64_t badge, const DescribeRequest&) override {
         const pci::Function& function = functions_.inventory()[TRY(find(badge))];
@@ -35,8 +35,8 @@ public:
         return BusMasterReply{};
     }
     base::Result<DmaSpaceReply> dma_space(std::uint64_t badge, const DmaSpaceRequest&) override {
-        (void)TRY(find(badge));
-        return DmaSpaceReply{TRY(native::call::handle_duplicate(io_space_, 0, 0, abi::no_handle))};
+        native::Owned io_space = TRY(functions_.dma_space(TRY(find(badge))));
+        return DmaSpaceReply{io_space.release()};
     }
     void discard(abi::Handle handle) override { (void)native::call::handle_close(handle); }
 
@@ -44,7 +44,6 @@ private:
     base::Result<std::size_t> find(std::uint64_t badge) const { return functions_.inventory().find(badge); }
 
     pci::Functions& functions_;
-    abi::Handle io_space_;
 };
 
 // What each answer's capability may do.
@@ -59,10 +58,10 @@ abi::Rights rights_of(Number number) {
 
 base::Result<void> run() {
     const pci::PortConfiguration configuration(TRY(native::require("config")));
-    pci::Functions functions(configuration, TRY(native::require("device")), TRY(native::require("irq")));
+    pci::Functions functions(configuration, TRY(native::require("device")), TRY(native::require("irq")), TRY(native::require("io_space")));
     TRY(functions.scan());
     native::print(functions.inventory().count(), " functions", functions.inventory().count() == pci::Inventory::most_functions ? ", and those behind them left out" : "");
-    Server server(functions, TRY(native::require("io_space")));
+    Server server(functions);
     const abi::Handle endpoint = TRY(native::require("pci"));
     native::Message message;
     for (;;) {

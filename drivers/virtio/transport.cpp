@@ -35,8 +35,9 @@ base::Result<Transport> Transport::open(abi::Handle pci) {
     // Devices without configuration have no such structure.
     auto device = open_window(pci, device_structure, {0, 4}, unused);
     transport.control_ = Control(std::move(common), std::move(notify), multiplier, device ? std::move(*device) : Window());
-    transport.dma_ = native::Owned(TRY(client.dma_space()).io_space);
     TRY(transport.control_.reset());
+    // Only now is it sure that the device has forgotten the rings of an earlier driver, whose memory this gives back.
+    transport.dma_ = native::Owned(TRY(client.dma_space()).io_space);
     transport.control_.say_driver();
     (void)TRY(client.bus_master({true}));
     return transport;

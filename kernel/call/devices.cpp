@@ -61,6 +61,15 @@ base::Result<std::uint64_t> call_io_port_write(Thread&, Held<IoPort> ports, std:
 
 base::Result<std::uint64_t> call_io_space_map(Thread&, Held<IoSpace> io_space, Held<Memory> memory) { return io_space->map(*memory); }
 
+base::Result<std::uint64_t> call_io_space_create(Thread& caller, Held<IoSpace> io_space, Held<Quota> quota) {
+    return give(caller, TRY(make_object<IoSpace>(*quota)), IoSpace::rights, io_space.hold);
+}
+
+base::Result<std::uint64_t> call_io_space_release(Thread&, Held<IoSpace> io_space) {
+    io_space->release_pins();
+    return 0;
+}
+
 base::Result<std::uint64_t> call_log_write(Thread& caller, Held<AuditLog>, UserBytes text) {
     constexpr std::size_t limit = 1024;
     if (text.length > limit) return std::unexpected(abi::Error::too_large);

@@ -2,6 +2,8 @@
 
 #include "kernel/arch/instructions.hpp"
 #include "kernel/memory/frames.hpp"
+#include "kernel/core/preempt.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -39,6 +41,46 @@ base::Result<void> IoPort::write(std::uint32_t port, std::uint32_t width, std::u
         arch::out32(number, value);
     }
     return {};
+}
+
+base::Result<std::uint64_t> IoSpace::map(Memory& memory) {
+    LockGuard guard(lock_);
+    const Memory::Pin pin = TRY(memory.pin(*this));
+    if (!pin.fresh) return pin.address;
+    if (pins_ == max_pins) {
+        memory.unpin();
+        return std::unexpected(abi::Error::no_slots);
+    }
+    if (base::weakened(base::Weakness::device_pin)) return pin.address;
+    memory.retain();
+    pinned_.push_back(memory);
+    if (pins_++ == 0) retain();
+    return pin.address;
+}
+
+void IoSpace::release_pins() {
+    std::size_t left = 0;
+    {
+        LockGuard guard(lock_);
+        left = pins_;
+    }
+    for (; left; --left) {
+        base::Ref<Memory> memory;
+        bool last = false;
+        {
+            LockGuard guard(lock_);
+            // Another release may have come first.
+            Memory* const first = pinned_.pop_front();
+            if (!first) return;
+            first->unpin();
+            memory = base::Ref<Memory>::adopt(*first);
+            last = --pins_ == 0;
+        }
+        memory = nullptr;
+        // The caller has a reference of its own.
+        if (last) release();
+        preemption_point();
+    }
 }
 
 } // namespace kernel

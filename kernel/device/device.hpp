@@ -4,6 +4,8 @@
 
 #include "kernel/space/memory.hpp"
 #include "kernel/object/object.hpp"
+#include "kernel/arch/spin_lock.hpp"
+#include "lib/base/list.hpp"
 
 namespace kernel {
 
@@ -48,18 +50,28 @@ private:
     std::uint32_t count_;
 };
 
-// The addresses that devices use. Without an IOMMU they are physical addresses, and a driver is trusted with all memory; the object keeps what is given to devices
-// pinned, so that no frame goes back to the allocator while a device may write to it.
+// The addresses that devices use. Without an IOMMU they are physical addresses, and a driver is trusted with all memory; the object holds a reference to what is given
+// to devices, so that no frame goes back to the allocator while a device may write to it. That ends by `release` alone: an IoSpace with pins stays, with or without
+// handles, since memory that is lost harms less than memory that a device still writes to.
 class IoSpace final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::io_space;
-    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::map;
+    static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::map |
+                                          abi::right::control;
     static constexpr std::size_t max_pins = 4096;
 
     IoSpace() : Object(object_kind) {}
 
-    // The device's address of a contiguous Memory. Pinned until the Memory has no other use left: see `Memory::pin`. Errors: bad_state.
-    base::Result<std::uint64_t> map(Memory& memory) { return memory.pin(); }
+    // The device's address of a contiguous Memory, pinned from here on. Once more in the same IoSpace, nothing changes. Errors: bad_state (see `Memory::pin`), no_slots
+    // (max_pins).
+    base::Result<std::uint64_t> map(Memory& memory);
+    // Gives up the pins that are there. In steps; no locks held.
+    void release_pins();
+
+private:
+    SpinLock lock_; // before a Memory's
+    base::List<Memory, InIoSpace> pinned_; // a reference each; this object's own one for all of them
+    std::size_t pins_ = 0;
 };
 
 } // namespace kernel

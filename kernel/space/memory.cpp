@@ -6,6 +6,8 @@
 #include "kernel/memory/frames.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/space/space.hpp"
+#include "kernel/core/grace.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -201,7 +203,7 @@ base::Result<void> Memory::resize(std::uint64_t size) {
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     {
         LockGuard guard(lock_);
-        if (sealed_ || contiguous_ || fixed_ || pins_ || origin_) return std::unexpected(abi::Error::bad_state);
+        if (sealed_ || contiguous_ || fixed_ || pinned_by_ || origin_) return std::unexpected(abi::Error::bad_state);
         const bool grows = pages >= pages_;
         // From here on no page past the end is entered anywhere.
         __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);
@@ -214,26 +216,32 @@ base::Result<void> Memory::resize(std::uint64_t size) {
 }
 
 base::Result<void> Memory::seal() {
+    bool was_shared = false;
     {
         LockGuard guard(lock_);
-        if (pins_) return std::unexpected(abi::Error::bad_state);
+        if (pinned_by_) return std::unexpected(abi::Error::bad_state);
         __atomic_store_n(&sealed_, true, __ATOMIC_RELEASE);
+        was_shared = was_shared_;
     }
     // No writable mapping can come any more; those that are there lose the right.
     for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });
+    // The kernel's copies to user memory look a page up under the space's lock and write to it after: one that found its page before may still write, also through a
+    // mapping that is gone. None of them is interrupted, so each has ended when its CPU has been outside once.
+    if (was_shared && !base::weakened(base::Weakness::seal_grace)) wait_for_grace_period();
     return {};
 }
 
-base::Result<std::uint64_t> Memory::pin() {
+base::Result<Memory::Pin> Memory::pin(const Object& owner) {
     LockGuard guard(lock_);
-    if (sealed_ || !contiguous_) return std::unexpected(abi::Error::bad_state);
-    ++pins_;
-    return run_;
+    if (sealed_ || !contiguous_ || (pinned_by_ && pinned_by_ != &owner)) return std::unexpected(abi::Error::bad_state);
+    const bool fresh = !pinned_by_;
+    pinned_by_ = &owner;
+    return Pin{run_, fresh};
 }
 
 void Memory::unpin() {
     LockGuard guard(lock_);
-    --pins_;
+    pinned_by_ = nullptr;
 }
 
 void Memory::inspect(abi::MemoryInfo& info) {
@@ -246,6 +254,7 @@ void Memory::inspect(abi::MemoryInfo& info) {
 
 void Memory::add_mapping(Mapping& mapping) {
     LockGuard guard(lock_);
+    was_shared_ = true;
     mappings_.push_back(mapping);
 }
 

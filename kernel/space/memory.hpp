@@ -13,11 +13,13 @@
 
 namespace kernel {
 
+struct InIoSpace;
+
 // Where the frames come from decides the kinds: ordinary Memory commits a frame at the first use of each page; contiguous Memory is one run, committed at once; a
 // slice has none of its own and shows a window of a sealed Memory; a boot module shows frames that were never free.
 //
 // Lock order: a space, then a Memory. What needs both the other way round (seal, shrink) first takes the mappings off the list, then works on the spaces.
-class Memory final : public Object {
+class Memory final : public Object, public base::ListNodeOf<InIoSpace> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::memory;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::read |
@@ -51,11 +53,15 @@ public:
 
     // Errors: bad_state (sealed, contiguous, slice, pinned), too_large.
     base::Result<void> resize(std::uint64_t size);
-    // Errors: bad_state (pinned).
+    // Nothing changes the content any more when this returns. No locks held. Errors: bad_state (pinned).
     base::Result<void> seal();
 
-    // For devices. Errors: bad_state (sealed, not contiguous).
-    base::Result<std::uint64_t> pin();
+    struct Pin {
+        std::uint64_t address;
+        bool fresh; // not pinned by `owner` before
+    };
+    // For devices: of one owner, which holds a reference until `unpin`. Under the owner's lock. Errors: bad_state (sealed, not contiguous, pinned by another owner).
+    base::Result<Pin> pin(const Object& owner);
     void unpin();
 
     void inspect(abi::MemoryInfo& info);
@@ -79,10 +85,11 @@ private:
     std::uint64_t run_ = 0;           // physical address of a contiguous or fixed run
     std::uint64_t pages_ = 0;
     std::uint64_t committed_ = 0;
-    std::uint32_t pins_ = 0;
+    const Object* pinned_by_ = nullptr; // compared alone
     bool sealed_ = false;
     bool contiguous_ = false;
     bool fixed_ = false;
+    bool was_shared_ = false; // has had a mapping
     base::List<Mapping, InMemory> mappings_;
 };
 

@@ -5,6 +5,8 @@
 
 #include "kernel/memory/frames.hpp"
 #include "kernel/core/halves.hpp"
+#include "kernel/arch/relax.hpp"
+#include "lib/base/weaken.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
@@ -23,6 +25,8 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
         const std::size_t part = std::min<std::size_t>(length, abi::page_size - within);
         auto frame = space.take_page(address, access);
         if (!frame) return std::unexpected(abi::Error::bad_pointer);
+        // In the twin only: a wait that is long enough to be met, and that serves shoot-downs as an interruptible one would.
+        for (unsigned i = 0; base::weakened(base::Weakness::seal_grace) && part >= 1024 && i < 100'000; ++i) arch::relax();
         function(direct<std::byte>(*frame) + within, part);
         frames::release(*frame);
         address += part;

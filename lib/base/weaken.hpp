@@ -21,6 +21,8 @@ enum class Weakness : std::uint8_t {
     deferred_end,       // kernel: an object that another one's end releases ends after it, not within it
     fault_code,         // kernel: a fault outside the faulting code's halves does not tell what is mapped there
     reply_last,         // kernel: a server's process gets the Reply once the message is copied
+    device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
+    seal_grace,         // kernel: a seal waits for the copies that found their page before it; the copies take longer
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -65,6 +67,8 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::deferred_end, "deferred_end"},
     {Weakness::fault_code, "fault_code"},
     {Weakness::reply_last, "reply_last"},
+    {Weakness::device_pin, "device_pin"},
+    {Weakness::seal_grace, "seal_grace"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

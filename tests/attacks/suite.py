@@ -22,6 +22,8 @@ NATIVE_TEETH = {
     "native_pointer": "native_pointers_lie_in_the_personality_half",
     "page_pin": "a_threads_page_outlives_its_mapping",
     "reply_last": "a_call_is_not_answered_before_its_message_is_there",
+    "device_pin": "memory_of_a_device_goes_to_nobody",
+    "seal_grace": "no_copy_ends_after_a_seal",
     "futex_space": "a_neighbour_is_not_woken_by_the_address_of_its_word",
 }
 
