@@ -17,10 +17,12 @@ namespace {
 
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t quota_pages = 2000;
-constexpr std::uint64_t calls_a_round = 20'000;
+constexpr std::uint64_t calls_a_round = 10'000;
 // The watchdog: a cell whose threads have all suspended each other is ended.
-constexpr std::uint64_t round_milliseconds = 500;
+constexpr std::uint64_t round_milliseconds = 1000;
 constexpr std::uint64_t most_barren_rounds = 200;
+
+std::uint64_t overdue = 0;
 
 std::uint64_t number(std::string_view key, std::uint64_t fallback) {
     const std::string_view text = native::argument(key);
@@ -57,7 +59,7 @@ base::Result<void> one_round(const fuzz::Orders& orders, bool rich, abi::Handle 
         const native::Owned its_space(TRY(call::process_space(cell.process())));
         TRY(call::space_map(its_space.get(), native::granted("clock"), native::address_of(native::clock_page()), 0, page, abi::protection::read));
         TRY(cell.start(fuzz::run, orders.word()));
-        (void)cell.wait(native::after_milliseconds(round_milliseconds));
+        overdue += !cell.wait(native::after_milliseconds(round_milliseconds));
     }
     return call::quota_destroy(payer.get());
 }
@@ -122,7 +124,7 @@ void fuzz_with(bool rich) {
     }
     expect_the_same(before);
     expect_named_errors(tally);
-    native::print("fuzz: ", rounds, " rounds, ", tally.calls.load(), " calls, ", tally.granted.load(), " granted, ", __builtin_popcountll(tally.reached[0]) + __builtin_popcountll(tally.reached[1]),
+    native::print("fuzz: ", rounds, " rounds, ", overdue, " of them ended by the watchdog, ", tally.calls.load(), " calls, ", tally.granted.load(), " granted, ", __builtin_popcountll(tally.reached[0]) + __builtin_popcountll(tally.reached[1]),
                   " of ", std::size(native::call_table::calls), " calls granted at least once");
     CHECK(tally.calls >= wanted && tally.granted > tally.calls / 20);
     CHECK(call::space_unmap(space(), at, page));
