@@ -28,6 +28,7 @@ def generate(out, paths):
             write(out, "kernel/handlers.inc", kernel_output.handlers(interface, source))
             write(out, "kernel/dispatch_table.inc", kernel_output.dispatch_table(interface, source))
             write(out, "native/kernel_stubs.hpp", kernel_output.stubs(interface, source))
+            write(out, "native/call_table.hpp", kernel_output.call_table(interface, source))
             write(out, "tests/kernel_negative.inc", kernel_output.negative(interface, source))
         else:
             write(out, f"abi/{interface.name}_messages.hpp", protocol_output.messages(interface, source))

@@ -91,6 +91,15 @@ class KernelOutput(unittest.TestCase):
             self.assertIn(row, text)
 
 
+    def test_the_call_table_names_what_a_call_may_answer(self):
+        row = kernel_output.call_table(parse(CALL), "x")
+        row = row[row.index('{5, "memory_create"'):]
+        for error in ("bad_handle", "wrong_kind", "missing_right", "bad_pointer", "bad_argument"):
+            self.assertIn(f"error_bit(abi::Error::{error})", row)
+        self.assertNotIn("peer_closed", row)
+        self.assertIn("ArgumentType::value, abi::ObjectKind::none, 0, 4}", row)
+
+
 class Protocols(unittest.TestCase):
     def test_optional_handles_cost_a_word(self):
         interface = parse("interface a\ncall 1 b\n  doc A.\n  in x: u64\n  in h: optional handle any\n  out t: bytes9\n  errors none\n")

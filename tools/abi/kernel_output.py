@@ -226,24 +226,46 @@ def stubs(interface, source):
     return text + "\n} // namespace native::call\n"
 
 
-NEGATIVE_HEAD = """// Cases in which each call must refuse: for inclusion at namespace scope. All arguments before the tested one are to be valid, as `calls` describes them.
-namespace negative {
+CALL_TABLE_HEAD = """#pragma once
+#include "abi/info.hpp"
+#include "abi/types.hpp"
+
+#include <cstdint>
+
+// Every call as the interface file describes it, for programs that make calls without knowing them.
+namespace native::call_table {
 
 enum class ArgumentType : std::uint8_t { value, handle, optional_handle, pointer, buffer, length, deadline };
-enum class Fault : std::uint8_t { bad_handle, wrong_kind, missing_right, bad_pointer };
 
 struct Argument {
     ArgumentType type;
     abi::ObjectKind kind; // of a handle; none: any kind
     abi::Rights rights;   // that a handle must have
-    std::uint32_t size;   // of what a pointer names
+    std::uint32_t size;   // of what a pointer names; of a value in a register
 };
 struct Call {
     std::uint32_t number;
     const char* name;
     std::uint8_t count; // registers
+    bool custom;        // a register convention of its own
     Argument arguments[6];
+    std::uint64_t errors; // a bit for each abi::Error that the interface file names, and for those that the types of the arguments imply
 };
+
+constexpr std::uint64_t error_bit(abi::Error error) { return std::uint64_t{1} << static_cast<unsigned>(error); }
+"""
+
+
+NEGATIVE_HEAD = """#include "native/call_table.hpp"
+
+// Cases in which each call must refuse: for inclusion at namespace scope. All arguments before the tested one are to be valid, as `calls` describes them.
+namespace negative {
+
+using native::call_table::Argument;
+using native::call_table::ArgumentType;
+using native::call_table::Call;
+enum class Fault : std::uint8_t { bad_handle, wrong_kind, missing_right, bad_pointer };
+
 struct Test {
     std::uint32_t number;
     std::uint8_t index; // register of the tested argument
@@ -264,7 +286,36 @@ def negative_rows(item):
     if kind.category == "buffer":
         return ["{ArgumentType::buffer, abi::ObjectKind::none, 0, 0}", "{ArgumentType::length, abi::ObjectKind::none, 0, 0}"]
     form = "deadline" if kind.category == "deadline" else "value"
-    return [f"{{ArgumentType::{form}, abi::ObjectKind::none, 0, 0}}"]
+    return [f"{{ArgumentType::{form}, abi::ObjectKind::none, 0, {4 if kind.name == 'u32' else 8}}}"]
+
+
+def implied_errors(call):
+    """Errors that decoding gives by itself: the interface file need not name them for each call."""
+    for item in call.inputs:
+        kind = item.type
+        if kind.category in ("handle", "slot"):
+            yield "bad_handle"
+            if kind.rights:
+                yield "missing_right"
+        if kind.category == "handle":
+            yield "revoked"
+            if kind.name != "any":
+                yield "wrong_kind"
+        if kind.category in ("pointer", "buffer"):
+            yield "bad_pointer"
+        if kind.name in ("u32", "bool"):
+            yield "bad_argument"
+
+
+def call_row(call):
+    rows = [row for item in call.inputs for row in negative_rows(item)]
+    errors = " | ".join(f"error_bit(abi::Error::{name})" for name in sorted({*call.errors, *implied_errors(call)})) or "0"
+    return f'    {{{call.number}, "{call.name}", {len(rows)}, {"true" if call.custom else "false"}, {{{", ".join(rows)}}}, {errors}}},\n'
+
+
+def call_table(interface, source):
+    calls = "".join(call_row(call) for call in interface.calls)
+    return HEAD.format(source=source) + CALL_TABLE_HEAD + "\ninline constexpr Call calls[] = {\n" + calls + "};\n\n} // namespace native::call_table\n"
 
 
 def negative_faults(item):
@@ -284,12 +335,11 @@ def negative(interface, source):
     for call in interface.calls:
         if call.custom:
             continue
-        rows, index = [], 0
+        index = 0
         for item in call.inputs:
             for fault in negative_faults(item):
                 tests += f"    {{{call.number}, {index}, Fault::{fault}, abi::Error::{fault}}},\n"
-            rows += negative_rows(item)
             index += item.type.registers
-        calls += f'    {{{call.number}, "{call.name}", {index}, {{{", ".join(rows)}}}}},\n'
-    return (HEAD.format(source=source) + NEGATIVE_HEAD + "\ninline constexpr Call calls[] = {\n" + calls +
+        calls += call_row(call)
+    return (HEAD.format(source=source) + NEGATIVE_HEAD + "\nusing native::call_table::error_bit;\n\ninline constexpr Call calls[] = {\n" + calls +
             "};\n\ninline constexpr Test tests[] = {\n" + tests + "};\n\n} // namespace negative\n")

@@ -36,6 +36,7 @@ public:
     base::Result<void> start(Attack attack, std::uint64_t argument);
     // Waits for its end. Errors: timed_out, when it still runs at the deadline.
     base::Result<abi::ProcessInfo> wait(abi::Deadline deadline = abi::never);
+    abi::Handle process() const { return process_.get(); }
     void kill() { (void)native::call::process_kill(process_.get(), 0); }
 
 private:

@@ -1,0 +1,27 @@
+"""Random calls to the kernel's native interface, from a process with little and one with much."""
+
+import os
+import re
+
+from xt import paths
+
+CPUS = (1, 2, 4)
+SEED = 1
+# Calls in one boot; the three boots share what is asked of the suite.
+SHORT = 100_000
+FULL = 100_000_000 // len(CPUS)
+
+
+def _fuzz(context, cpus):
+    calls = FULL if context.full else SHORT
+    code, text = context.boot(f"fuzz-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(paths.NATIVE, "bin", "test-fuzz"),
+                              cpus=cpus, timeout=7200 if context.full else 240)
+    lines = [line for line in text.splitlines() if line.startswith(("fuzz:", "  ", "FAIL", "PANIC"))]
+    print("\n".join(line for line in lines if line.startswith("fuzz:")))
+    counted = sum(int(number) for number in re.findall(r"fuzz: \d+ rounds, \d+ of them ended by the watchdog, (\d+) calls", text))
+    assert code == 33 and "native tests: 2 passed, 0 failed" in text and counted >= calls, "\n".join(lines or text.splitlines()[-20:])
+
+
+def cases(context):
+    for cpus in CPUS:
+        yield f"{cpus} CPUs", lambda cpus=cpus: _fuzz(context, cpus)
