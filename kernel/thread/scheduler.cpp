@@ -15,6 +15,7 @@
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
+#include "kernel/core/fair_clock.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/statistics.hpp"
@@ -41,7 +42,7 @@ struct RunQueue {
     std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
     base::List<Task, InDeadlines> deadlines;        // ordered
     std::uint32_t load = 0;                         // ready or running tasks
-    std::uint64_t virtual_now = 0;
+    FairClock clock;
     std::uint64_t slice_end = 0;
     std::uint64_t timer_due = abi::never; // when the timer goes off
     Task* ended = nullptr;      // its reference is released after the switch
@@ -54,9 +55,7 @@ struct RunQueue {
             ready[task.priority_].push_back(task);
             return;
         }
-        // Who slept long does not collect credit.
-        if (task.virtual_time_ + slice_nanoseconds < virtual_now)
-            task.virtual_time_ = virtual_now - slice_nanoseconds;
+        task.virtual_time_ = clock.place(task.virtual_time_);
         for (Task& other : ready[0])
             if (other.virtual_time_ > task.virtual_time_) {
                 ready[0].insert_before(other, task);
@@ -87,7 +86,7 @@ struct RunQueue {
             return false;
         if (other->priority_ != running.priority_)
             return other->priority_ > running.priority_;
-        return expired;
+        return expired || (running.priority_ == 0 && FairClock::preempts(other->virtual_time_, running.virtual_time_));
     }
 };
 
@@ -105,8 +104,8 @@ struct Scheduling {
         task.since_ = now;
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
         task.virtual_time_ += used * 1024 / task.weight_;
-        if (task.priority_ == 0 && task.virtual_time_ > queue.virtual_now)
-            queue.virtual_now = task.virtual_time_;
+        if (task.priority_ == 0)
+            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
     }
 
     // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
@@ -148,6 +147,8 @@ struct Scheduling {
             to->state_ = Task::State::running;
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         if (from == to) {
+            if (to != nullptr)
+                queue.slice_end = to->since_ + slice_nanoseconds; // an old end would set the timer off at once, again and again
             program_timer(queue);
             queue.lock.unlock();
             return;
@@ -210,7 +211,7 @@ struct Scheduling {
         RunQueue& queue = home(task);
         {
             const LockGuard guard(queue.lock);
-            task.virtual_time_ = queue.virtual_now;
+            task.virtual_time_ = queue.clock.now();
             task.state_ = Task::State::blocked;
         }
         sched::wake(task);
