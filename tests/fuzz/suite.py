@@ -9,11 +9,11 @@ CPUS = (1, 2, 4)
 SEED = 1
 # Calls in one boot; the three boots share what is asked of the suite.
 SHORT = 100_000
-FULL = 100_000_000 // len(CPUS)
+WHOLE = 100_000_000 // len(CPUS)
 
 
 def _fuzz(context, cpus):
-    calls = FULL if context.full else SHORT
+    calls = WHOLE if context.full else SHORT
     code, text = context.boot(f"fuzz-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(paths.NATIVE, "bin", "test-fuzz"),
                               cpus=cpus, timeout=7200 if context.full else 240)
     lines = [line for line in text.splitlines() if line.startswith(("fuzz:", "  ", "FAIL", "PANIC"))]
