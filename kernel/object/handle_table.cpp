@@ -1,5 +1,6 @@
 #include "kernel/object/handle_table.hpp"
 
+#include "kernel/core/preempt.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/object/quota.hpp"
@@ -52,7 +53,7 @@ base::Result<void> HandleTable::close(abi::Handle handle) {
     return {};
 }
 
-void HandleTable::close_all() {
+void HandleTable::close_all(bool pauses) {
     std::uint32_t cursor = 0;
     for (;;) {
         Capability taken;
@@ -65,6 +66,8 @@ void HandleTable::close_all() {
             }
         }
         taken.object->slot_removed(taken.rights);
+        taken = {};
+        if (pauses) preemption_point();
     }
 }
 

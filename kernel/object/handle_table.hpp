@@ -36,8 +36,8 @@ public:
     // Takes the capability out of its slot. Errors: bad_handle.
     base::Result<void> close(abi::Handle handle);
 
-    // Closes all slots and refuses new ones. For the process' end.
-    void close_all();
+    // Closes all slots and refuses new ones. For the process' end. `pauses`: others run between two slots; the caller holds no lock then.
+    void close_all(bool pauses);
 
     std::uint32_t count();
 

@@ -1,5 +1,6 @@
 #include "kernel/thread/process.hpp"
 
+#include "kernel/core/preempt.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/thread/budget.hpp"
@@ -36,7 +37,7 @@ Process::Process(Quota& quota, base::Ref<Budget> budget) : Object(object_kind), 
     all().processes.push_back(*this);
 }
 
-Process::~Process() { tear_down(); }
+Process::~Process() { tear_down(Pauses::no); }
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
@@ -64,7 +65,7 @@ void Process::thread_started() {
     if (state_.load() == abi::ProcessState::created) state_.store(abi::ProcessState::running, std::memory_order_release);
 }
 
-void Process::thread_ended(Thread& thread) {
+void Process::thread_ended(Thread& thread, Pauses pauses) {
     bool last = false;
     {
         LockGuard guard(lock_);
@@ -73,7 +74,7 @@ void Process::thread_ended(Thread& thread) {
     }
     if (!last) return;
     end(abi::EndReason::exit, 0);
-    tear_down();
+    tear_down(pauses);
 }
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
@@ -90,7 +91,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
         left = thread_count_;
     }
     if (left == 0) {
-        tear_down();
+        tear_down(Pauses::yes);
         return;
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
@@ -108,10 +109,12 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
             next = base::Ref<Thread>::adopt(*thread);
         }
         next->stop();
+        next = nullptr;
+        preemption_point();
     }
 }
 
-void Process::tear_down() {
+void Process::tear_down(Pauses pauses) {
     base::Ref<Space> space;
     base::List<Watch, Watch> watches;
     {
@@ -122,7 +125,7 @@ void Process::tear_down() {
         space = std::move(space_);
     }
     // Capabilities first: peers learn that this side is gone. Then the memory, unless another process holds the space.
-    handles_.close_all();
+    handles_.close_all(pauses == Pauses::yes);
     native_root_ = kernel_root();
     if (space) space->remove_all();
     space.reset();

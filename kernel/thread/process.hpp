@@ -42,13 +42,17 @@ public:
     // --- threads
     // Errors: bad_state where the process has ended.
     base::Result<void> add_thread(Thread& thread);
+    // Whether a long end may let others run in between: only where the caller holds no lock, which the destructors do not know.
+    enum class Pauses : bool { no, yes };
     // By a thread's end; the last one ends the process.
-    void thread_ended(Thread& thread);
+    void thread_ended(Thread& thread, Pauses pauses);
     void thread_started();
 
     // --- the end
     // Records why, once, and stops all threads. What the process had is freed by its last thread, or here where it has none. Any thread may call, its own too.
     void end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
+    // It ends or has ended: no thread of it goes back to user mode.
+    bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
     // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of. Errors: no_memory, exists.
     base::Result<void> watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
@@ -77,7 +81,7 @@ private:
     Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     void delete_watch(Watch& watch);
     // Frees what the process had, when no thread is left. Once.
-    void tear_down();
+    void tear_down(Pauses pauses);
 
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
@@ -89,7 +93,7 @@ private:
     base::List<Thread, InProcess> threads_;
     std::uint32_t thread_count_ = 0;
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};
-    bool ending_ = false;
+    std::atomic<bool> ending_{false}; // written under the lock
     bool torn_down_ = false;
     abi::ProcessInfo record_{};
     Fixup fixup_;

@@ -48,7 +48,7 @@ Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind)
 
 Thread::~Thread() {
     // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
-    if (static_cast<base::ListNodeOf<InProcess>&>(*this).linked()) process_->thread_ended(*this);
+    if (static_cast<base::ListNodeOf<InProcess>&>(*this).linked()) process_->thread_ended(*this, Process::Pauses::no);
     if (page_frame_) frames::release(page_frame_);
     release_vector_state(*this);
     task_.destroy(process_->quota());
@@ -111,7 +111,7 @@ void Thread::stop() {
     attention_.fetch_or(attention_stop, std::memory_order_seq_cst);
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
-        process_->thread_ended(*this);
+        process_->thread_ended(*this, Process::Pauses::no);
         return;
     }
     end_wait(abi::Error::canceled);
@@ -145,8 +145,9 @@ void Thread::exit() {
     attach(nullptr);
     call_.finish();
     call_.reply.reset();
-    if (auto space = process_->space()) (*space)->remove_thread_page(page_address_, page_frame_);
-    process_->thread_ended(*this);
+    // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
+    if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
+    process_->thread_ended(*this, Process::Pauses::yes);
     sched::exit_current();
 }
 

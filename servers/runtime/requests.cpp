@@ -174,8 +174,8 @@ base::Result<void> Server::resize(native::ChannelRequest& request) {
 }
 
 base::Result<void> Server::destroy(native::ChannelRequest& request) {
-    destroy(*TRY(find(request)));
-    request.answer();
+    Sandbox& sandbox = *TRY(find(request));
+    destroy(sandbox, std::move(request));
     return {};
 }
 

@@ -30,7 +30,7 @@ Sandbox::~Sandbox() {
     streams_.hang_up();
     if (control_)
         loop_.remove(control_.bell());
-    // Ends the process and frees all that was charged; what is left are this server's own handles.
+    // Ends the process where it has not, and frees all that was charged; what is left are this server's own handles.
     if (quota_)
         (void)native::call::quota_destroy(quota_.get());
 }
@@ -118,11 +118,23 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
 }
 
 base::Result<void> Sandbox::send(abi::sandbox::Command command, std::span<const std::byte> payload) {
-    if (!process_ || state_ == State::dead)
+    if (!process_ || state_ == State::dead || state_ == State::ending)
         return base::fail(abi::Error::bad_state);
     TRY(control_.out().write_record(static_cast<std::uint32_t>(command), payload));
     control_.wake_after_write();
     return {};
+}
+
+void Sandbox::end() {
+    state_ = State::ending;
+    streams_.hang_up();
+    if (process_)
+        (void)native::call::process_kill(process_.get(), 0);
+}
+
+bool Sandbox::gone() const {
+    abi::ProcessInfo info{};
+    return !process_ || !native::call::process_inspect(process_.get(), info) || info.state == abi::ProcessState::ended;
 }
 
 base::Result<abi::QuotaInfo> Sandbox::figures() const {
@@ -132,6 +144,11 @@ base::Result<abi::QuotaInfo> Sandbox::figures() const {
 }
 
 void Sandbox::on_event(std::uint64_t bits) {
+    if (state_ == State::ending) {
+        if (gone())
+            observer_.on_gone(*this);
+        return;
+    }
     take_events();
     if ((bits & ended_bit) != 0)
         check_end();

@@ -20,6 +20,8 @@ public:
     virtual void on_started(Sandbox& sandbox, std::uint64_t linux_error) = 0;
     virtual void on_exited(Sandbox& sandbox, std::uint32_t status) = 0;
     virtual void on_crashed(Sandbox& sandbox) = 0;
+    // The process of a sandbox that was told to end is gone.
+    virtual void on_gone(Sandbox& sandbox) = 0;
     // At most once in a run: what a sandbox may add to the node's events is bounded.
     virtual void on_no_memory(Sandbox& sandbox) = 0;
     virtual void on_stats(Sandbox& sandbox, abi::TlvReader records) = 0;
@@ -47,7 +49,7 @@ struct NetworkPort {
 
 class Sandbox final : native::EventHandler {
 public:
-    enum class State : std::uint8_t { created, idle, starting, running, dead };
+    enum class State : std::uint8_t { created, idle, starting, running, dead, ending };
 
     Sandbox(std::uint64_t number, const SandboxSettings& settings, native::EventLoop& loop, SandboxObserver& observer)
         : number_(number), settings_(settings), loop_(loop), observer_(observer) {}
@@ -74,6 +76,10 @@ public:
     // Records to the personality. Errors: bad_state, would_block (the ring is full: it does not read).
     base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);
     void set_state(State state) { state_ = state; }
+    // Tells the process to end, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds.
+    void end();
+    // There is no process, or it has ended.
+    bool gone() const;
     base::Result<abi::QuotaInfo> figures() const;
 
 private:

@@ -18,6 +18,7 @@ constexpr std::string_view personality_path = "/bin/personality";
 
 base::Result<void> Server::prepare() {
     loop_ = TRY(native::EventLoop::create());
+    TRY(removals_.prepare(loop_));
     root_.reset(new (std::nothrow) native::RootImage(TRY(native::RootImage::open(TRY(native::require("root_image"))))));
     const abi::Handle channel = TRY(native::require("runtime"));
     channel_.reset(new (std::nothrow) native::ChannelServer(channel, *this));
@@ -36,7 +37,7 @@ base::Result<void> Server::prepare() {
 }
 
 base::Result<Sandbox*> Server::make_sandbox(const SandboxSettings& settings, std::uint32_t flows) {
-    if (sandboxes_.size() >= most_sandboxes)
+    if (sandboxes_.size() + removals_.size() >= most_sandboxes)
         return base::fail(abi::Error::no_slots);
     std::unique_ptr<Sandbox> sandbox(new (std::nothrow) Sandbox(next_number_, settings, loop_, *this));
     if (!sandbox)
@@ -100,12 +101,14 @@ void Server::destroy_all_of(std::uint64_t owner) {
             destroy(*sandboxes_[i]);
 }
 
-void Server::destroy(Sandbox& sandbox) {
+void Server::destroy(Sandbox& sandbox, native::ChannelRequest request) {
     sandbox.pending_start.refuse(abi::Error::peer_closed);
     sandbox.pending_inspect.refuse(abi::Error::peer_closed);
     const NetworkPort network = sandbox.network;
+    std::unique_ptr<Sandbox> gone;
     for (std::size_t i = 0; i < sandboxes_.size(); ++i)
         if (sandboxes_[i].get() == &sandbox) {
+            gone = std::move(sandboxes_[i]);
             sandboxes_.erase(i);
             break;
         }
@@ -116,6 +119,7 @@ void Server::destroy(Sandbox& sandbox) {
         native::switch_::Client client(native::Caller{switch_});
         (void)client.port_destroy({network.number});
     }
+    removals_.take(std::move(gone), std::move(request));
 }
 
 base::Result<void> Server::publish(Sandbox& sandbox, const abi::runtime::Publish& publish) {

@@ -7,6 +7,7 @@
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
 #include "servers/runtime/management.hpp"
+#include "servers/runtime/removals.hpp"
 #include "servers/runtime/sandbox.hpp"
 
 #include <memory>
@@ -23,7 +24,8 @@ public:
     // For the management sandbox too.
     base::Result<Sandbox*> make_sandbox(const SandboxSettings& settings, std::uint32_t flows);
     base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {});
-    void destroy(Sandbox& sandbox);
+    // The sandbox is nobody's to name from here on; it goes once its process has ended, and `request`, which may be empty, is answered then.
+    void destroy(Sandbox& sandbox, native::ChannelRequest request = {});
     base::Result<void> publish(Sandbox& sandbox, const abi::runtime::Publish& publish);
     // Ends all sessions of the management sandbox on the channel, as it does itself where it ends in order.
     void management_died() { channel_->close_badge(management_badge); }
@@ -46,6 +48,7 @@ private:
     void on_exited(Sandbox& sandbox, std::uint32_t status) override;
     void on_no_memory(Sandbox& sandbox) override;
     void on_crashed(Sandbox& sandbox) override;
+    void on_gone(Sandbox&) override { removals_.look(); }
     void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
     void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;
 
@@ -83,6 +86,7 @@ private:
     abi::Handle switch_ = abi::no_handle;
     std::uint64_t next_number_ = 1;
     base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
+    Removals removals_;
     base::Vector<abi::runtime::EventRecord> events_; // the last kept_events
     std::uint64_t next_sequence_ = 1;
     struct EventWaiter {

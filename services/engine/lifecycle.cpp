@@ -9,6 +9,8 @@ namespace {
 
 constexpr int signal_kill = 9;
 constexpr int kill_grace_seconds = 10;
+// A container that is to go may take so long to end by itself; then it goes with its sandbox, whatever its programs do.
+constexpr int removal_grace_seconds = 1;
 
 } // namespace
 
@@ -130,7 +132,7 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
         } catch (const services::ChannelError&) {
             // It ended in the meantime, or the runtime lost it: destroying it tells.
         }
-        co_await wait_for_exit(container, exits, kill_grace_seconds);
+        co_await wait_for_exit(container, exits, removal_grace_seconds);
         // With AutoRemove the exit has begun the removal: its end is waited for.
         while (container->state == State::removing && !container->removed) co_await container->changed.wait();
         if (container->removed) co_return;
@@ -139,6 +141,7 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
     if (container->removed) co_return;
     if (container->running() && !force)
         throw ApiError(409, "cannot remove container \"/" + container->name + "\": it was started in the meantime");
+    const bool runs = container->running();
     const State before = std::exchange(container->state, State::removing);
     if (container->sandbox.number != 0) {
         const std::uint64_t number = container->sandbox.number;
@@ -154,6 +157,10 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
             throw_runtime_failure(*failure, "cannot remove container \"/" + container->name + "\"");
         }
         by_sandbox_.erase(number);
+    }
+    if (runs) {
+        co_await finish_run(container, signal_kill);
+        container->state = State::removing;
     }
     if (const auto run = std::exchange(container->run, nullptr)) {
         ErrorCode ignored;

@@ -1,0 +1,34 @@
+// Sandboxes on their way out. A sandbox may hold thousands of threads and spaces, which go step by step in the kernel; nobody else waits for that.
+#pragma once
+#include "lib/native/channel_server.hpp"
+#include "lib/native/event_loop.hpp"
+#include "lib/native/port.hpp"
+#include "servers/runtime/sandbox.hpp"
+
+#include <memory>
+
+namespace runtime {
+
+class Removals final : native::EventHandler {
+public:
+    // Errors: those of the calls.
+    base::Result<void> prepare(native::EventLoop& loop);
+
+    // Tells the sandbox' process to end. The sandbox goes once it has, at once where there is none, and `request`, which may be empty, is answered then.
+    void take(std::unique_ptr<Sandbox> sandbox, native::ChannelRequest request);
+    // One of them may have ended. Also out of the sandbox' own events: it stays until these are over.
+    void look();
+    std::size_t size() const { return removals_.size(); }
+
+private:
+    struct Removal {
+        std::unique_ptr<Sandbox> sandbox;
+        native::ChannelRequest request;
+    };
+    void on_event(std::uint64_t bits) override;
+
+    native::Notification bell_;
+    base::Vector<Removal> removals_;
+};
+
+} // namespace runtime
