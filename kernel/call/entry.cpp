@@ -87,19 +87,19 @@ static_assert(static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) == 4
 static_assert(offsetof(abi::GuestRegisters, rsp) == 56 && offsetof(abi::GuestRegisters, r15) == 120 && offsetof(abi::GuestRegisters, rip) == 128 &&
               offsetof(abi::GuestRegisters, rflags) == 136 && offsetof(abi::GuestRegisters, fs_base) == 144 && offsetof(abi::GuestRegisters, gs_base) == 152);
 
-// From entry.S: a guest's system call, whose registers are in the thread's page already. True where native code may be returned to by SYSRET.
-extern "C" bool kernel_guest_call(std::uint64_t fs_base, std::uint64_t gs_base) {
+// From entry.S: a guest's system call, whose registers are in the thread's page already.
+extern "C" void kernel_guest_call(std::uint64_t fs_base, std::uint64_t gs_base) {
     Thread& thread = sched::current_thread();
     leave_restricted_fast(thread, fs_base, gs_base);
     settle(thread);
-    return may_use_sysret(thread, thread.registers());
 }
 
 // From entry.S: native code's restricted_enter. Gives 0 where it is for kernel_system_call after all; else the guest may be returned to by SYSRET.
 FastEntry kernel_enter_guest(const arch::Registers* registers) asm("kernel_enter_guest");
 FastEntry kernel_enter_guest(const arch::Registers* registers) {
-    Thread& thread = sched::current_thread();
-    if (registers->rdi != 0 || thread.attention() != 0 || sched::is_switch_due() || !personality_half().contains(registers->rip, 1)) return {};
+    const arch::Cpu& cpu = arch::this_cpu();
+    Thread& thread = cpu.current->thread();
+    if (registers->rdi != 0 || thread.attention() != 0 || cpu.reschedule || !personality_half().contains(registers->rip, 1)) return {};
     return enter_restricted_fast(thread);
 }
 

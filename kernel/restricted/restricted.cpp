@@ -51,7 +51,7 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 
 // The bit, the frame that entries save to, and the root change together.
-void begin_guest(Thread& thread) {
+[[gnu::always_inline]] inline void begin_guest(Thread& thread) {
     // What the decoder of restricted_enter would have written, for the personality finds itself behind the call; and where the next system call goes.
     UserRegisters& native = thread.registers();
     native.rax = 0;
@@ -61,7 +61,7 @@ void begin_guest(Thread& thread) {
     arch::load_root(thread.guest()->guest_root());
 }
 
-void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
+[[gnu::always_inline]] inline void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
     abi::RestrictedState& page = thread.page().restricted;
     page.reason = reason;
     page.vector = vector;

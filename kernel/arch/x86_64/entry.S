@@ -5,6 +5,8 @@
 .set FRAME, 176                 # of arch::Registers
 .set SAVED_RAX, 112
 .set GUEST_PLACE, 120           # Registers::vector of native code's frame: the GuestRegisters of the guest that runs
+.set FLAGS, 152
+.set TRAP_OR_RESUME, 0x10100
 .set RESTRICTED_ENTER, 40       # abi::KernelCall::restricted_enter
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
@@ -114,7 +116,10 @@ fast_system_call_entry:
     movq %rsi, 152(%rax)
     xorl %ebp, %ebp
     call kernel_guest_call
-    jmp return_from_call
+    # Native code's frame is one of SYSCALL, so rcx is rip, r11 the flags, and restricted_enter was called from the personality half. SYSRET loses TF and RF.
+    testl $TRAP_OR_RESUME, FLAGS(%rsp)
+    jnz restore_by_iret
+    jmp restore_by_sysret
 
 # SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
 .globl system_call_entry
@@ -164,6 +169,7 @@ return_from_call:
     subq $FRAME, %rsp
     testb %al, %al
     jz restore_by_iret
+restore_by_sysret:
     restore_general
     addq $16, %rsp          # vector, error
     popq %rcx               # rip
