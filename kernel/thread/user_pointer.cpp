@@ -46,10 +46,7 @@ bool copy_directly(Thread& caller, std::uint64_t address, std::uint64_t length, 
     return arch::copy_user(to, from, length) == 0;
 }
 
-} // namespace
-
-base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
-    if (copy_directly(caller, address, length, to, reinterpret_cast<const void*>(address))) return {};
+[[gnu::noinline]] base::Result<void> walk_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
     auto space = TRY(caller.process().space());
     std::byte* target = static_cast<std::byte*>(to);
     return for_each_page(*space, address, length, abi::protection::read, [&](const std::byte* page, std::size_t part) {
@@ -58,14 +55,25 @@ base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t addres
     });
 }
 
-base::Result<void> copy_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
-    if (copy_directly(caller, address, length, reinterpret_cast<void*>(address), from)) return {};
+[[gnu::noinline]] base::Result<void> walk_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
     auto space = TRY(caller.process().space());
     const std::byte* source = static_cast<const std::byte*>(from);
     return for_each_page(*space, address, length, abi::protection::write, [&](std::byte* page, std::size_t part) {
         std::memcpy(page, source, part);
         source += part;
     });
+}
+
+} // namespace
+
+base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
+    if (copy_directly(caller, address, length, to, reinterpret_cast<const void*>(address))) return {};
+    return walk_from_user(caller, to, address, length);
+}
+
+base::Result<void> copy_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
+    if (copy_directly(caller, address, length, reinterpret_cast<void*>(address), from)) return {};
+    return walk_to_user(caller, address, from, length);
 }
 
 base::Result<void> check_writable(Thread& caller, std::uint64_t address, std::size_t length) {
