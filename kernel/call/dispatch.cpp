@@ -37,8 +37,7 @@ void dispatch(Thread& caller, arch::Registers& registers) {
         registers.rax = result ? 0 : status(result.error());
         return;
     }
-    const std::uint64_t arguments[6] = {registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9};
-    const auto result = dispatch(caller, number, arguments);
+    const auto result = dispatch(caller, number, registers);
     registers.rax = result ? 0 : status(result.error());
     registers.rdx = result ? *result : 0;
 }

@@ -1,6 +1,11 @@
 // Where user mode comes into the kernel: system calls and faults, of native code and of guests. The thread's own bit `restricted` decides which of the two it is; not the
 // instruction pointer, not the page tables, not anything that user mode can write.
 #include "kernel/call/dispatch.hpp"
+
+#include <cstddef>
+
+#include "abi/kernel_calls.hpp"
+#include "abi/thread_page.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/thread/process.hpp"
@@ -23,7 +28,7 @@ constexpr std::uint64_t flag_trap = 0x100;
 constexpr std::uint64_t flag_resume = 0x10000;
 
 // What stands between the thread and user mode, with interrupts off from here to the return: its end, its suspension, a better thread, and for a guest a kick.
-void settle(Thread& thread) {
+inline void settle(Thread& thread) {
     for (;;) {
         const bool attention = thread.attention() != 0;
         if (attention) thread.before_user();
@@ -45,8 +50,8 @@ bool is_native(const Thread& thread, const UserRegisters& registers) {
     return !thread.restricted;
 }
 
-// A fault of native code that nothing resolves ends its process.
-void end_faulted(Thread& thread, const UserRegisters& registers, std::uint64_t address) {
+// A fault of native code that nothing resolves ends its process. Not inlined: what it logs would give every call a frame with a guard.
+[[gnu::noinline, gnu::cold]] void end_faulted(Thread& thread, const UserRegisters& registers, std::uint64_t address) {
     log("process %u: fault %u (error %x) at %x, address %x", thread.process().number(), registers.vector, registers.error, registers.rip, address);
     thread.process().end(abi::EndReason::fault, registers.vector, address, registers.rip);
 }
@@ -76,6 +81,27 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
 }
 
 } // namespace
+
+// entry.S knows these by number.
+static_assert(static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) == 40);
+static_assert(offsetof(abi::GuestRegisters, rsp) == 56 && offsetof(abi::GuestRegisters, r15) == 120 && offsetof(abi::GuestRegisters, rip) == 128 &&
+              offsetof(abi::GuestRegisters, rflags) == 136 && offsetof(abi::GuestRegisters, fs_base) == 144 && offsetof(abi::GuestRegisters, gs_base) == 152);
+
+// From entry.S: a guest's system call, whose registers are in the thread's page already.
+extern "C" void kernel_guest_call(std::uint64_t fs_base, std::uint64_t gs_base) {
+    Thread& thread = sched::current_thread();
+    leave_restricted_fast(thread, fs_base, gs_base);
+    settle(thread);
+}
+
+// From entry.S: native code's restricted_enter. Gives 0 where it is for kernel_system_call after all; else the guest may be returned to by SYSRET.
+FastEntry kernel_enter_guest(const arch::Registers* registers) asm("kernel_enter_guest");
+FastEntry kernel_enter_guest(const arch::Registers* registers) {
+    const arch::Cpu& cpu = arch::this_cpu();
+    Thread& thread = cpu.current->thread();
+    if (registers->rdi != 0 || thread.attention() != 0 || cpu.reschedule || !personality_half().contains(registers->rip, 1)) return {};
+    return enter_restricted_fast(thread);
+}
 
 // From entry.S. True where the return may be by SYSRET.
 extern "C" bool kernel_system_call(arch::Registers* registers) {

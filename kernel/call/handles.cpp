@@ -29,14 +29,16 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
 }
 
 base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle handle, UserPointer<abi::HandleInfo> info) {
-    const Capability capability = TRY(caller.process().handles().find_any(handle));
-    if (!(capability.rights & abi::right::inspect)) return std::unexpected(abi::Error::missing_right);
-    abi::HandleInfo result{};
-    result.kind = static_cast<std::uint32_t>(capability.object->kind());
-    result.rights = capability.rights;
-    result.badge = capability.badge;
-    result.leased = capability.hold.lease ? 1 : 0;
-    result.revoked = capability.hold.valid() ? 0 : 1;
+    abi::HandleInfo result;
+    TRY(caller.process().handles().with(handle, [&result](const Capability& capability) -> base::Result<void> {
+        if (!(capability.rights & abi::right::inspect)) return std::unexpected(abi::Error::missing_right);
+        result = {.kind = static_cast<std::uint32_t>(capability.object->kind()),
+                  .rights = capability.rights,
+                  .badge = capability.badge,
+                  .revoked = capability.hold.valid() ? 0u : 1u,
+                  .leased = capability.hold.lease ? 1u : 0u};
+        return {};
+    }));
     TRY(info.write(caller, result));
     return 0;
 }

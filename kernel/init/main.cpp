@@ -21,23 +21,28 @@
 #include "lib/base/processor_random.hpp"
 #include "lib/base/weaken.hpp"
 
-extern "C" const std::int32_t clac_places_begin[], clac_places_end[];
+extern "C" const std::int32_t clac_places_begin[], clac_places_end[], stac_places_begin[], stac_places_end[];
 extern "C" [[noreturn]] void kernel_start();
 
 namespace kernel {
 namespace {
 
-// CLAC is an invalid instruction without SMAP, so it is put in its places where there is SMAP. The kernel's text is written through the direct map.
-void patch_entry(const BootInformation& boot) {
-    if (!arch::features().smap)
-        return;
-    for (const std::int32_t* distance = clac_places_begin; distance != clac_places_end; ++distance) {
+void patch_places(const BootInformation& boot, const std::int32_t* begin, const std::int32_t* end, unsigned char last) {
+    for (const std::int32_t* distance = begin; distance != end; ++distance) {
         const std::uint64_t offset = reinterpret_cast<std::uint64_t>(distance) + static_cast<std::uint64_t>(std::int64_t{*distance}) - reinterpret_cast<std::uint64_t>(image_begin);
         auto* const place = direct<unsigned char>(boot.kernel_physical + offset);
         place[0] = 0x0f;
         place[1] = 0x01;
-        place[2] = 0xca;
+        place[2] = last;
     }
+}
+
+// CLAC and STAC are invalid instructions without SMAP, so they are put in their places where there is SMAP. The kernel's text is written through the direct map.
+void patch_entry(const BootInformation& boot) {
+    if (!arch::features().smap)
+        return;
+    patch_places(boot, clac_places_begin, clac_places_end, 0xca);
+    patch_places(boot, stac_places_begin, stac_places_end, 0xcb);
 }
 
 void log_mitigations() {

@@ -1,6 +1,7 @@
 // The capabilities of one process.
 #pragma once
 #include <cstdint>
+#include <utility>
 
 #include "kernel/object/capability.hpp"
 #include "kernel/core/slot_table.hpp"
@@ -27,6 +28,16 @@ public:
 
     // A slot for the capability. Errors: no_slots, no_memory, bad_state (the process has ended). The capability is untouched where it fails.
     base::Result<abi::Handle> insert(Capability&& capability);
+
+    // What `function` gives for the capability in the slot, whatever became of its lease. Under the table's lock: it takes the references that it needs, drops none and calls nothing.
+    // Errors: bad_handle, and the function's.
+    template <class Function>
+    auto with(abi::Handle handle, Function&& function) -> decltype(function(std::declval<const Capability&>())) {
+        LockGuard guard(lock_);
+        const Capability* slot = slots_.find(handle);
+        if (!slot) return std::unexpected(abi::Error::bad_handle);
+        return function(*slot);
+    }
 
     // A copy of what the slot holds. Errors: bad_handle, revoked.
     base::Result<Capability> find(abi::Handle handle);

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t vector_general_protection = 13;
 constexpr std::uint32_t vector_page_fault = 14;
+constexpr std::uint64_t not_by_sysret = 0x10100; // TF, RF
 constexpr std::uint64_t fetch_by_user = 0x15; // as told of every address outside the halves (entry.cpp)
 
 base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operation) {
@@ -49,6 +50,28 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
 
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 
+// The bit, the frame that entries save to, and the root change together.
+[[gnu::always_inline]] inline void begin_guest(Thread& thread) {
+    // What the decoder of restricted_enter would have written, for the personality finds itself behind the call; and where the next system call goes.
+    UserRegisters& native = thread.registers();
+    native.rax = 0;
+    native.vector = reinterpret_cast<std::uint64_t>(&thread.page().restricted.registers);
+    thread.task().use_guest_frame();
+    thread.restricted = true;
+    arch::load_root(thread.guest()->guest_root());
+}
+
+[[gnu::always_inline]] inline void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
+    abi::RestrictedState& page = thread.page().restricted;
+    page.reason = reason;
+    page.vector = vector;
+    page.error_code = error_code;
+    page.fault_address = fault_address;
+    thread.task().use_native_frame();
+    thread.restricted = false;
+    arch::load_root(thread.guest()->native_root());
+}
+
 } // namespace
 
 base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
@@ -82,7 +105,7 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
         return {};
     }
 
-    thread.task().use_guest_frame();
+    begin_guest(thread);
     UserRegisters& registers = thread.registers();
     registers.rax = guest.rax;
     registers.rbx = guest.rbx;
@@ -112,9 +135,30 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
         arch::set_user_gs_base(gs_base);
         thread.guest_gs_base = gs_base;
     }
-    thread.restricted = true;
-    sched::load_root(thread.task());
     return {};
+}
+
+FastEntry enter_restricted_fast(Thread& thread) {
+    Space* const space = thread.guest();
+    if (!space || !thread.vector_area) return {};
+    abi::RestrictedState& page = thread.page().restricted;
+    if (__atomic_load_n(&page.operation_count, __ATOMIC_RELAXED) != 0) return {};
+    const volatile abi::GuestRegisters& guest = page.registers;
+    const std::uint64_t fs_base = guest.fs_base, gs_base = guest.gs_base, rip = guest.rip, flags = guest.rflags;
+    // What the guest made of its bases itself may be any address.
+    if (fs_base != thread.guest_fs_base || gs_base != thread.guest_gs_base || !in_guest_half(fs_base) || !in_guest_half(gs_base)) return {};
+    // SYSRET takes rip and flags from rcx and r11; it loses TF and RF.
+    if (!in_guest_half(rip) || guest.rcx != rip || guest.r11 != flags || guest_flags(flags) != flags || flags & not_by_sysret) return {};
+    page.operations_done = 0;
+    page.operation_error = 0;
+    begin_guest(thread);
+    return {rip, flags};
+}
+
+void leave_restricted_fast(Thread& thread, std::uint64_t fs_base, std::uint64_t gs_base) {
+    thread.guest_fs_base = fs_base;
+    thread.guest_gs_base = gs_base;
+    end_guest(thread, abi::ExitReason::syscall, 0, 0, 0);
 }
 
 void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
@@ -142,15 +186,7 @@ void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vect
     // A guest may change them itself.
     guest.fs_base = thread.guest_fs_base = arch::fs_base();
     guest.gs_base = thread.guest_gs_base = arch::user_gs_base();
-    page.reason = reason;
-    page.vector = vector;
-    page.error_code = error_code;
-    page.fault_address = fault_address;
-    thread.task().use_native_frame();
-    // What the decoder of restricted_enter would have written.
-    thread.registers().rax = 0;
-    thread.restricted = false;
-    sched::load_root(thread.task());
+    end_guest(thread, reason, vector, error_code, fault_address);
 }
 
 } // namespace kernel

@@ -21,6 +21,16 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags);
 void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vector = 0, std::uint64_t error_code = 0,
                       std::uint64_t fault_address = 0);
 
+// The usual round trip, without operations and between two system calls, in a form of its own: entry.S moves the general registers between processor and page. The thread
+// has nothing else to do before it returns to user mode.
+struct FastEntry {
+    std::uint64_t rip = 0; // 0: this is not the usual case, and nothing was done
+    std::uint64_t flags = 0;
+};
+FastEntry enter_restricted_fast(Thread& thread);
+// The bases are what the segment registers hold.
+void leave_restricted_fast(Thread& thread, std::uint64_t fs_base, std::uint64_t gs_base);
+
 // What the guest may have in RFLAGS: the arithmetic flags, trap, direction, alignment check and the ID flag; interrupts stay on.
 constexpr std::uint64_t guest_flags(std::uint64_t flags) {
     constexpr std::uint64_t allowed = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x200000;

@@ -13,10 +13,12 @@ base::Result<Held<Object>> lookup_any(Thread& caller, abi::Handle handle, abi::R
 // Errors: bad_handle, revoked, wrong_kind, missing_right.
 template <class T>
 base::Result<Held<T>> lookup(Thread& caller, abi::Handle handle, abi::Rights rights) {
-    Capability capability = TRY(caller.process().handles().find(handle));
-    if (capability.object->kind() != T::object_kind) return std::unexpected(abi::Error::wrong_kind);
-    if ((capability.rights & rights) != rights && !base::weakened(base::Weakness::handle_rights)) return std::unexpected(abi::Error::missing_right);
-    return Held<T>{base::Ref<T>(static_cast<T&>(*capability.object)), capability.badge, std::move(capability.hold), capability.rights};
+    return caller.process().handles().with(handle, [rights](const Capability& capability) -> base::Result<Held<T>> {
+        if (!capability.hold.valid()) return std::unexpected(abi::Error::revoked);
+        if (capability.object->kind() != T::object_kind) return std::unexpected(abi::Error::wrong_kind);
+        if ((capability.rights & rights) != rights && !base::weakened(base::Weakness::handle_rights)) return std::unexpected(abi::Error::missing_right);
+        return Held<T>{base::Ref<T>(static_cast<T&>(*capability.object)), capability.badge, capability.hold, capability.rights};
+    });
 }
 
 // The same for an argument that may be 0: an empty Held then.

@@ -264,8 +264,6 @@ void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argumen
 
 namespace sched {
 
-Thread& current_thread() { return arch::this_cpu().current->thread(); }
-
 void block() {
     Task& self = *Scheduling::current();
     RunQueue& queue = Scheduling::queue();

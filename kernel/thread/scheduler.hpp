@@ -16,7 +16,7 @@ std::uint64_t root_of(Thread& thread);
 
 namespace sched {
 
-Thread& current_thread();
+inline Thread& current_thread() { return arch::this_cpu().current->thread(); }
 
 // Sleeps until `wait` is complete. The deadline ends it with timed_out, if nobody else has claimed it. No locks held.
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait);

@@ -5,6 +5,8 @@
 
 #include "kernel/memory/frames.hpp"
 #include "kernel/core/halves.hpp"
+#include "kernel/arch/copy_user.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/relax.hpp"
 #include "lib/base/weaken.hpp"
 #include "kernel/arch/physical.hpp"
@@ -16,7 +18,7 @@ namespace kernel {
 
 namespace {
 
-// Goes page by page through the tables and the direct map: the kernel never follows an address of user mode, so it needs no fix-up and SMAP stays closed.
+// Goes page by page through the tables and the direct map, and brings in what is missing.
 template <class Function>
 base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_t length, abi::Protection access, Function&& function) {
     if (!space.contains(address, length)) return std::unexpected(abi::Error::bad_pointer);
@@ -35,9 +37,16 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
     return {};
 }
 
-} // namespace
+// Through the caller's own mapping, which is in place while its call runs: a page that is not there for this access, or a range that is not small, is left to the walk, which
+// resolves or refuses. Interrupts are off, so what takes a mapping away waits for the copy.
+bool copy_directly(Thread& caller, std::uint64_t address, std::uint64_t length, void* to, const void* from) {
+    if (&caller.task() != arch::this_cpu().current || length > abi::page_size || !personality_half().contains(address, length)) return false;
+    // The twin lingers with a page in its hand, which only the walk has.
+    if (base::weakened(base::Weakness::seal_grace)) return false;
+    return arch::copy_user(to, from, length) == 0;
+}
 
-base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
+[[gnu::noinline]] base::Result<void> walk_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
     auto space = TRY(caller.process().space());
     std::byte* target = static_cast<std::byte*>(to);
     return for_each_page(*space, address, length, abi::protection::read, [&](const std::byte* page, std::size_t part) {
@@ -46,13 +55,25 @@ base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t addres
     });
 }
 
-base::Result<void> copy_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
+[[gnu::noinline]] base::Result<void> walk_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
     auto space = TRY(caller.process().space());
     const std::byte* source = static_cast<const std::byte*>(from);
     return for_each_page(*space, address, length, abi::protection::write, [&](std::byte* page, std::size_t part) {
         std::memcpy(page, source, part);
         source += part;
     });
+}
+
+} // namespace
+
+base::Result<void> copy_from_user(Thread& caller, void* to, std::uint64_t address, std::size_t length) {
+    if (copy_directly(caller, address, length, to, reinterpret_cast<const void*>(address))) return {};
+    return walk_from_user(caller, to, address, length);
+}
+
+base::Result<void> copy_to_user(Thread& caller, std::uint64_t address, const void* from, std::size_t length) {
+    if (copy_directly(caller, address, length, reinterpret_cast<void*>(address), from)) return {};
+    return walk_to_user(caller, address, from, length);
 }
 
 base::Result<void> check_writable(Thread& caller, std::uint64_t address, std::size_t length) {

@@ -79,7 +79,24 @@ def decode(item, register):
 DECODE_HELPERS = """
 namespace decoders {
 
-using Arguments = const std::uint64_t (&)[6];
+// The six words where the entry saved them: rdi, rsi, rdx, r10, r8, r9.
+class Arguments {
+public:
+    explicit Arguments(const arch::Registers& registers) : registers_(registers) {}
+    std::uint64_t operator[](unsigned number) const {
+        switch (number) {
+        case 0: return registers_.rdi;
+        case 1: return registers_.rsi;
+        case 2: return registers_.rdx;
+        case 3: return registers_.r10;
+        case 4: return registers_.r8;
+        default: return registers_.r9;
+        }
+    }
+
+private:
+    const arch::Registers& registers_;
+};
 using Decoder = base::Result<std::uint64_t> (*)(Thread&, Arguments);
 
 inline base::Result<std::uint32_t> decode_u32(std::uint64_t word) {
@@ -132,11 +149,11 @@ base::Result<void> dispatch_custom(Thread& caller, std::uint64_t number) {{
 }}
 
 // All other calls. Errors: unknown_call, and those of the call.
-base::Result<std::uint64_t> dispatch(Thread& caller, std::uint64_t number, const std::uint64_t (&arguments)[6]) {{
+base::Result<std::uint64_t> dispatch(Thread& caller, std::uint64_t number, const arch::Registers& registers) {{
     if (number >= decoders::table_size) return std::unexpected(abi::Error::unknown_call);
     const decoders::Decoder decoder = decoders::table[index_within(number, decoders::table_size)];
     if (decoder == nullptr) return std::unexpected(abi::Error::unknown_call);
-    return decoder(caller, arguments);
+    return decoder(caller, decoders::Arguments(registers));
 }}
 """
     return text

@@ -1,8 +1,10 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 
 #include "kernel/arch/x86_64/instructions.hpp"
+#include "lib/base/weaken.hpp"
 
 extern "C" void system_call_entry();
+extern "C" void fast_system_call_entry();
 extern "C" void compatibility_call_entry();
 
 namespace kernel::arch {
@@ -102,16 +104,16 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     }
     write_msr(msr::efer, read_msr(msr::efer) | 0x801); // SCE, NXE
     write_msr(msr::star, (std::uint64_t{kernel_code} << 32) | (std::uint64_t{kernel_data | 3} << 48));
-    write_msr(msr::lstar, reinterpret_cast<std::uint64_t>(system_call_entry));
+    // The fast way tells guests from native code by itself, which the twin without the thread's bit must not.
+    const bool fast = detected.fsgsbase && !base::weakened(base::Weakness::restricted_bit);
+    write_msr(msr::lstar, reinterpret_cast<std::uint64_t>(fast ? fast_system_call_entry : system_call_entry));
     write_msr(msr::cstar, reinterpret_cast<std::uint64_t>(compatibility_call_entry));
     write_msr(msr::fmask, 0x47700); // TF IF DF IOPL NT AC
     write_msr(0x174, 0);            // SYSENTER refuses: a null code segment faults
 }
 
-void load_root(std::uint64_t root) {
+void change_root(std::uint64_t root) {
     Cpu& cpu = this_cpu();
-    if (cpu.loaded_root == root)
-        return;
     // Before the register: see tlb::flush_everywhere.
     __atomic_store_n(&cpu.loaded_root, root, __ATOMIC_SEQ_CST);
     cpu.root_loads.store(cpu.root_loads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

@@ -74,8 +74,13 @@ void initialize_interrupt_table();
 // For each CPU.
 void load_interrupt_table();
 
-// Makes `root` the page-table root, unless it is.
-void load_root(std::uint64_t root);
+// Makes `root` the page-table root.
+void change_root(std::uint64_t root);
+// The same, unless it is.
+inline void load_root(std::uint64_t root) {
+    if (this_cpu().loaded_root != root)
+        change_root(root);
+}
 // Of all CPUs since the start.
 std::uint64_t root_loads();
 

@@ -3,6 +3,11 @@
 .set CPU_KERNEL_STACK, 8
 .set CPU_USER_STACK, 16
 .set FRAME, 176                 # of arch::Registers
+.set SAVED_RAX, 112
+.set GUEST_PLACE, 120           # Registers::vector of native code's frame: the GuestRegisters of the guest that runs
+.set FLAGS, 152
+.set TRAP_OR_RESUME, 0x10100
+.set RESTRICTED_ENTER, 40       # abi::KernelCall::restricted_enter
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
 
@@ -52,13 +57,8 @@
     .popsection
 .endm
 
-.section .text.entry, "ax"
-
-# SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
-.globl system_call_entry
-.balign 16
-system_call_entry:
-    swapgs
+# arch::Registers of a SYSCALL, from the end of the thread's kernel stack down.
+.macro push_call_frame
     movq %rsp, %gs:CPU_USER_STACK
     movq %gs:CPU_KERNEL_STACK, %rsp
     pushq $USER_DATA
@@ -70,14 +70,106 @@ system_call_entry:
     pushq $256
     save_general
     xorl %ebp, %ebp
+.endm
+
+.section .text.entry, "ax"
+
+# Where the processor has FSGSBASE, SYSCALL comes here. The place that entries push to says whose call it is: the kernel's record of the thread's bit `restricted`, moved with
+# it. It is the end of the stack, which ends with a page, for native code, and lies below native code's frame for a guest.
+.globl fast_system_call_entry
+.balign 16
+fast_system_call_entry:
+    swapgs
+    testl $0xfff, %gs:CPU_KERNEL_STACK
+    jz native_call
+
+    # A guest's call. Its registers go where the personality finds them and nowhere else; native code's frame is right above the stack pointer.
+    movq %rsp, %gs:CPU_USER_STACK
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    pushq %rax
+    movq 8 + GUEST_PLACE(%rsp), %rax
+    movq %rbx, 8(%rax)
+    movq %rcx, 16(%rax)
+    movq %rcx, 128(%rax)    # rip
+    movq %rdx, 24(%rax)
+    movq %rsi, 32(%rax)
+    movq %rdi, 40(%rax)
+    movq %rbp, 48(%rax)
+    movq %r8, 64(%rax)
+    movq %r9, 72(%rax)
+    movq %r10, 80(%rax)
+    movq %r11, 88(%rax)
+    movq %r11, 136(%rax)    # flags
+    movq %r12, 96(%rax)
+    movq %r13, 104(%rax)
+    movq %r14, 112(%rax)
+    movq %r15, 120(%rax)
+    popq %rcx
+    movq %rcx, (%rax)
+    movq %gs:CPU_USER_STACK, %rcx
+    movq %rcx, 56(%rax)
+    rdfsbase %rdi
+    swapgs
+    rdgsbase %rsi
+    swapgs
+    movq %rdi, 144(%rax)
+    movq %rsi, 152(%rax)
+    xorl %ebp, %ebp
+    call kernel_guest_call
+    # Native code's frame is one of SYSCALL, so rcx is rip, r11 the flags, and restricted_enter was called from the personality half. SYSRET loses TF and RF.
+    testl $TRAP_OR_RESUME, FLAGS(%rsp)
+    jnz restore_by_iret
+    jmp restore_by_sysret
+
+# SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
+.globl system_call_entry
+.balign 16
+system_call_entry:
+    swapgs
+    push_call_frame
+    jmp general_call
+
+native_call:
+    push_call_frame
+    cmpq $RESTRICTED_ENTER, SAVED_RAX(%rsp)
+    jne general_call
+    movq %rsp, %rdi
+    call kernel_enter_guest
+    # rip and flags where all is as usual; else the general way, which begins anew.
+    testq %rax, %rax
+    jz general_call
+    movq %rax, %rcx
+    movq %rdx, %r11
+    # What is loaded from the page here may be anything: general registers alone.
+    movq GUEST_PLACE(%rsp), %rax
+    movq 8(%rax), %rbx
+    movq 24(%rax), %rdx
+    movq 32(%rax), %rsi
+    movq 40(%rax), %rdi
+    movq 48(%rax), %rbp
+    movq 64(%rax), %r8
+    movq 72(%rax), %r9
+    movq 80(%rax), %r10
+    movq 96(%rax), %r12
+    movq 104(%rax), %r13
+    movq 112(%rax), %r14
+    movq 120(%rax), %r15
+    movq 56(%rax), %rsp
+    movq (%rax), %rax
+    swapgs
+    sysretq
+
+general_call:
     movq %rsp, %rdi
     subq $FRAME, %rsp       # the guest's frame: restricted_enter fills it
     call kernel_system_call
     # rax says whether SYSRET may be used. The frame is the one that was chosen meanwhile: native code's or the guest's.
+return_from_call:
     movq %gs:CPU_KERNEL_STACK, %rsp
     subq $FRAME, %rsp
     testb %al, %al
     jz restore_by_iret
+restore_by_sysret:
     restore_general
     addq $16, %rsp          # vector, error
     popq %rcx               # rip

@@ -1,5 +1,6 @@
 // Where all vectors come out of the assembly.
 #include "kernel/arch/x86_64/apic.hpp"
+#include "kernel/arch/x86_64/copy_user.hpp"
 #include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/relax.hpp"
@@ -95,6 +96,8 @@ void load_interrupt_table() {
     asm volatile("lidt %0" ::"m"(pointer));
 }
 
+static bool is_in_copy(std::uint64_t rip) { return rip >= reinterpret_cast<std::uint64_t>(copy_user_begin) && rip < reinterpret_cast<std::uint64_t>(copy_user_end); }
+
 } // namespace kernel::arch
 
 void kernel_interrupt(kernel::arch::Registers* registers) {
@@ -110,6 +113,10 @@ void kernel_interrupt(kernel::arch::Registers* registers) {
             // A debug trap at the first instruction of an entry was caused by user mode's single step; it goes on there.
             if (number == 1)
                 return;
+            if (number == 14 && arch::is_in_copy(registers->rip)) {
+                registers->rip = reinterpret_cast<std::uint64_t>(copy_user_landing);
+                return;
+            }
             arch::upcall::kernel_fault(*registers, arch::read_cr2());
         }
         if (number == 18)

@@ -173,6 +173,25 @@ KERNEL_USER_TEST(many_mappings_of_one_memory) {
     CHECK(figures().free_pages + 8 >= before.free_pages);
 }
 
+KERNEL_USER_TEST(a_copy_brings_in_what_is_missing_and_respects_protection) {
+    const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
+    REQUIRE(at);
+    CHECK(call::space_map(space(), 0, at, 0, 2 * page, read_write));
+    abi::HandleInfo expected{};
+    CHECK(call::handle_inspect(quota(), expected));
+    // Over the border of two pages, neither of which was touched before.
+    auto& across = *reinterpret_cast<abi::HandleInfo*>(at + page - 8);
+    CHECK(call::handle_inspect(quota(), across));
+    CHECK(across.kind == expected.kind && across.rights == expected.rights && across.badge == expected.badge && across.leased == expected.leased);
+    across.kind = 99;
+    CHECK(call::space_protect(space(), at, 2 * page, protection::read));
+    CHECK_ERROR(call::handle_inspect(quota(), across), bad_pointer);
+    CHECK(across.kind == 99);
+    CHECK(call::space_unmap(space(), at, 2 * page));
+    CHECK_ERROR(call::handle_inspect(quota(), across), bad_pointer);
+    native::release_range(at, 2 * page);
+}
+
 KERNEL_USER_TEST(pointers_outside_the_own_half_are_refused) {
     abi::QuotaInfo& kernel_address = *reinterpret_cast<abi::QuotaInfo*>(0xffff'ffff'8000'0000);
     CHECK_ERROR(call::quota_inspect(quota(), kernel_address), bad_pointer);
