@@ -50,7 +50,6 @@ struct RunQueue {
     FairClock clock;
     std::uint64_t slice_end = 0;
     std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
-    std::uint64_t pool_end = abi::never;  // when the running task's pool has to be looked at
     std::uint64_t timer_due = abi::never; // when the timer goes off
     Task* ended = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
@@ -113,7 +112,6 @@ struct Scheduling {
         return charge_pools(queue, budget, used, now);
     }
     [[gnu::noinline]] static bool charge_pools(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) {
-        queue.pool_end = abi::never;
         const Budget::Left left = budget.charge(used, now);
         if (left.nanoseconds == Budget::unlimited)
             return false;
@@ -123,7 +121,9 @@ struct Scheduling {
             return true;
         }
         const auto remaining = static_cast<std::uint64_t>(left.nanoseconds);
-        queue.pool_end = now + (remaining < pool_look_nanoseconds ? remaining : pool_look_nanoseconds);
+        const std::uint64_t look = remaining < pool_look_nanoseconds ? remaining : pool_look_nanoseconds;
+        if (now + look < queue.timer_due)
+            queue.timer_due = now + arch::start_timer(look);
         return false;
     }
 
@@ -162,8 +162,6 @@ struct Scheduling {
         std::uint64_t next = abi::never;
         if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
             next = queue.slice_end;
-        if (queue.pool_end < next)
-            next = queue.pool_end;
         if (!queue.deadlines.empty() && queue.deadlines.front().deadline_ < next)
             next = queue.deadlines.front().deadline_;
         if (next >= queue.timer_due)
@@ -190,7 +188,7 @@ struct Scheduling {
         queue.add(task);
     }
 
-    // Queue lock held at entry, free at return, which is when this task runs again. The current task was put where it belongs.
+    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs.
     static void switch_away(RunQueue& queue) {
         Task* const from = current();
         Task* const to = queue.take_best();
@@ -205,7 +203,7 @@ struct Scheduling {
             return;
         }
         switches.fetch_add(1, std::memory_order_relaxed);
-        const std::uint64_t now = arch::monotonic_nanoseconds();
+        const std::uint64_t now = from != nullptr ? from->since_ : arch::monotonic_nanoseconds();
         if (from != nullptr) {
             vector_switch_out(from->thread());
             from->saved_fs_ = arch::fs_base();
@@ -229,13 +227,28 @@ struct Scheduling {
             vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {
-            queue.pool_end = abi::never;
             arch::load_root(kernel_root());
         }
         program_timer(queue);
         // The lock goes on to whoever comes out of the switch: nobody else may take a task whose stack is still in use.
         switch_stacks(save, load);
         after_switch();
+    }
+
+    // Queue lock held at entry, free at return. For a task that holds nothing.
+    [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) {
+        // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
+        if (self.wake_pending_) {
+            self.wake_pending_ = false;
+            queue.lock.unlock();
+            return;
+        }
+        arch::this_cpu().reschedule = false;
+        arm(queue, self, queue.pool_refill);
+        leave(queue, self, Task::State::blocked);
+        switch_away(queue);
+        const LockGuard guard(queue.lock);
+        disarm(self);
     }
 
     static void after_switch() {
@@ -398,22 +411,11 @@ bool switch_if_due(bool leaving) {
     RunQueue& queue = *cpu.queue;
     Task& self = *cpu.current;
     queue.lock.lock();
-    if (Scheduling::account(self, queue) && leaving) {
-        // Nothing is held on the way to user mode. Whoever wakes it sooner has something for it to look at first, its end or its suspension.
-        if (self.wake_pending_) {
-            self.wake_pending_ = false;
-            queue.lock.unlock();
-            return true;
-        }
-        cpu.reschedule = false;
-        Scheduling::arm(queue, self, queue.pool_refill);
-        Scheduling::leave(queue, self, Task::State::blocked);
-        Scheduling::switch_away(queue);
-        const LockGuard guard(queue.lock);
-        Scheduling::disarm(self);
+    if (Scheduling::account(self, queue) && leaving) [[unlikely]] {
+        Scheduling::wait_for_refill(queue, self);
         return true;
     }
-    const bool expired = arch::monotonic_nanoseconds() >= queue.slice_end;
+    const bool expired = self.since_ >= queue.slice_end;
     if (!queue.beats(self, expired)) {
         Scheduling::program_timer(queue);
         queue.lock.unlock();
@@ -455,7 +457,6 @@ void on_timer() {
             task.wake_pending_ = true;
     }
     arch::this_cpu().reschedule = true;
-    queue.pool_end = abi::never; // looked at before the way back to user mode
     Scheduling::program_timer(queue);
 }
 
