@@ -32,7 +32,7 @@ inline void settle(Thread& thread) {
     for (;;) {
         const bool attention = thread.attention() != 0;
         if (attention) thread.before_user();
-        if (sched::is_switch_due() && sched::switch_if_due()) continue;
+        if (sched::is_switch_due() && sched::switch_if_due(true)) continue;
         if (attention && thread.restricted && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
         return;
     }

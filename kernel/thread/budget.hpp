@@ -1,14 +1,15 @@
-// Budget: the right to processor time. Threads take weight, priority and processors from theirs when they start and when it is configured.
+// Budget: the right to processor time. The weight is of the budget, whatever the number of its threads; a limit is a pool that all threads below it draw from.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "abi/info.hpp"
 #include "kernel/object/object.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/spin_lock.hpp"
 
 namespace kernel {
 
-class Thread;
 class Task;
 
 class Budget final : public Object {
@@ -18,26 +19,62 @@ public:
     static constexpr std::uint32_t usual_weight = 1024;
     static constexpr std::uint32_t highest_weight = 10000;
     static constexpr std::uint32_t highest_priority = 31;
+    // What is walked at every charge is no longer than this.
+    static constexpr std::uint32_t deepest = 8;
+    static constexpr std::uint64_t longest_period_microseconds = 10'000'000;
 
     // The node's: all processors, all priorities. Errors: no_memory.
     static base::Result<base::Ref<Budget>> create_root(Quota& quota);
-    // Errors: bad_argument (out of range, or more than the parent has), no_memory.
+    // Errors: bad_argument (out of range, more than the parent has, or too deep), no_memory.
     static base::Result<base::Ref<Budget>> create(Quota& quota, base::Ref<Budget> parent, const abi::BudgetParameters& parameters);
 
     Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters);
+    ~Budget() override;
 
-    // Errors: bad_argument.
+    // Reaches weight and limit of running threads at their next charge. Errors: bad_argument.
     base::Result<void> configure(const abi::BudgetParameters& parameters);
     abi::BudgetParameters parameters() const;
     // Gives the task the share that this budget stands for.
     void apply(Task& task) const;
 
+    std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
+
+    // What is left of the pools above a thread: `nanoseconds`, not above 0 where one is overdrawn, which is filled again at `refill`.
+    struct Left {
+        std::int64_t nanoseconds;
+        std::uint64_t refill;
+    };
+    static constexpr std::int64_t unlimited = INT64_MAX;
+    // Whether any budget has a limit: without one a charge is this look.
+    static bool any_limited() { return pools_in_use.load(std::memory_order_relaxed) != 0; }
+    // Takes `used` from every pool from this budget up. With a queue's lock held: the pools' locks are inside it.
+    Left charge(std::uint64_t used, std::uint64_t now);
+
+    // Ready and running threads of this budget on each CPU, under that CPU's queue lock.
+    std::uint32_t runnable[arch::max_cpus] = {};
+
 private:
+    // Processor time in a period. A debt is paid from the next periods' time; what is left over is lost.
+    struct Pool {
+        SpinLock lock;
+        std::uint64_t limit = 0; // nanoseconds; 0: no limit
+        std::uint64_t period = 0;
+        std::int64_t left = 0;
+        std::uint64_t refill = 0;
+    };
+
+    void set_up();
     static base::Result<void> check(const abi::BudgetParameters& parameters, const Budget* parent);
 
     base::Ref<Budget> parent_;
     mutable SpinLock lock_;
     abi::BudgetParameters parameters_;
+    std::atomic<std::uint32_t> weight_{usual_weight};
+    std::atomic<bool> limited_{false}; // the pool has a limit; read without its lock
+    Pool pool_;
+    std::uint32_t depth_ = 0;
+
+    static constinit std::atomic<std::uint32_t> pools_in_use;
 };
 
 } // namespace kernel

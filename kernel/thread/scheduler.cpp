@@ -12,6 +12,7 @@
 #include "kernel/arch/upcalls.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
+#include "kernel/thread/budget.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
@@ -30,6 +31,10 @@ namespace kernel {
 namespace {
 
 constexpr std::uint64_t slice_nanoseconds = 4'000'000;
+// Where a budget has many threads, each has a shorter turn: a turn takes from the whole budget's time, and others are not to wait for a round of long ones.
+constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
+// A pool that several CPUs draw from is looked at again before it can be empty.
+constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 constexpr unsigned priorities = 32;
 constinit std::atomic<std::uint64_t> switches{0};
 
@@ -44,6 +49,7 @@ struct RunQueue {
     std::uint32_t load = 0;                         // ready or running tasks
     FairClock clock;
     std::uint64_t slice_end = 0;
+    std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
     std::uint64_t timer_due = abi::never; // when the timer goes off
     Task* ended = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
@@ -98,14 +104,56 @@ struct Scheduling {
     static RunQueue& queue() { return *arch::this_cpu().queue; }
     static RunQueue& home(const Task& task) { return *arch::cpu(task.home_).queue; }
 
-    static void account(Task& task, RunQueue& queue) {
+    // Queue lock held. Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
+    // goes through switch_if_due().
+    static bool charge(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) {
+        if (!Budget::any_limited()) [[likely]]
+            return false;
+        return charge_pools(queue, budget, used, now);
+    }
+    [[gnu::noinline]] static bool charge_pools(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) {
+        const Budget::Left left = budget.charge(used, now);
+        if (left.nanoseconds == Budget::unlimited)
+            return false;
+        if (left.nanoseconds <= 0) {
+            queue.pool_refill = left.refill;
+            arch::this_cpu().reschedule = true;
+            return true;
+        }
+        const auto remaining = static_cast<std::uint64_t>(left.nanoseconds);
+        const std::uint64_t look = remaining < pool_look_nanoseconds ? remaining : pool_look_nanoseconds;
+        if (now + look < queue.timer_due)
+            queue.timer_due = now + arch::start_timer(look);
+        return false;
+    }
+
+    // Queue lock held. Charges the running task; gives whether its budget is used up.
+    static bool account(Task& task, RunQueue& queue) {
         const std::uint64_t now = arch::monotonic_nanoseconds();
         const std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
-        task.virtual_time_ += used * 1024 / task.weight_;
+        Budget& budget = task.budget_;
+        // Its budget's weight, in equal parts to those of its threads that are runnable here.
+        task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
         if (task.priority_ == 0)
             queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
+        return charge(queue, budget, used, now);
+    }
+
+    static std::uint64_t slice(Task& task, RunQueue& queue) {
+        const std::uint32_t sharers = task.budget_.runnable[queue.cpu];
+        if (sharers <= 1)
+            return slice_nanoseconds;
+        const std::uint64_t part = slice_nanoseconds / sharers;
+        return part < shortest_slice_nanoseconds ? shortest_slice_nanoseconds : part;
+    }
+
+    // Queue lock held. The task is none of the runnable ones from here on.
+    static void leave(RunQueue& queue, Task& task, Task::State state) {
+        task.state_ = state;
+        --queue.load;
+        --task.budget_.runnable[queue.cpu];
     }
 
     // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
@@ -136,10 +184,11 @@ struct Scheduling {
     static void make_ready(RunQueue& queue, Task& task) {
         task.state_ = Task::State::ready;
         ++queue.load;
+        ++task.budget_.runnable[queue.cpu];
         queue.add(task);
     }
 
-    // Queue lock held at entry, free at return, which is when this task runs again. The current task was put where it belongs.
+    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs.
     static void switch_away(RunQueue& queue) {
         Task* const from = current();
         Task* const to = queue.take_best();
@@ -148,13 +197,13 @@ struct Scheduling {
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         if (from == to) {
             if (to != nullptr)
-                queue.slice_end = to->since_ + slice_nanoseconds; // an old end would set the timer off at once, again and again
+                queue.slice_end = to->since_ + slice(*to, queue); // an old end would set the timer off at once, again and again
             program_timer(queue);
             queue.lock.unlock();
             return;
         }
         switches.fetch_add(1, std::memory_order_relaxed);
-        const std::uint64_t now = arch::monotonic_nanoseconds();
+        const std::uint64_t now = from != nullptr ? from->since_ : arch::monotonic_nanoseconds();
         if (from != nullptr) {
             vector_switch_out(from->thread());
             from->saved_fs_ = arch::fs_base();
@@ -167,7 +216,8 @@ struct Scheduling {
         const std::uint64_t* load = &queue.idle_stack;
         if (to != nullptr) {
             to->since_ = now;
-            queue.slice_end = now + slice_nanoseconds;
+            queue.slice_end = now + slice(*to, queue);
+            (void)charge(queue, to->budget_, 0, now);
             arch::set_kernel_stack(to->stack_top());
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
@@ -183,6 +233,22 @@ struct Scheduling {
         // The lock goes on to whoever comes out of the switch: nobody else may take a task whose stack is still in use.
         switch_stacks(save, load);
         after_switch();
+    }
+
+    // Queue lock held at entry, free at return. For a task that holds nothing.
+    [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) {
+        // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
+        if (self.wake_pending_) {
+            self.wake_pending_ = false;
+            queue.lock.unlock();
+            return;
+        }
+        arch::this_cpu().reschedule = false;
+        arm(queue, self, queue.pool_refill);
+        leave(queue, self, Task::State::blocked);
+        switch_away(queue);
+        const LockGuard guard(queue.lock);
+        disarm(self);
     }
 
     static void after_switch() {
@@ -238,8 +304,7 @@ void Task::destroy(Quota& quota) {
     stack_top_ = 0;
 }
 
-void Task::configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus) {
-    weight_ = weight == 0 ? 1 : weight;
+void Task::configure(std::uint32_t priority, std::uint64_t cpus) {
     priority_ = priority < priorities ? priority : priorities - 1;
     cpus_ = cpus;
 }
@@ -273,9 +338,8 @@ void block() {
         queue.lock.unlock();
         return;
     }
-    Scheduling::account(self, queue);
-    self.state_ = Task::State::blocked;
-    --queue.load;
+    (void)Scheduling::account(self, queue);
+    Scheduling::leave(queue, self, Task::State::blocked);
     Scheduling::switch_away(queue);
 }
 
@@ -337,7 +401,7 @@ void yield() {
     queue.slice_end = 0;
 }
 
-bool switch_if_due() {
+bool switch_if_due(bool leaving) {
     arch::Cpu& cpu = arch::this_cpu();
     if (!cpu.reschedule)
         return false;
@@ -345,8 +409,11 @@ bool switch_if_due() {
     RunQueue& queue = *cpu.queue;
     Task& self = *cpu.current;
     queue.lock.lock();
-    Scheduling::account(self, queue);
-    const bool expired = arch::monotonic_nanoseconds() >= queue.slice_end;
+    if (Scheduling::account(self, queue) && leaving) [[unlikely]] {
+        Scheduling::wait_for_refill(queue, self);
+        return true;
+    }
+    const bool expired = self.since_ >= queue.slice_end;
     if (!queue.beats(self, expired)) {
         Scheduling::program_timer(queue);
         queue.lock.unlock();
@@ -362,9 +429,8 @@ void exit_current() {
     RunQueue& queue = Scheduling::queue();
     Task& self = *Scheduling::current();
     queue.lock.lock();
-    Scheduling::account(self, queue);
-    self.state_ = Task::State::ended;
-    --queue.load;
+    (void)Scheduling::account(self, queue);
+    Scheduling::leave(queue, self, Task::State::ended);
     queue.ended = &self;
     Scheduling::switch_away(queue);
     __builtin_unreachable();

@@ -30,8 +30,9 @@ void interrupt(Task& task);
 void yield();
 // Whether switch_if_due() has to look.
 inline bool is_switch_due() { return arch::this_cpu().reschedule; }
-// Switches where a better thread is ready or the slice is over; false where not. Interrupts off.
-bool switch_if_due();
+// Switches where a better thread is ready or the slice is over; false where not. `leaving`: on the way to user mode with nothing held, where a thread whose budget is used
+// up waits for the next period; true then, even if something else woke it. Interrupts off.
+bool switch_if_due(bool leaving = false);
 // The current thread's end: its own reference is released once its stack is not used any more.
 [[noreturn]] void exit_current();
 // Loads the root of the task, where it is the current one.

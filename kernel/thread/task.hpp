@@ -12,6 +12,7 @@
 
 namespace kernel {
 
+class Budget;
 class Quota;
 class Thread;
 struct RunQueue;
@@ -20,7 +21,7 @@ struct InDeadlines;
 
 class Task : public base::ListNodeOf<InRunQueue>, public base::ListNodeOf<InDeadlines> {
 public:
-    explicit Task(Thread& thread) : thread_(thread) {}
+    Task(Thread& thread, Budget& budget) : budget_(budget), thread_(thread) {}
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
 
@@ -42,8 +43,8 @@ public:
     void use_native_frame() { use_frame(stack_top_); }
     void use_guest_frame() { use_frame(stack_top_ - sizeof(arch::Registers)); }
 
-    // Weight 1..10000, priority 0..31, CPU mask (0: all). Takes effect at the next decision.
-    void configure(std::uint32_t weight, std::uint32_t priority, std::uint64_t cpus);
+    // Priority 0..31, CPU mask (0: all), before the start. (The weight is its budget's.)
+    void configure(std::uint32_t priority, std::uint64_t cpus);
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
     std::uint32_t home() const { return home_; }
 
@@ -52,9 +53,9 @@ public:
     // --- the scheduler's own from here on
     enum class State : std::uint32_t { created, blocked, ready, running, ended };
 
+    Budget& budget_; // its thread holds it
     std::uint64_t saved_stack_ = 0;
     std::uint32_t home_ = 0;
-    std::uint32_t weight_ = 1024;
     std::uint32_t priority_ = 0;
     std::uint64_t cpus_ = 0;
     // Under the home queue's lock:

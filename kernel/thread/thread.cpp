@@ -44,7 +44,7 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
     return thread;
 }
 
-Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this) {}
+Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_) {}
 
 Thread::~Thread() {
     // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
