@@ -39,6 +39,7 @@ public:
     std::uint64_t offset = 0; // in the Memory, of `begin`
     abi::Protection protection = 0;
     abi::Protection allowed = 0; // the most that space_protect may give
+    abi::Protection counted = 0; // write or execute: what its Memory counts it for; under the Memory's lock
 
 private:
     explicit Mapping(Space& space) : space(space) {}

@@ -154,9 +154,9 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
         const std::size_t part = std::min<std::uint64_t>(buffer.size(), page_size - within);
         const std::uint64_t frame = TRY(take_frame(offset / page_size, true));
         {
-            // Under the lock that seal takes: after seal has returned nothing changes any more.
+            // Under the lock that seal takes: after seal has returned nothing changes any more. Nor does what is executed.
             LockGuard guard(lock_);
-            if (sealed_) {
+            if (sealed_ || (executable_mappings_ != 0 && !base::weakened(base::Weakness::alias_execute))) {
                 frames::release(frame);
                 return std::unexpected(abi::Error::bad_state);
             }
@@ -252,15 +252,47 @@ void Memory::inspect(abi::MemoryInfo& info) {
     info.contiguous = contiguous_;
 }
 
-void Memory::add_mapping(Mapping& mapping) {
+bool Memory::has_writable_mapping() {
     LockGuard guard(lock_);
+    return writable_mappings_ != 0;
+}
+
+base::Result<void> Memory::add_mapping(Mapping& mapping) {
+    // The origin of a slice is sealed, so no writable mapping comes there, but a seal may still be at work on those that were.
+    const bool origin_written = origin_ && origin_->has_writable_mapping();
+    LockGuard guard(lock_);
+    abi::Protection clash = 0;
+    if (executable_mappings_ != 0) clash |= abi::protection::write;
+    if (writable_mappings_ != 0 || origin_written) clash |= abi::protection::execute;
+    if (base::weakened(base::Weakness::alias_execute)) clash = 0;
+    if ((mapping.protection | mapping.counted) & clash) {
+        mapping.counted = 0;
+        return std::unexpected(abi::Error::bad_state);
+    }
+    mapping.allowed &= ~clash;
+    mapping.counted |= mapping.allowed & (abi::protection::write | abi::protection::execute);
+    if (mapping.counted & abi::protection::write) ++writable_mappings_;
+    if (mapping.counted & abi::protection::execute) ++executable_mappings_;
     was_shared_ = true;
     mappings_.push_back(mapping);
+    return {};
 }
 
 void Memory::remove_mapping(Mapping& mapping) {
     LockGuard guard(lock_);
+    uncount(mapping, mapping.counted);
     mappings_.remove(mapping);
+}
+
+void Memory::end_write(Mapping& mapping) {
+    LockGuard guard(lock_);
+    uncount(mapping, mapping.counted & abi::protection::write);
+}
+
+void Memory::uncount(Mapping& mapping, abi::Protection protection) {
+    if (protection & abi::protection::write) --writable_mappings_;
+    if (protection & abi::protection::execute) --executable_mappings_;
+    mapping.counted &= ~protection;
 }
 
 } // namespace kernel

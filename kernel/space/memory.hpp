@@ -47,7 +47,7 @@ public:
     // The first page from `page` on that may have a frame, found by a look at no more than some hundred words; past the end where there is none.
     std::uint64_t next_committed(std::uint64_t page);
 
-    // Errors: bad_argument (range), bad_state (write to sealed), no_memory. `buffer` is kernel memory.
+    // Errors: bad_argument (range), bad_state (write to what is sealed or shared executable), no_memory. `buffer` is kernel memory.
     base::Result<void> read(std::uint64_t offset, std::span<std::byte> buffer);
     base::Result<void> write(std::uint64_t offset, std::span<const std::byte> buffer);
 
@@ -67,12 +67,18 @@ public:
     void inspect(abi::MemoryInfo& info);
 
     // --- mappings: every place where a space shares this Memory. Called by the space, under its lock.
-    void add_mapping(Mapping& mapping);
+    // No Memory is written through one mapping and executed through another, whoever has them: what `allowed` has beyond the protection gives way, else bad_state. What is
+    // taken from a mapping that is there (a part, a fork's copy) starts with its `counted`, which never clashes.
+    base::Result<void> add_mapping(Mapping& mapping);
+    // No page of the mapping is writable any more, and none will be.
+    void end_write(Mapping& mapping);
     void remove_mapping(Mapping& mapping);
 
 private:
     std::uint64_t frame_of(std::uint64_t page) const;
     void drop_frames(std::uint64_t first_page);
+    bool has_writable_mapping();
+    void uncount(Mapping& mapping, abi::Protection protection);
 
     template <class Function> void for_each_mapping(Function&& function);
 
@@ -90,6 +96,8 @@ private:
     bool contiguous_ = false;
     bool fixed_ = false;
     bool was_shared_ = false; // has had a mapping
+    std::uint64_t writable_mappings_ = 0;   // never both
+    std::uint64_t executable_mappings_ = 0;
     base::List<Mapping, InMemory> mappings_;
 };
 

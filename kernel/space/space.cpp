@@ -187,12 +187,16 @@ Mapping* Space::first_within(Range range) {
     return mapping && mapping->end <= range.end ? mapping : nullptr;
 }
 
-bool Space::insert_mapping(Mapping& mapping) {
-    if (mapping.hold.lease && !mapping.link(*mapping.hold.lease, mapping.hold.generation)) return false;
+base::Result<void> Space::insert_mapping(Mapping& mapping) {
+    const bool shared = mapping.kind == Mapping::Kind::shared;
+    if (shared) TRY(mapping.memory->add_mapping(mapping));
+    if (mapping.hold.lease && !mapping.link(*mapping.hold.lease, mapping.hold.generation)) {
+        if (shared) mapping.memory->remove_mapping(mapping);
+        return std::unexpected(abi::Error::revoked);
+    }
     mapping.live = true;
     mappings_.insert(mapping);
-    if (mapping.kind == Mapping::Kind::shared) mapping.memory->add_mapping(mapping);
-    return true;
+    return {};
 }
 
 void Space::remove_mapping(Mapping& mapping) {
@@ -216,6 +220,7 @@ base::Result<void> Space::split_at(std::uint64_t address) {
     rest->offset = mapping->offset + (address - mapping->begin);
     rest->protection = mapping->protection;
     rest->allowed = mapping->allowed;
+    rest->counted = mapping->counted;
     if (!insert_mapping(*rest)) {
         // Revoked meanwhile: the whole mapping is about to be dropped by the revocation, and a range without a record would be left over.
         mapping->end = rest->end;
@@ -359,7 +364,9 @@ void Space::drop_write(Mapping& mapping) {
             return {};
         });
     }
-    end_work(work);
+    LockGuard guard(lock_);
+    works_.remove(work);
+    if (mapping.live) mapping.memory->end_write(mapping);
 }
 
 void Space::drop(Mapping& mapping) {

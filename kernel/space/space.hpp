@@ -118,7 +118,7 @@ private:
     base::Result<void> enter_private(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
     base::Result<void> map_shared(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
     base::Result<void> enter_device(std::uint64_t physical, Range range, const LeaseHold& hold, abi::Protection protection);
-    // Into the space and its lists, with one more reference, the caller's. Where it fails, the mapping is gone. Errors: revoked, bad_state (the space has ended).
+    // Into the space and its lists, with one more reference, the caller's. Where it fails, the mapping is gone. Errors: bad_state (the space has ended), and those of insert_mapping.
     base::Result<void> publish(Mapping& mapping);
     base::Result<void> protect_range(Range range, abi::Protection protection);
     base::Result<void> move_range(Range source, Range target);
@@ -144,8 +144,8 @@ private:
     // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
     base::Result<void> split_at_edges(Range range);
     base::Result<void> split_at(std::uint64_t address);
-    // False where the mapping's lease was revoked meanwhile.
-    bool insert_mapping(Mapping& mapping);
+    // Errors: revoked (meanwhile), bad_state (it would be written here and executed elsewhere, or the other way).
+    base::Result<void> insert_mapping(Mapping& mapping);
     void remove_mapping(Mapping& mapping);
 
     base::Ref<Quota> quota_;

@@ -158,13 +158,16 @@ base::Result<void> Space::map_shared(const Held<Memory>& memory, Range range, st
     mapping->end = range.end;
     mapping->offset = offset;
     mapping->protection = protection;
-    mapping->allowed = protection;
+    mapping->allowed = allowed_of(memory, protection);
     TRY(publish(*mapping));
     const MappingHold keep(mapping);
     {
-        // Looked at after the mapping can be found: a seal before this is seen here, one after it visits the mapping.
+        // Looked at after the mapping can be found: a seal before this is seen here, one after it visits the mapping. No page is entered yet.
         LockGuard guard(lock_);
-        mapping->allowed = allowed_of(memory, protection);
+        if (memory->sealed()) {
+            mapping->allowed &= ~abi::protection::write;
+            if (mapping->live) memory->end_write(*mapping);
+        }
         if (protection & ~mapping->allowed) return std::unexpected(abi::Error::bad_state);
     }
     // Frames that are there are entered at once; the others come by faults.
@@ -199,10 +202,11 @@ base::Result<void> Space::publish(Mapping& mapping) {
     const bool ended = ended_;
     // The caller's reference, which MappingHold gives up.
     mapping.retain();
-    if (!ended && insert_mapping(mapping)) return {};
+    auto inserted = ended ? std::unexpected(abi::Error::bad_state) : insert_mapping(mapping);
+    if (inserted) return {};
     mapping.release();
     mapping.release();
-    return std::unexpected(ended ? abi::Error::bad_state : abi::Error::revoked);
+    return inserted;
 }
 
 base::Result<void> Space::map_device(std::uint64_t physical, std::uint64_t size, const LeaseHold& hold, std::uint64_t address, abi::Protection protection) {
@@ -349,6 +353,7 @@ base::Result<void> Space::copy_mappings(Space& copy) {
         twin->offset = mapping.offset;
         twin->protection = mapping.protection;
         twin->allowed = mapping.allowed;
+        twin->counted = mapping.counted;
         LockGuard guard(copy.lock_);
         if (copy.insert_mapping(*twin)) return {};
         twin->release();

@@ -22,6 +22,7 @@ enum class Weakness : std::uint8_t {
     fault_code,         // kernel: a fault outside the faulting code's halves does not tell what is mapped there
     reply_last,         // kernel: a server's process gets the Reply once the message is copied
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
+    alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another
     seal_grace,         // kernel: a seal waits for the copies that found their page before it; the copies take longer
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
@@ -68,6 +69,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::fault_code, "fault_code"},
     {Weakness::reply_last, "reply_last"},
     {Weakness::device_pin, "device_pin"},
+    {Weakness::alias_execute, "alias_execute"},
     {Weakness::seal_grace, "seal_grace"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},

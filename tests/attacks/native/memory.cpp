@@ -81,6 +81,24 @@ KERNEL_USER_TEST(no_copy_ends_after_a_seal) {
     for (const abi::Handle source : sources) CHECK(call::handle_close(source));
 }
 
+// One mapping to write and one to execute would make the two together what a single one may not be.
+KERNEL_USER_TEST(no_memory_is_written_and_executed) {
+    const auto memory = call::memory_create(quota(), page, 0);
+    const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
+    REQUIRE(memory && at);
+    REQUIRE(call::space_map(space(), *memory, at, 0, page, protection::read | protection::write));
+    // mov eax, 42; ret
+    constexpr std::array<unsigned char, 6> code{0xb8, 42, 0, 0, 0, 0xc3};
+    auto* const written = reinterpret_cast<volatile unsigned char*>(at);
+    for (std::size_t i = 0; i < code.size(); ++i) written[i] = code[i];
+    const auto executed = call::space_map(space(), *memory, at + page, 0, page, protection::read | protection::execute);
+    CHECK_ERROR(executed, bad_state);
+    if (executed) CHECK(reinterpret_cast<int (*)()>(at + page)() != 42);
+    CHECK(call::space_unmap(space(), at, 2 * page));
+    CHECK(call::handle_close(*memory));
+    native::release_range(at, 2 * page);
+}
+
 // A device writes to what it was told of until it is reset, whatever became of the driver and its handles.
 KERNEL_USER_TEST(memory_of_a_device_goes_to_nobody) {
     const auto own = call::io_space_create(native::granted("io_space"), quota());
