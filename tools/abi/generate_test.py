@@ -86,7 +86,8 @@ class KernelOutput(unittest.TestCase):
 
     def test_negative_cases_cover_each_fault(self):
         text = kernel_output.negative(parse(CALL), "x")
-        for row in ("{5, 0, Fault::bad_handle,", "{5, 0, Fault::wrong_kind,", "{5, 0, Fault::missing_right,", "{5, 3, Fault::bad_pointer,",
+        for row in ("{5, 0, Fault::bad_handle,", "{5, 0, Fault::closed_handle, abi::Error::bad_handle}", "{5, 2, Fault::too_wide, abi::Error::bad_argument}",
+                    "{5, 0, Fault::wrong_kind,", "{5, 0, Fault::missing_right,", "{5, 3, Fault::bad_pointer,",
                     "{5, 5, Fault::bad_pointer,"):
             self.assertIn(row, text)
 

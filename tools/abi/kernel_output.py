@@ -281,7 +281,8 @@ namespace negative {
 using native::call_table::Argument;
 using native::call_table::ArgumentType;
 using native::call_table::Call;
-enum class Fault : std::uint8_t { bad_handle, wrong_kind, missing_right, bad_pointer };
+enum class Fault : std::uint8_t { bad_handle, closed_handle, wrong_kind, missing_right, bad_pointer, too_wide };
+
 
 struct Test {
     std::uint32_t number;
@@ -336,15 +337,19 @@ def call_table(interface, source):
 
 
 def negative_faults(item):
+    """What can be wrong with an argument, and the error that it must give."""
     kind = item.type
     if kind.category in ("handle", "slot"):
-        yield "bad_handle"
+        yield "bad_handle", "bad_handle"
+        yield "closed_handle", "bad_handle"
         if kind.category == "handle" and kind.name != "any":
-            yield "wrong_kind"
+            yield "wrong_kind", "wrong_kind"
         if kind.rights:
-            yield "missing_right"
+            yield "missing_right", "missing_right"
     if kind.category in ("pointer", "buffer"):
-        yield "bad_pointer"
+        yield "bad_pointer", "bad_pointer"
+    if kind.name == "u32":
+        yield "too_wide", "bad_argument"
 
 
 def negative(interface, source):
@@ -354,8 +359,8 @@ def negative(interface, source):
             continue
         index = 0
         for item in call.inputs:
-            for fault in negative_faults(item):
-                tests += f"    {{{call.number}, {index}, Fault::{fault}, abi::Error::{fault}}},\n"
+            for fault, error in negative_faults(item):
+                tests += f"    {{{call.number}, {index}, Fault::{fault}, abi::Error::{error}}},\n"
             index += item.type.registers
         calls += call_row(call)
     return (HEAD.format(source=source) + NEGATIVE_HEAD + "\nusing native::call_table::error_bit;\n\ninline constexpr Call calls[] = {\n" + calls +

@@ -1,4 +1,6 @@
 // Every argument of every call, wrong in every way that its type allows, with all arguments before it right: the call must refuse with the error the interface names.
+#include <algorithm>
+
 #include "abi/info.hpp"
 #include "kernel/tests/native/test.hpp"
 
@@ -90,6 +92,9 @@ void expect(const negative::Call& tested, unsigned index, std::uint64_t value, a
 
 KERNEL_USER_TEST(every_wrong_argument_is_refused) {
     REQUIRE(make_objects());
+    abi::ProcessInfo own{};
+    REQUIRE(call::process_inspect(native::self().process, own));
+    const auto before = figures();
     for (const auto& test : negative::tests) {
         const negative::Call* tested = find(test.number);
         REQUIRE(tested != nullptr && test.index < tested->count);
@@ -97,6 +102,15 @@ KERNEL_USER_TEST(every_wrong_argument_is_refused) {
         switch (test.fault) {
         case negative::Fault::bad_handle:
             expect(*tested, test.index, invented, test.expected);
+            break;
+        case negative::Fault::closed_handle: {
+            const auto closed = call::handle_duplicate(of(argument.kind), 0, 0, 0);
+            REQUIRE(closed && call::handle_close(*closed));
+            expect(*tested, test.index, *closed, test.expected);
+            break;
+        }
+        case negative::Fault::too_wide:
+            for (const std::uint64_t value : {std::uint64_t{1} << 32, (std::uint64_t{1} << 63) + 1, ~std::uint64_t{0}}) expect(*tested, test.index, value, test.expected);
             break;
         case negative::Fault::wrong_kind:
             for (const auto kind : {abi::ObjectKind::memory, abi::ObjectKind::notification})
@@ -118,5 +132,11 @@ KERNEL_USER_TEST(every_wrong_argument_is_refused) {
             break;
         }
     }
+    // What is refused makes nothing and takes nothing.
+    const auto after = figures();
+    const auto handles = own.handles;
+    CHECK(call::process_inspect(native::self().process, own) && own.handles == handles);
+    CHECK(before.used_pages == after.used_pages && before.table_pages == after.table_pages);
+    CHECK(std::equal(std::begin(before.object_count), std::end(before.object_count), std::begin(after.object_count)));
     drop_objects();
 }

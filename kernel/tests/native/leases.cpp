@@ -1,0 +1,106 @@
+// Trees of leases, and what a revocation does not reach.
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/handle.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace right = abi::right;
+using native::Owned;
+
+namespace {
+
+Owned lease_below(abi::Handle parent) { return Owned(call::lease_create(quota(), parent).value_or(0)); }
+
+// A notification, and a copy of it under `lease`.
+struct Leased {
+    Owned plain{call::notification_create(quota()).value_or(0)};
+    Owned copy;
+    explicit Leased(const Owned& lease) : copy(native::duplicate(plain.get(), 0, 0, lease.get()).value_or(0)) {}
+    bool lives() const { return call::notification_signal(copy.get(), 1).has_value(); }
+};
+
+} // namespace
+
+KERNEL_USER_TEST(revocation_reaches_grandchildren) {
+    const Owned top = lease_below(0), middle = lease_below(top.get()), low = lease_below(middle.get());
+    const Leased leased(low);
+    CHECK(leased.lives());
+    CHECK(call::lease_revoke(top.get()));
+    CHECK(!leased.lives());
+}
+
+KERNEL_USER_TEST(revocation_spares_siblings) {
+    const Owned top = lease_below(0), left = lease_below(top.get()), right_one = lease_below(top.get());
+    const Leased leased(right_one);
+    CHECK(call::lease_revoke(left.get()));
+    CHECK(leased.lives());
+}
+
+KERNEL_USER_TEST(revocation_spares_parents) {
+    const Owned top = lease_below(0), low = lease_below(top.get());
+    const Leased leased(top);
+    CHECK(call::lease_revoke(low.get()));
+    CHECK(leased.lives());
+}
+
+KERNEL_USER_TEST(a_lease_can_be_revoked_twice) {
+    const Owned lease = lease_below(0);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK(call::lease_revoke(lease.get()));
+}
+
+KERNEL_USER_TEST(nothing_grows_below_a_revoked_lease) {
+    const Owned lease = lease_below(0);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::lease_create(quota(), lease.get()), revoked);
+}
+
+KERNEL_USER_TEST(a_parent_that_lost_its_handle_still_holds_its_children) {
+    const Owned top = lease_below(0);
+    Owned middle = lease_below(top.get());
+    const Owned low = lease_below(middle.get());
+    const Leased leased(low);
+    middle.reset();
+    CHECK(call::lease_revoke(top.get()));
+    CHECK(!leased.lives());
+}
+
+KERNEL_USER_TEST(a_lease_without_a_handle_keeps_what_is_under_it) {
+    Owned lease = lease_below(0);
+    const Leased leased(lease);
+    lease.reset();
+    CHECK(leased.lives());
+}
+
+KERNEL_USER_TEST(a_child_lease_takes_the_right_to_control) {
+    const Owned lease = lease_below(0);
+    const Owned weak(native::duplicate(lease.get(), right::inspect | right::duplicate).value_or(0));
+    REQUIRE(weak);
+    CHECK_ERROR(call::lease_create(quota(), weak.get()), missing_right);
+    CHECK_ERROR(call::lease_revoke(weak.get()), missing_right);
+}
+
+KERNEL_USER_TEST(a_revoked_slot_can_be_closed) {
+    const Owned lease = lease_below(0);
+    Leased leased(lease);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK(call::handle_close(leased.copy.release()));
+}
+
+KERNEL_USER_TEST(a_revoked_slot_is_not_granted) {
+    const Owned lease = lease_below(0), process(call::process_create(quota(), budget()).value_or(0));
+    const Leased leased(lease);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::process_grant(process.get(), leased.copy.get(), 0, 0), revoked);
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(process.get(), info) && info.handles == 0);
+}
+
+KERNEL_USER_TEST(what_is_made_from_a_leased_quota_lies_under_the_lease) {
+    const Owned lease = lease_below(0);
+    const Owned leased(native::duplicate(quota(), 0, 0, lease.get()).value_or(0));
+    const Owned child(call::quota_create(leased.get(), 16).value_or(0));
+    REQUIRE(child);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::notification_create(child.get()), revoked);
+}

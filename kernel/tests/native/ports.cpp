@@ -1,0 +1,169 @@
+// Ports: bind, unbind, events.
+#include <array>
+
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/handle.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace right = abi::right;
+
+namespace {
+
+// A port and two sources.
+struct Ports {
+    native::Owned port{call::port_create(quota()).value_or(0)};
+    native::Owned other{call::port_create(quota()).value_or(0)};
+    native::Owned first{call::notification_create(quota()).value_or(0)};
+    native::Owned second{call::notification_create(quota()).value_or(0)};
+    std::array<abi::PortEvent, 4> events{};
+
+    explicit operator bool() const { return port && other && first && second; }
+    base::Result<std::uint64_t> poll(std::size_t room = 4) {
+        return call::port_wait(port.get(), std::as_writable_bytes(std::span(events).first(room)), abi::poll);
+    }
+};
+
+} // namespace
+
+KERNEL_USER_TEST(a_port_without_events_would_block) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK_ERROR(ports.poll(), would_block);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK_ERROR(ports.poll(), would_block);
+}
+
+KERNEL_USER_TEST(a_port_gives_key_and_bits_once) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 77));
+    CHECK(call::notification_signal(ports.first.get(), 5));
+    CHECK(ports.poll().value_or(0) == 1 && ports.events[0].key == 77 && ports.events[0].bits == 5);
+    CHECK_ERROR(ports.poll(), would_block);
+}
+
+KERNEL_USER_TEST(bits_that_a_port_took_are_not_waited_for) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::notification_signal(ports.first.get(), 1));
+    CHECK(ports.poll());
+    CHECK_ERROR(call::notification_wait(ports.first.get(), abi::poll), would_block);
+}
+
+KERNEL_USER_TEST(bits_from_before_the_bind_arrive) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::notification_signal(ports.first.get(), 8));
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 3));
+    CHECK(ports.poll().value_or(0) == 1 && ports.events[0].key == 3 && ports.events[0].bits == 8);
+}
+
+KERNEL_USER_TEST(signals_to_one_source_are_one_event) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    for (std::uint64_t bit = 1; bit <= 4; bit <<= 1) CHECK(call::notification_signal(ports.first.get(), bit));
+    CHECK(ports.poll().value_or(0) == 1 && ports.events[0].bits == 7);
+}
+
+KERNEL_USER_TEST(two_sources_are_two_events) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::port_bind(ports.port.get(), ports.second.get(), 2));
+    CHECK(call::notification_signal(ports.second.get(), 1));
+    CHECK(call::notification_signal(ports.first.get(), 1));
+    CHECK(ports.poll().value_or(0) == 2 && ports.events[0].key + ports.events[1].key == 3 && ports.events[0].key != ports.events[1].key);
+}
+
+KERNEL_USER_TEST(events_past_the_buffer_stay) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::port_bind(ports.port.get(), ports.second.get(), 2));
+    CHECK(call::notification_signal(ports.first.get(), 1));
+    CHECK(call::notification_signal(ports.second.get(), 1));
+    CHECK(ports.poll(1).value_or(0) == 1 && ports.events[0].key == 1);
+    CHECK(ports.poll(1).value_or(0) == 1 && ports.events[0].key == 2);
+}
+
+KERNEL_USER_TEST(a_source_has_one_port) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK_ERROR(call::port_bind(ports.port.get(), ports.first.get(), 2), exists);
+    CHECK_ERROR(call::port_bind(ports.other.get(), ports.first.get(), 1), exists);
+}
+
+KERNEL_USER_TEST(an_unbound_source_reports_no_more) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), native::unbind_key));
+    CHECK(call::notification_signal(ports.first.get(), 2));
+    CHECK_ERROR(ports.poll(), would_block);
+    CHECK(call::notification_wait(ports.first.get(), abi::poll).value_or(0) == 2);
+}
+
+KERNEL_USER_TEST(an_unbound_source_can_be_bound_elsewhere) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), native::unbind_key));
+    CHECK(call::port_bind(ports.other.get(), ports.first.get(), 1));
+}
+
+KERNEL_USER_TEST(a_port_has_no_room_for_less_than_an_event) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK_ERROR(ports.poll(0), bad_argument);
+    CHECK_ERROR(call::port_wait(ports.port.get(), std::as_writable_bytes(std::span(ports.events)).first(15), abi::poll), bad_argument);
+}
+
+KERNEL_USER_TEST(a_port_takes_notifications_and_endpoints_alone) {
+    Ports ports;
+    REQUIRE(ports);
+    const native::Owned endpoint(call::endpoint_create(quota()).value_or(0));
+    CHECK(call::port_bind(ports.port.get(), endpoint.get(), 1));
+    CHECK_ERROR(call::port_bind(ports.port.get(), ports.other.get(), 1), missing_right);
+    CHECK_ERROR(call::port_bind(ports.first.get(), ports.second.get(), 1), wrong_kind);
+}
+
+KERNEL_USER_TEST(binding_needs_the_right_to_bind) {
+    Ports ports;
+    REQUIRE(ports);
+    const native::Owned weak(native::duplicate(ports.first.get(), right::send | right::receive).value_or(0));
+    CHECK_ERROR(call::port_bind(ports.port.get(), weak.get(), 1), missing_right);
+}
+
+KERNEL_USER_TEST(an_unwritable_buffer_takes_no_event) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 1));
+    CHECK(call::notification_signal(ports.first.get(), 4));
+    CHECK_ERROR(call::port_wait(ports.port.get(), {reinterpret_cast<std::byte*>(abi::personality_base), 64}, abi::poll), bad_pointer);
+    CHECK(ports.poll().value_or(0) == 1 && ports.events[0].bits == 4);
+}
+
+KERNEL_USER_TEST(revocation_unbinds_a_source) {
+    Ports ports;
+    REQUIRE(ports);
+    const native::Owned lease(call::lease_create(quota(), 0).value_or(0));
+    const native::Owned leased(native::duplicate(ports.first.get(), 0, 0, lease.get()).value_or(0));
+    REQUIRE(leased);
+    CHECK(call::port_bind(ports.port.get(), leased.get(), 1));
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK(call::notification_signal(ports.first.get(), 1));
+    CHECK_ERROR(ports.poll(), would_block);
+    CHECK(call::port_bind(ports.port.get(), ports.first.get(), 2));
+}
+
+KERNEL_USER_TEST(a_source_outlives_its_port) {
+    Ports ports;
+    REQUIRE(ports);
+    CHECK(call::port_bind(ports.other.get(), ports.first.get(), 1));
+    ports.other.reset();
+    CHECK(call::notification_signal(ports.first.get(), 1));
+}
