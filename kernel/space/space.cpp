@@ -99,6 +99,11 @@ base::Result<Space::Range> Space::check_range(std::uint64_t address, std::uint64
     return Range{address, address + rounded};
 }
 
+void Space::on_slots_gone() {
+    // Nobody finds it any more but by its mappings, and those who do see that it has ended.
+    if (has_one_reference()) remove_all();
+}
+
 void Space::remove_all() { remove_all(Manner::removal); }
 
 void Space::remove_all(Manner manner) {
@@ -113,7 +118,7 @@ void Space::remove_all(Manner manner) {
     for (Walk walk(half_.begin, half_.begin + reach); !walk.done(); relax(manner)) {
         LockGuard guard(lock_);
         TableBatch batch(*this);
-        walk.work = step_work;
+        walk.work = work_of_step();
         (void)tables(batch).unmap(walk);
     }
     for (bool more = true; more; relax(manner)) {

@@ -134,7 +134,6 @@ constexpr std::uint64_t guest_from = 512 * gibibyte, guest_to = 64 * tebibyte;
 // What is not bounded yet.
 constexpr const char* frames_at_once = "a Memory's frames come and go in one piece";
 constexpr const char* mappings_at_once = "the walk over a Memory's mappings is one piece";
-constexpr const char* end_at_once = "a space ends under the locks of whoever gives it up";
 
 bool done(const base::Result<void>& result) { return result.has_value(); }
 
@@ -179,9 +178,9 @@ void ranges_of_pages(Watch& watch) {
     watch("populate anonymous", [&] { return done(call::space_map(*guest, 0, guest_to, 0, resident, read_write | abi::map_flag::populate)); });
     abi::Handle copy = 0;
     watch("fork", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
-    watch("close a fork", [&] { return done(call::handle_close(copy)); }, end_at_once);
+    watch("close a fork", [&] { return done(call::handle_close(copy)); });
     watch("unmap anonymous", [&] { return done(call::space_unmap(*guest, guest_to, resident)); });
-    watch("close a space", [&] { return done(call::handle_close(*guest)); }, end_at_once);
+    watch("close a space", [&] { return done(call::handle_close(*guest)); });
     // In the own half, which other CPUs have loaded.
     const std::uint64_t at = native::reserve_range(resident).value_or(0);
     REQUIRE(at);
@@ -219,7 +218,7 @@ void many_mappings(Watch& watch) {
     watch("protect mappings", [&] { return done(call::space_protect(*guest, guest_to, 2 * count * page, protection::read)); });
     abi::Handle copy = 0;
     watch("fork mappings", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
-    watch("close a fork of mappings", [&] { return done(call::handle_close(copy)); }, end_at_once);
+    watch("close a fork of mappings", [&] { return done(call::handle_close(copy)); });
     watch("seal mappings", [&] { return done(call::memory_seal(*memory)); }, mappings_at_once);
     watch("unmap mappings", [&] { return done(call::space_unmap(*guest, guest_to, 2 * count * page)); });
     CHECK(map_all(*other));
@@ -229,7 +228,7 @@ void many_mappings(Watch& watch) {
     CHECK(map_all(*leased));
     watch("revoke mappings", [&] { return done(call::lease_revoke(*lease)); });
     CHECK(map_all(*other));
-    watch("close a space of mappings", [&] { return done(call::handle_close(*guest)); }, end_at_once);
+    watch("close a space of mappings", [&] { return done(call::handle_close(*guest)); });
     for (const auto handle : {*lease, *memory, *other, *leased}) CHECK(call::handle_close(handle));
 }
 
