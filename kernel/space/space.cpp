@@ -135,20 +135,16 @@ void Space::relax(Manner manner) {
 // --- work in steps
 
 base::Result<void> Space::begin_work(RangeWork& work) {
-    for (;;) {
-        {
-            LockGuard guard(lock_);
-            if (ended_) return std::unexpected(abi::Error::bad_state);
-            bool free = true;
-            for (const RangeWork& other : works_) {
-                if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
-            }
-            if (free) {
-                works_.push_back(work);
-                return {};
-            }
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+        LockGuard guard(lock_);
+        if (ended_) return std::unexpected(abi::Error::bad_state);
+        bool free = true;
+        for (const RangeWork& other : works_) {
+            if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
         }
-        preemption_point();
+        if (!free) continue;
+        works_.push_back(work);
+        return {};
     }
 }
 
@@ -259,7 +255,7 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
 
 base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    for (;; preemption_point()) {
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;
@@ -271,7 +267,7 @@ base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access)
 
 base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    for (;; preemption_point()) {
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;
