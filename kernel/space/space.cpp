@@ -99,6 +99,11 @@ base::Result<Space::Range> Space::check_range(std::uint64_t address, std::uint64
     return Range{address, address + rounded};
 }
 
+void Space::on_slots_gone() {
+    // Nobody finds it any more but by its mappings, and those who do see that it has ended.
+    if (has_one_reference()) remove_all();
+}
+
 void Space::remove_all() { remove_all(Manner::removal); }
 
 void Space::remove_all(Manner manner) {
@@ -113,7 +118,7 @@ void Space::remove_all(Manner manner) {
     for (Walk walk(half_.begin, half_.begin + reach); !walk.done(); relax(manner)) {
         LockGuard guard(lock_);
         TableBatch batch(*this);
-        walk.work = step_work;
+        walk.work = work_of_step();
         (void)tables(batch).unmap(walk);
     }
     for (bool more = true; more; relax(manner)) {
@@ -130,20 +135,16 @@ void Space::relax(Manner manner) {
 // --- work in steps
 
 base::Result<void> Space::begin_work(RangeWork& work) {
-    for (;;) {
-        {
-            LockGuard guard(lock_);
-            if (ended_) return std::unexpected(abi::Error::bad_state);
-            bool free = true;
-            for (const RangeWork& other : works_) {
-                if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
-            }
-            if (free) {
-                works_.push_back(work);
-                return {};
-            }
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+        LockGuard guard(lock_);
+        if (ended_) return std::unexpected(abi::Error::bad_state);
+        bool free = true;
+        for (const RangeWork& other : works_) {
+            if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
         }
-        preemption_point();
+        if (!free) continue;
+        works_.push_back(work);
+        return {};
     }
 }
 
@@ -259,7 +260,7 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
 
 base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    for (;; preemption_point()) {
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;
@@ -271,7 +272,7 @@ base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access)
 
 base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
-    for (;; preemption_point()) {
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;

@@ -81,6 +81,9 @@ public:
     void drop(Mapping& mapping);
 
 private:
+    // Whoever closed the last slot of a space that nobody else has ends it here, without locks and so in steps.
+    void on_slots_gone() override;
+
     friend class TableBatch;
     struct Range {
         std::uint64_t begin;

@@ -380,6 +380,7 @@ base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> person
         });
     }
     end_work(work);
+    if (!copied) copy->remove_all();
     TRY(copied);
     return copy;
 }

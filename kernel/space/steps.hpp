@@ -3,12 +3,15 @@
 #include "kernel/core/preempt.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/space/table_batch.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
 // What is done under the lock at once: some 30,000 instructions, in the units of Walk, and mappings that go or come.
 inline constexpr std::uint64_t step_work = 1024;
 inline constexpr unsigned step_mappings = 32;
+
+inline std::uint64_t work_of_step() { return base::weakened(base::Weakness::unbounded_step) ? Walk::unlimited : step_work; }
 
 // The levels of the top tables.
 inline constexpr unsigned guest_level = 3;
@@ -31,7 +34,7 @@ template <class Step> base::Result<void> Space::walk_in_steps(Manner manner, Ran
     if (walk.done()) return {};
     return in_steps(manner, [&](TableBatch& batch) -> base::Result<bool> {
         auto table = tables(batch);
-        walk.work = step_work;
+        walk.work = work_of_step();
         TRY(step(table, walk));
         return walk.done();
     });

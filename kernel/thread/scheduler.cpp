@@ -506,6 +506,20 @@ void preemption_point() {
     Scheduling::switch_away(*queue);
 }
 
+void wait_for_turn(unsigned attempt) {
+    constexpr std::uint64_t shortest = 50'000;
+    constexpr unsigned doublings = 7;
+    Task* const self = Scheduling::current();
+    if (self == nullptr) {
+        preemption_point();
+        return;
+    }
+    // A wait that nobody else knows of, beside the thread's own: a wake-up for that is seen there when its turn comes.
+    WaitState wait;
+    wait.announce();
+    sched::wait_until(*self, arch::monotonic_nanoseconds() + (shortest << std::min(attempt, doublings)), wait);
+}
+
 void wait_for_grace_period() {
     const arch::Cpu& self = arch::this_cpu();
     std::uint64_t before[arch::max_cpus];

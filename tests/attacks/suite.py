@@ -85,6 +85,13 @@ def _succeeds(context, weakness, attack):
     assert code == 35 and _result(text) == (0, 1) and f"FAIL {attack}" in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
+def _keeps_others_waiting(context):
+    """The kernel's operations are measured where they are not done in steps: then they are too long."""
+    _, text = context.boot("attacks-unbounded-step", append="weaken=unbounded_step only=bounded_ranges_of_pages bounded_cpus=1", cpus=1, timeout=300,
+                           kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"), extra=("-icount", "shift=0,sleep=off"), accel="tcg,thread=single")
+    assert _result(text) == (0, 1) and re.search(r"bounded\.cpp:\d+: move pages", text), "moves are short without steps: the measure tests nothing"
+
+
 def _kernel_dies(context, weakness, attack):
     _, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), until="PANIC")
     assert "PANIC: exception 8" in text, f"{attack} still holds without {weakness}: it tests nothing"
@@ -286,5 +293,6 @@ def cases(context):
     yield "log in the twin, nothing weakened", lambda: _log_forging(context, paths.TWIN)
     yield "teeth log_writer", lambda: _log_forging_teeth(context)
     yield "a dead log holds nobody up", lambda: _log_dead(context)
+    yield "teeth unbounded_step", lambda: _keeps_others_waiting(context)
     yield "teeth deferred_end", lambda: _kernel_dies(context, "deferred_end", "a_long_chain_of_processes_goes")
     yield from _container_cases(context)

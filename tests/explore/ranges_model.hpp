@@ -330,7 +330,12 @@ private:
             break;
         case Kind::map_shared: page = {true, true, read, operation.value}; break;
         case Kind::move: pages[operation.value] = std::exchange(page, {}); break;
-        case Kind::fork: pages_[1 - operation.space] = pages; break;
+        case Kind::fork:
+            // Shared pages come by faults there, from their mapping, which is not the table's: for it they are entered anew.
+            pages_[1 - operation.space] = pages;
+            for (Page& each : pages_[1 - operation.space])
+                if (each.shared) each = {};
+            break;
         case Kind::clear: pages = {}; break;
         case Kind::read_page: break;
         case Kind::write_page: (page.shared ? shared_content_ : page.content) = operation.value; break;

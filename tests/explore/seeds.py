@@ -38,7 +38,7 @@ SEEDS = {
         ("lost_race_keeps_its_pages", "if (pages) release_pages(pages);", "if (pages && !SEED) release_pages(pages);"),
     ],
     "page_table.hpp": [
-        ("fork_leaves_the_parent_writable", "shared &= ~entry::writable;", "if (!SEED) shared &= ~entry::writable;"),
+        ("fork_leaves_the_parent_writable", "set(slot, copied);", "if (!SEED) set(slot, copied);"),
         ("fork_forgets_a_reference", "environment_.retain(value & entry::address_mask);", "if (!SEED) environment_.retain(value & entry::address_mask);"),
         ("protect_makes_a_shared_page_writable", "return frame | private_flags(protection, false);", "return frame | private_flags(protection, SEED);"),
         ("protect_exceeds_what_was_allowed", "((value & entry::allow_write) != 0 ? abi::protection::write : 0)",

@@ -8,6 +8,8 @@ from xt import paths
 CPUS = (1, 2, 4)
 # Not a test by itself: the personality, which runs what the command line names.
 OTHERS = ("test-native-linux",)
+# One guest instruction is one nanosecond of the guest's clock: how late somebody is does not depend on this machine.
+ICOUNT = ("-icount", "shift=0,sleep=off")
 
 
 def _image(name):
@@ -21,6 +23,17 @@ def _boot(context, name, cpus):
     assert code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines() if "FAIL" in line or "native tests" in line)
 
 
+def _bounded(context, cpus):
+    """Nothing that a program asks for keeps another one from its CPU for long."""
+    code, text = context.boot(f"native-bounded-{cpus}", append=f"only=bounded bounded_cpus={cpus}", kernel=_image("calls"), cpus=cpus, extra=ICOUNT, timeout=300,
+                              accel="tcg,thread=single")
+    figures = [line for line in text.splitlines() if line.startswith("bounded ")]
+    print("\n".join(figures), flush=True)
+    found = re.search(r"native tests: (\d+) passed, (\d+) failed", text)
+    assert found and figures, "no result; the serial port's last lines:\n" + "\n".join(text.splitlines()[-20:])
+    assert code == 33 and found[2] == "0", "\n".join(line for line in text.splitlines() if "FAIL" in line or line.startswith(("  ", "bounded worst")))
+
+
 def cases(context):
     folder = os.path.join(paths.NATIVE, "bin")
     names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-") and name not in OTHERS)
@@ -28,3 +41,5 @@ def cases(context):
     for name in names:
         for cpus in CPUS:
             yield f"{name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus)
+    for cpus in (1, 2):
+        yield f"bounded {cpus} CPUs", lambda cpus=cpus: _bounded(context, cpus)

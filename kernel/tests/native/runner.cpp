@@ -28,7 +28,8 @@ void kernel_test::run_all() {
     unsigned failed = 0;
     const std::string_view only = native::argument("only");
     for (const kernel_test::Test* test = __start_user_tests; test != __stop_user_tests; ++test) {
-        if (!only.empty() && only != test->name) continue;
+        const std::string_view name = test->name;
+        if (!only.empty() && only != name && !(name.starts_with(only) && name[only.size()] == '_')) continue;
         kernel_test::failures = 0;
         native::print("run ", test->name);
         test->run();

@@ -26,7 +26,7 @@ inline abi::Handle quota() { return native::self().quota; }
 inline abi::Handle budget() { return native::self().budget; }
 inline abi::Handle space() { return native::self().space; }
 
-// Runs all tests of the program, or that which the argument `only` names, and ends the machine.
+// Runs all tests of the program, or that which the argument `only` names, or those whose names begin with it and `_`, and ends the machine.
 void run_all();
 
 // Prints what the basic operations take, in nanoseconds: with QEMU's icount one is an instruction.

@@ -1,0 +1,239 @@
+// How long the largest operations keep everybody else waiting: threads of a high priority, one on each CPU, sleep until near deadlines and keep how late they were.
+#include <algorithm>
+#include <atomic>
+
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/memory.hpp"
+#include "lib/native/thread.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace protection = abi::protection;
+
+namespace {
+
+constexpr abi::Protection read_write = protection::read | protection::write;
+constexpr std::uint64_t page = abi::page_size;
+constexpr std::uint64_t mebibyte = 1ull << 20, gibibyte = 1ull << 30, tebibyte = 1ull << 40;
+constexpr std::uint64_t sparse = 128 * gibibyte; // what a Memory can have
+constexpr std::uint64_t resident = 32 * mebibyte;
+
+constexpr std::uint64_t nap = 70'000;
+constexpr std::uint64_t limit = 1'000'000;
+constexpr std::size_t most_cpus = 4;
+
+// Figures are the guest's own only under icount, so that whoever boots it so says that they count, and how many CPUs there are.
+std::size_t cpus_that_count() {
+    const std::string_view count = native::argument("bounded_cpus");
+    return count.size() == 1 && count[0] >= '1' && count[0] <= '0' + static_cast<char>(most_cpus) ? static_cast<std::size_t>(count[0] - '0') : 0;
+}
+
+abi::Handle budget_of(std::uint32_t priority, std::uint64_t cpus) {
+    return call::budget_create(quota(), budget(), abi::BudgetParameters{1024, priority, 0, 0, cpus}).value_or(0);
+}
+
+struct Waiter {
+    native::Thread* thread = nullptr;
+    abi::Handle budget = 0;
+    abi::Handle never_signaled = 0;
+    std::atomic<std::uint64_t> worst = 0;
+    std::atomic<std::uint64_t> naps = 0;
+    std::atomic<bool> stop = false;
+
+    static void run(void* argument) {
+        auto& self = *static_cast<Waiter*>(argument);
+        while (!self.stop) {
+            const std::uint64_t due = native::monotonic_nanoseconds() + nap;
+            (void)call::notification_wait(self.never_signaled, due);
+            const std::uint64_t now = native::monotonic_nanoseconds();
+            const std::uint64_t late = now > due ? now - due : 0;
+            if (late > self.worst) self.worst = late;
+            ++self.naps;
+        }
+    }
+};
+
+class Watch {
+public:
+    Watch() : count_(cpus_that_count()) {
+        for (std::size_t i = 0; i < count_; ++i) {
+            Waiter& waiter = waiters_[i];
+            waiter.budget = budget_of(31, 1ull << i);
+            waiter.never_signaled = call::notification_create(quota()).value_or(0);
+            waiter.thread = native::Thread::create(Waiter::run, &waiter, {.budget = waiter.budget}).value_or(nullptr);
+            CHECK(waiter.budget && waiter.never_signaled && waiter.thread);
+        }
+    }
+    ~Watch() {
+        for (std::size_t i = 0; i < count_; ++i) {
+            Waiter& waiter = waiters_[i];
+            waiter.stop = true;
+            if (waiter.thread) waiter.thread->join();
+            (void)call::handle_close(waiter.budget);
+            (void)call::handle_close(waiter.never_signaled);
+        }
+    }
+
+    // Does it and holds the worst that somebody waited against the limit, but where a reason is known why that is passed: then it is told.
+    template <class Operation> void operator()(const char* name, Operation&& operation, const char* excuse = nullptr) {
+        settle();
+        for (std::size_t i = 0; i < count_; ++i) waiters_[i].worst = 0;
+        const std::uint64_t begin = native::monotonic_nanoseconds();
+        if (!operation()) fail(name, __FILE__, __LINE__);
+        const std::uint64_t length = native::monotonic_nanoseconds() - begin;
+        settle();
+        std::uint64_t worst = 0;
+        for (std::size_t i = 0; i < count_; ++i) worst = std::max(worst, waiters_[i].worst.load());
+        if (count_ == 0) return;
+        native::print("bounded ", name, ": ", worst, " ns late in ", length, " ns");
+        if (excuse) {
+            native::print("bounded ", name, ": not held against the limit, ", excuse);
+            return;
+        }
+        if (worst > limit) fail(name, __FILE__, __LINE__);
+        if (worst < worst_) return;
+        worst_ = worst;
+        worst_name_ = name;
+    }
+    void report() const {
+        if (count_ != 0) native::print("bounded worst: ", worst_name_, " with ", worst_, " ns");
+    }
+
+private:
+    // Until all have slept twice: what held them up is told by then.
+    void settle() {
+        for (std::size_t i = 0; i < count_; ++i) {
+            const std::uint64_t before = waiters_[i].naps;
+            while (waiters_[i].naps < before + 2) (void)call::thread_yield();
+        }
+    }
+
+    std::size_t count_;
+    Waiter waiters_[most_cpus];
+    std::uint64_t worst_ = 0;
+    const char* worst_name_ = "";
+};
+
+// The program itself has the highest priority: what is measured runs in a thread below it, on the first CPU.
+void run_below(void (*test)(Watch&)) {
+    const abi::Handle low = budget_of(1, 1);
+    REQUIRE(low);
+    auto* const thread = native::Thread::create([](void* argument) {
+        Watch watch;
+        reinterpret_cast<void (*)(Watch&)>(argument)(watch);
+        watch.report();
+    }, reinterpret_cast<void*>(test), {.budget = low}).value_or(nullptr);
+    if (thread) thread->join();
+    CHECK(thread && call::handle_close(low));
+}
+
+// Ranges of the guest half, whole tables of the second level from the top.
+constexpr std::uint64_t guest_from = 512 * gibibyte, guest_to = 64 * tebibyte;
+
+// What is not bounded yet.
+constexpr const char* frames_at_once = "a Memory's frames come and go in one piece";
+constexpr const char* mappings_at_once = "the walk over a Memory's mappings is one piece";
+
+bool done(const base::Result<void>& result) { return result.has_value(); }
+
+void ranges_of_nothing(Watch& watch) {
+    const auto memory = call::memory_create(quota(), sparse, 0);
+    const auto guest = call::space_create(quota(), 0);
+    REQUIRE(memory && guest);
+    watch("map sparse, shared", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write)); });
+    watch("move sparse, shared", [&] { return done(call::space_move(*guest, guest_from, guest_to, sparse)); });
+    watch("protect sparse, shared", [&] { return done(call::space_protect(*guest, guest_to, sparse, protection::read)); });
+    watch("unmap sparse, shared", [&] { return done(call::space_unmap(*guest, guest_to, sparse)); });
+    watch("map sparse, private", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write | abi::map_flag::copy_on_write)); });
+    watch("unmap sparse, private", [&] { return done(call::space_unmap(*guest, guest_from, sparse)); });
+    for (std::uint64_t i = 0; i < 64; ++i) CHECK(call::space_map(*guest, *memory, guest_from + i * sparse, 0, sparse, read_write));
+    watch("resize sparse, mapped 64 times", [&] { return done(call::memory_resize(*memory, 0)); }, mappings_at_once);
+    watch("unmap 64 times sparse", [&] { return done(call::space_unmap(*guest, guest_from, 64 * sparse)); });
+    constexpr std::uint64_t lowest = 1 * mebibyte, all = abi::guest_end - lowest;
+    watch("mark the half", [&] { return done(call::space_map(*guest, 0, lowest, 0, all, read_write)); });
+    watch("protect the half", [&] { return done(call::space_protect(*guest, lowest, all, protection::read)); });
+    watch("unmap the half", [&] { return done(call::space_unmap(*guest, lowest, all)); });
+    CHECK(call::space_map(*guest, 0, guest_from, 0, 63 * tebibyte, read_write));
+    watch("move 63 TiB of marks", [&] { return done(call::space_move(*guest, guest_from, guest_to, 63 * tebibyte)); });
+    watch("unmap 63 TiB of marks", [&] { return done(call::space_unmap(*guest, guest_to, 63 * tebibyte)); });
+    // Not by the same distance within the tables, so that each page is marked by itself.
+    CHECK(call::space_map(*guest, 0, guest_from, 0, gibibyte, read_write));
+    watch("move marks by a page", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, gibibyte)); });
+    watch("unmap moved marks", [&] { return done(call::space_unmap(*guest, guest_to, 2 * gibibyte)); });
+    CHECK(call::handle_close(*guest));
+    CHECK(call::handle_close(*memory));
+}
+
+void ranges_of_pages(Watch& watch) {
+    abi::Handle memory = 0;
+    watch("populate a Memory", [&] { return (memory = call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0)) != 0; }, frames_at_once);
+    const auto guest = call::space_create(quota(), 0);
+    REQUIRE(memory && guest);
+    watch("map pages, shared", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write)); });
+    watch("move pages", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, resident)); });
+    watch("protect pages", [&] { return done(call::space_protect(*guest, guest_to, resident + page, protection::read)); });
+    watch("unmap pages", [&] { return done(call::space_unmap(*guest, guest_to, resident + page)); });
+    watch("map pages, private", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write | abi::map_flag::copy_on_write)); });
+    watch("populate anonymous", [&] { return done(call::space_map(*guest, 0, guest_to, 0, resident, read_write | abi::map_flag::populate)); });
+    abi::Handle copy = 0;
+    watch("fork", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
+    watch("close a fork", [&] { return done(call::handle_close(copy)); });
+    watch("unmap anonymous", [&] { return done(call::space_unmap(*guest, guest_to, resident)); });
+    watch("close a space", [&] { return done(call::handle_close(*guest)); });
+    // In the own half, which other CPUs have loaded.
+    const std::uint64_t at = native::reserve_range(resident).value_or(0);
+    REQUIRE(at);
+    watch("populate anonymous, own half", [&] { return done(call::space_map(space(), 0, at, 0, resident, read_write | abi::map_flag::populate)); });
+    watch("protect anonymous, own half", [&] { return done(call::space_protect(space(), at, resident, protection::read)); });
+    watch("unmap anonymous, own half", [&] { return done(call::space_unmap(space(), at, resident)); });
+    CHECK(call::space_map(space(), memory, at, 0, resident, read_write));
+    watch("seal pages", [&] { return done(call::memory_seal(memory)); }, mappings_at_once);
+    CHECK(call::space_unmap(space(), at, resident));
+    native::release_range(at, resident);
+    watch("close pages", [&] { return done(call::handle_close(memory)); }, frames_at_once);
+    const auto shrinks = call::memory_create(quota(), resident, abi::memory_flag::populate);
+    REQUIRE(shrinks);
+    watch("resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); }, frames_at_once);
+    CHECK(call::handle_close(*shrinks));
+}
+
+void many_mappings(Watch& watch) {
+    constexpr std::uint64_t count = 4096;
+    const auto lease = call::lease_create(quota(), 0);
+    const auto memory = call::memory_create(quota(), page, abi::memory_flag::populate);
+    const auto other = call::memory_create(quota(), 2 * page, abi::memory_flag::populate);
+    const auto guest = call::space_create(quota(), 0);
+    REQUIRE(lease && memory && other && guest);
+    const auto leased = call::handle_duplicate(*other, 0, 0, *lease);
+    REQUIRE(leased);
+    const auto map_all = [&](abi::Handle handle) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            if (!call::space_map(*guest, handle, guest_from + i * 2 * page, 0, page, read_write)) return false;
+        }
+        return true;
+    };
+    CHECK(map_all(*memory));
+    watch("move mappings", [&] { return done(call::space_move(*guest, guest_from, guest_to, 2 * count * page)); });
+    watch("protect mappings", [&] { return done(call::space_protect(*guest, guest_to, 2 * count * page, protection::read)); });
+    abi::Handle copy = 0;
+    watch("fork mappings", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
+    watch("close a fork of mappings", [&] { return done(call::handle_close(copy)); });
+    watch("seal mappings", [&] { return done(call::memory_seal(*memory)); }, mappings_at_once);
+    watch("unmap mappings", [&] { return done(call::space_unmap(*guest, guest_to, 2 * count * page)); });
+    CHECK(map_all(*other));
+    watch("resize mappings", [&] { return done(call::memory_resize(*other, 0)); }, mappings_at_once);
+    CHECK(call::memory_resize(*other, 2 * page));
+    CHECK(call::space_unmap(*guest, guest_from, 2 * count * page));
+    CHECK(map_all(*leased));
+    watch("revoke mappings", [&] { return done(call::lease_revoke(*lease)); });
+    CHECK(map_all(*other));
+    watch("close a space of mappings", [&] { return done(call::handle_close(*guest)); });
+    for (const auto handle : {*lease, *memory, *other, *leased}) CHECK(call::handle_close(handle));
+}
+
+} // namespace
+
+KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
+KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
+KERNEL_USER_TEST(bounded_many_mappings) { run_below(many_mappings); }
