@@ -17,7 +17,10 @@ abi::RestrictedState& state() { return native::current_thread().page->restricted
 base::Result<void> enter(std::uint32_t flags = 0) { return native::call::restricted_enter(flags); }
 
 void put_code(abi::Handle space, abi::Handle code, std::initializer_list<unsigned char> bytes) {
+    // What may be executed is not written: it goes away meanwhile.
+    CHECK(native::call::space_unmap(space, code_address, abi::page_size).has_value());
     CHECK(native::call::memory_write(code, 0, std::as_bytes(std::span(bytes.begin(), bytes.size()))).has_value());
+    CHECK(native::call::space_map(space, code, code_address, 0, abi::page_size, abi::protection::read | abi::protection::execute).has_value());
     state().registers = {};
     state().registers.rip = code_address;
     state().registers.rflags = 0x202;
