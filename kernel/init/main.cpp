@@ -62,6 +62,10 @@ void log_mitigations() {
     arch::set_boot_counter(arch::read_tsc());
     arch::initialize_console();
     const BootInformation& boot = read_boot_information();
+#ifdef THEMELIOS_TWIN
+    // Before anything that asks: the first CPU's entries do.
+    if (const std::string_view name = boot.option("weaken"); !name.empty() && !base::choose_weakness(name)) panic("no weakness has the name that `weaken` says");
+#endif
     frames::initialize(boot.memory, boot.memory_count, boot.direct_map);
     initialize_kernel_map(boot.memory, boot.memory_count, boot.kernel_physical);
     if (const std::uint64_t bytes = display::usable_bytes(boot.framebuffer))
@@ -78,7 +82,6 @@ void log_mitigations() {
     arch::start_other_cpus();
     log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
 #ifdef THEMELIOS_TWIN
-    if (const std::string_view name = boot.option("weaken"); !name.empty() && !base::choose_weakness(name)) panic("no weakness has the name that `weaken` says");
     log("%s", base::twin_marker);
 #endif
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);

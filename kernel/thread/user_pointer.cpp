@@ -27,8 +27,6 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
         const std::size_t part = std::min<std::size_t>(length, abi::page_size - within);
         auto frame = space.take_page(address, access);
         if (!frame) return std::unexpected(abi::Error::bad_pointer);
-        // In the twin only: a wait that is long enough to be met, and that serves shoot-downs as an interruptible one would.
-        for (unsigned i = 0; base::weakened(base::Weakness::seal_grace) && part >= 1024 && i < 100'000; ++i) arch::relax();
         function(direct<std::byte>(*frame) + within, part);
         frames::release(*frame);
         address += part;
@@ -42,7 +40,6 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
 bool copy_directly(Thread& caller, std::uint64_t address, std::uint64_t length, void* to, const void* from) {
     if (&caller.task() != arch::this_cpu().current || length > abi::page_size || !personality_half().contains(address, length)) return false;
     // The twin lingers with a page in its hand, which only the walk has.
-    if (base::weakened(base::Weakness::seal_grace)) return false;
     return arch::copy_user(to, from, length) == 0;
 }
 

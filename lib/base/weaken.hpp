@@ -23,7 +23,6 @@ enum class Weakness : std::uint8_t {
     reply_last,         // kernel: a server's process gets the Reply once the message is copied
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
     alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another
-    seal_grace,         // kernel: a seal waits for the copies that found their page before it; the copies take longer
     unbounded_step,     // kernel: work on a space's tables is done in steps
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
@@ -71,7 +70,6 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::reply_last, "reply_last"},
     {Weakness::device_pin, "device_pin"},
     {Weakness::alias_execute, "alias_execute"},
-    {Weakness::seal_grace, "seal_grace"},
     {Weakness::unbounded_step, "unbounded_step"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},

@@ -23,7 +23,6 @@ NATIVE_TEETH = {
     "page_pin": "a_threads_page_outlives_its_mapping",
     "reply_last": "a_call_is_not_answered_before_its_message_is_there",
     "device_pin": "memory_of_a_device_goes_to_nobody",
-    "seal_grace": "no_copy_ends_after_a_seal",
     "alias_execute": "no_memory_is_written_and_executed",
     "futex_space": "a_neighbour_is_not_woken_by_the_address_of_its_word",
 }
