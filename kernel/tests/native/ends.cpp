@@ -138,3 +138,23 @@ KERNEL_USER_TEST(a_word_in_a_private_page_is_the_same_after_its_copy) {
     CHECK(call::handle_close(*memory));
     native::release_range(at, page);
 }
+
+// More processes than one step looks at, some of them elsewhere.
+KERNEL_USER_TEST(the_end_of_a_quota_reaches_all_its_processes) {
+    constexpr unsigned count = 150;
+    static abi::Handle processes[count];
+    const auto inner = call::quota_create(quota(), 8192);
+    REQUIRE(inner);
+    for (unsigned i = 0; i < count; ++i) {
+        processes[i] = call::process_create(i % 3 ? *inner : quota(), budget()).value_or(0);
+        REQUIRE(processes[i]);
+    }
+    CHECK(call::quota_destroy(*inner));
+    for (unsigned i = 0; i < count; ++i) {
+        abi::ProcessInfo info{};
+        CHECK(call::process_inspect(processes[i], info));
+        CHECK((info.state == abi::ProcessState::ended) == (i % 3 != 0));
+        CHECK(call::handle_close(processes[i]));
+    }
+    CHECK(call::handle_close(*inner));
+}
