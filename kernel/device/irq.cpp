@@ -43,7 +43,7 @@ base::Result<base::Ref<Irq>> Irq::create(Quota& quota, std::uint64_t source, std
 }
 
 Irq::~Irq() {
-    unbind();
+    unbind(Which::any);
     if (!taken_) return;
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
     if (vector_) arch::unregister_interrupt(static_cast<std::uint8_t>(vector_));
@@ -51,17 +51,12 @@ Irq::~Irq() {
 }
 
 base::Result<void> Irq::bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold) {
-    {
-        LockGuard guard(lock_);
-        if (is_root() || notification_ || bits == 0) return std::unexpected(abi::Error::bad_state);
-        notification_ = std::move(notification);
-        bits_ = bits;
-        hold_ = hold;
-    }
-    if (hold.lease && !link(*hold.lease, hold.generation)) {
-        unbind();
-        return std::unexpected(abi::Error::revoked);
-    }
+    LockGuard guard(lock_);
+    if (is_root() || notification_ || bits == 0) return std::unexpected(abi::Error::bad_state);
+    if (hold.lease && !link(*hold.lease, hold.generation)) return std::unexpected(abi::Error::revoked);
+    notification_ = std::move(notification);
+    bits_ = bits;
+    hold_ = hold;
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), false);
     return {};
 }
@@ -91,21 +86,24 @@ void Irq::fire() {
     if (notification_) notification_->signal(bits_);
 }
 
-void Irq::unbind() {
-    unlink();
+void Irq::unbind(Which which) {
     base::Ref<Notification> notification;
     LeaseHold hold;
     LockGuard guard(lock_);
+    if (!notification_) return;
+    // Another binding may have come after the one that the revocation met.
+    if (which == Which::revoked && hold_.valid()) return;
+    unlink();
     notification = std::move(notification_);
     hold = std::move(hold_);
     hold_ = {};
-    if (notification && source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
+    if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
 }
 
 bool Irq::begin_end() { return try_retain(); }
 
 void Irq::end_use() {
-    unbind();
+    unbind(Which::revoked);
     release();
 }
 

@@ -37,8 +37,10 @@ public:
 private:
     bool begin_end() override;
     void end_use() override;
-    void unbind();
+    enum class Which : bool { any, revoked };
+    void unbind(Which which);
 
+    // Then that of the lease tree: the interrupt is linked to a lease exactly while it is bound under one, but for the time in which a revocation is about to end that binding.
     SpinLock lock_;
     base::Ref<Notification> notification_;
     LeaseHold hold_;

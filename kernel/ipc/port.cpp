@@ -4,32 +4,31 @@
 
 namespace kernel {
 
-PortSource::~PortSource() { unbind(); }
+PortSource::~PortSource() { unbind(Which::any); }
 
 base::Result<void> PortSource::bind(base::Ref<Port> port, std::uint64_t key, const LeaseHold& hold) {
     {
         LockGuard guard(binding_lock_);
         if (port_) return std::unexpected(abi::Error::exists);
+        if (hold.lease && !link(*hold.lease, hold.generation)) return std::unexpected(abi::Error::revoked);
         port_ = std::move(port);
         key_ = key;
         hold_ = hold;
-    }
-    if (hold.lease && !link(*hold.lease, hold.generation)) {
-        unbind();
-        return std::unexpected(abi::Error::revoked);
     }
     // What was pending before the binding is an event too.
     notify_port();
     return {};
 }
 
-void PortSource::unbind() {
-    LeaseUse::unlink();
+void PortSource::unbind(Which which) {
     base::Ref<Port> port;
     LeaseHold hold;
     {
         LockGuard guard(binding_lock_);
         if (!port_) return;
+        // Another binding may have come after the one that the revocation met.
+        if (which == Which::revoked && hold_.valid()) return;
+        LeaseUse::unlink();
         LockGuard port_guard(port_->lock_);
         if (queued_) port_->ready_.remove(*this);
         queued_ = false;
@@ -59,7 +58,7 @@ void PortSource::notify_port() {
 bool PortSource::begin_end() { return try_retain(); }
 
 void PortSource::end_use() {
-    unbind();
+    unbind(Which::revoked);
     release();
 }
 

@@ -15,12 +15,13 @@ namespace kernel {
 class Port;
 class Thread;
 
-// The part of a Notification or Endpoint that a Port knows. Lock order: the source's own lock, then the port's.
+// The part of a Notification or Endpoint that a Port knows. Lock order: the source's own lock, the binding's, then the port's or that
+// of the lease tree: a source is linked to a lease exactly while it is bound under one, but for the time in which a revocation is about to end that binding.
 class PortSource : public Object, public base::ListNodeOf<Port>, private LeaseUse {
 public:
     // Binds to a port under `key`, as long as the capability of the source lives. Errors: exists, revoked.
     base::Result<void> bind(base::Ref<Port> port, std::uint64_t key, const LeaseHold& hold);
-    void unbind();
+    void unbind() { unbind(Which::any); }
 
 protected:
     explicit PortSource(abi::ObjectKind kind) : Object(kind) {}
@@ -31,6 +32,8 @@ protected:
 
 private:
     friend class Port;
+    enum class Which : bool { any, revoked };
+    void unbind(Which which);
     // The bits of an event now pending, or 0. `again` is set where the source stays ready.
     virtual std::uint64_t take_event(bool& again) = 0;
     bool begin_end() override;

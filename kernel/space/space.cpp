@@ -270,7 +270,7 @@ base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access)
     }
 }
 
-base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protection access) {
+base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protection access, bool* shared) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
@@ -278,7 +278,9 @@ base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protect
         if (hidden(address)) continue;
         TableBatch batch(*this);
         const std::uint64_t frame = TRY(resolve_locked(batch, address, access));
-        if (tables(batch).look_up(address) & entry::device) return std::unexpected(abi::Error::bad_pointer);
+        const std::uint64_t entered = tables(batch).look_up(address);
+        if (entered & entry::device) return std::unexpected(abi::Error::bad_pointer);
+        if (shared) *shared = !(entered & entry::private_copy);
         frames::retain(frame);
         return frame;
     }

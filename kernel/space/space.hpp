@@ -63,7 +63,9 @@ public:
     // Makes the access possible where what is mapped allows it. Errors: bad_pointer, no_memory.
     base::Result<void> resolve(std::uint64_t address, abi::Protection access);
     // The same; gives the frame with a reference for the caller. Errors: bad_pointer (device ranges too), no_memory.
-    base::Result<std::uint64_t> take_page(std::uint64_t address, abi::Protection access);
+    base::Result<std::uint64_t> take_page(std::uint64_t address, abi::Protection access) { return take_page(address, access, nullptr); }
+    // The same; tells where not null whether the page is what all who map it share, no private one that a write may replace by a copy.
+    base::Result<std::uint64_t> take_page(std::uint64_t address, abi::Protection access, bool* shared);
     // The physical address of what is readable there now. Errors: bad_pointer.
     base::Result<std::uint64_t> translate(std::uint64_t address);
 

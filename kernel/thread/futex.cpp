@@ -1,9 +1,12 @@
 #include "kernel/thread/futex.hpp"
 
 #include <new>
+#include <utility>
 
 #include "kernel/thread/thread_queue.hpp"
 #include "kernel/arch/physical.hpp"
+#include "kernel/core/preempt.hpp"
+#include "kernel/memory/frames.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/arch/spin_lock.hpp"
@@ -29,13 +32,57 @@ Bucket& bucket_of(const FutexKey& key) {
     return reinterpret_cast<Bucket*>(bucket_storage)[hash % bucket_count];
 }
 
-// The key of a word, with its page brought in. A shared page may lose its frame after this (only by the mapping's own end), then nobody can wake the waiter by it.
-base::Result<FutexKey> key_of(Space& space, std::uint64_t address, bool shared) {
+// A reference to a frame, or nothing. Given back without locks: it may be the last.
+class HeldFrame {
+public:
+    HeldFrame() = default;
+    explicit HeldFrame(std::uint64_t frame) : frame_(frame) {}
+    HeldFrame(HeldFrame&& other) noexcept : frame_(std::exchange(other.frame_, 0)) {}
+    HeldFrame& operator=(HeldFrame&& other) noexcept {
+        std::swap(frame_, other.frame_);
+        return *this;
+    }
+    ~HeldFrame() {
+        if (frame_) frames::release(frame_);
+    }
+    std::uint64_t get() const { return frame_; }
+    std::uint64_t leave() { return std::exchange(frame_, 0); }
+
+private:
+    std::uint64_t frame_ = 0;
+};
+
+// A word by its key. The frame is the one behind a shared key, held as long as the key is used: were it free, it could become a stranger's, and his word have the key.
+struct Word {
+    FutexKey key;
+    HeldFrame frame;
+};
+
+base::Result<void> check_word(const Space& space, std::uint64_t address) {
     if (address % sizeof(std::uint32_t) != 0) return std::unexpected(abi::Error::bad_argument);
     if (!space.contains(address, sizeof(std::uint32_t))) return std::unexpected(abi::Error::bad_pointer);
-    if (!shared) return FutexKey{base::weakened(base::Weakness::futex_space) ? nullptr : &space, address};
-    TRY(space.resolve(address, abi::protection::read));
-    return FutexKey{nullptr, TRY(space.translate(address))};
+    return {};
+}
+
+FutexKey private_key(Space& space, std::uint64_t address) { return {base::weakened(base::Weakness::futex_space) ? nullptr : &space, address}; }
+
+// With the word's page brought in where that is needed for the key. Errors: bad_argument, bad_pointer, no_memory.
+base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
+    TRY(check_word(space, address));
+    if (!shared) return Word{private_key(space, address), {}};
+    bool shared_page = false;
+    HeldFrame frame(TRY(space.take_page(address, abi::protection::read, &shared_page)));
+    if (!shared_page) return Word{private_key(space, address), {}};
+    const std::uint64_t physical = frame.get() + address % abi::page_size;
+    return Word{{nullptr, physical}, std::move(frame)};
+}
+
+// A waiter's key becomes another one. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
+void move_key(Thread& thread, const Word& target) {
+    if (target.frame.get()) frames::retain(target.frame.get());
+    if (thread.futex_frame) frames::release(thread.futex_frame);
+    thread.futex_key = target.key;
+    thread.futex_frame = target.frame.get();
 }
 
 } // namespace
@@ -45,43 +92,50 @@ void initialize_futexes() {
 }
 
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline) {
-    const FutexKey key = TRY(key_of(space, address, shared));
-    for (;;) {
-        TRY(space.resolve(address, abi::protection::read));
+    TRY(check_word(space, address));
+    for (;; preemption_point()) {
+        bool shared_page = false;
+        HeldFrame frame(TRY(space.take_page(address, abi::protection::read, &shared_page)));
+        const std::uint64_t physical = frame.get() + address % abi::page_size;
+        const bool by_frame = shared && shared_page;
+        const FutexKey key = by_frame ? FutexKey{nullptr, physical} : private_key(space, address);
         Bucket& bucket = bucket_of(key);
         LockGuard guard(bucket.lock);
-        // The word is read under the bucket's lock, by the translation of now: a change after this is followed by a wake that finds the waiter.
-        const auto physical = space.translate(address);
-        if (!physical) continue;
-        if (__atomic_load_n(direct<std::uint32_t>(*physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
+        // The word is read under the bucket's lock, where it is by now: a change after this is followed by a wake that finds the waiter.
+        const auto now = space.translate(address);
+        if (!now || *now != physical) continue;
+        if (__atomic_load_n(direct<std::uint32_t>(physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
         thread.futex_key = key;
+        thread.futex_frame = by_frame ? frame.leave() : 0;
         thread.wait_state().announce();
         bucket.waiters.push(thread);
         break;
     }
     const std::int32_t outcome = thread.wait(deadline, {});
-    if (outcome == 0) return {};
-    // A requeue may have moved the thread meanwhile; its key says where to, and is stable once the right lock is held.
-    for (;;) {
+    // A requeue may have moved the thread meanwhile; its key says where to, and is stable once the right lock is held. Who woke it took it off the queue before.
+    while (outcome != 0) {
         Bucket& bucket = bucket_of(thread.futex_key);
         LockGuard guard(bucket.lock);
         if (&bucket != &bucket_of(thread.futex_key)) continue;
         bucket.waiters.remove_if_queued(thread);
         break;
     }
+    if (const std::uint64_t frame = std::exchange(thread.futex_frame, 0)) frames::release(frame);
+    if (outcome == 0) return {};
     return std::unexpected(static_cast<abi::Error>(-outcome));
 }
 
 base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool shared, std::uint32_t count, std::uint64_t requeue_to,
                                        std::uint32_t requeue_count) {
-    const FutexKey key = TRY(key_of(space, address, shared));
-    FutexKey target;
-    if (requeue_to) target = TRY(key_of(space, requeue_to, shared));
+    const Word word = TRY(find_word(space, address, shared));
+    const FutexKey key = word.key;
+    Word target;
+    if (requeue_to) target = TRY(find_word(space, requeue_to, shared));
     // Whoever would move to where it waits stays: moved to the end of the same queue it would come by again, `requeue_count` times.
-    if (requeue_to && target == key) requeue_to = 0;
+    if (requeue_to && target.key == key) requeue_to = 0;
     Bucket& from = bucket_of(key);
-    Bucket& to = requeue_to ? bucket_of(target) : from;
+    Bucket& to = requeue_to ? bucket_of(target.key) : from;
     // Two buckets are locked in the order of their addresses.
     Bucket& first = &from < &to ? from : to;
     Bucket& second = &from < &to ? to : from;
@@ -101,7 +155,7 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
                 }
             } else {
                 from.waiters.remove(*thread);
-                thread->futex_key = target;
+                move_key(*thread, target);
                 to.waiters.push(*thread);
                 ++moved;
                 // In the same bucket the moved thread comes by again, under its new key.

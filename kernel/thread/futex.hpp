@@ -11,6 +11,7 @@ class Space;
 class Thread;
 
 // What a waiter waits at. Private words are told apart by their space and address; shared ones by the frame behind them, which every space that maps it shares.
+// A page that is private stays so, whatever the caller said: its frame changes when it is written.
 struct FutexKey {
     const void* space = nullptr; // null: shared
     std::uint64_t address = 0;   // in the space; or physical

@@ -1,5 +1,7 @@
 #include "kernel/thread/process.hpp"
 
+#include <utility>
+
 #include "kernel/core/preempt.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
@@ -139,7 +141,8 @@ void Process::tear_down(Pauses pauses) {
         delete_watch(*watch);
     }
     LockGuard guard(all().lock);
-    all().processes.remove(*this);
+    left_ = true;
+    if (cursors_ == 0) all().processes.remove(*this);
     while (Thread* waiter = all().waiters.first()) {
         all().waiters.remove(*waiter);
         if (waiter->wait_state().claim()) waiter->finish_wait(0);
@@ -153,36 +156,97 @@ base::Result<void> Process::end_quota(Quota& quota) {
     return {};
 }
 
-void Process::end_all_within(const QuotaNode& quota) {
-    for (;;) {
-        base::Ref<Process> victim;
-        bool dying = false;
-        {
+// A walk over all processes in steps. It holds the one that it is at, and that one's place in the list.
+class Process::Cursor {
+public:
+    ~Cursor() {
+        LockGuard guard(all().lock);
+        leave();
+    }
+
+    // Goes on to the next one within the quota that is there; null at the end. `blocked`: it is on its way out of its destructor and cannot be held; the caller's wait is
+    // announced, and it comes again after it. Without locks.
+    Process* next(const QuotaNode& quota, Thread* waiter, bool& blocked) {
+        constexpr unsigned steps_in_one_hold = 64;
+        blocked = false;
+        for (;; preemption_point()) {
+            base::Ref<Process> before; // a last reference ends outside of the lock
             LockGuard guard(all().lock);
-            for (Process& process : all().processes) {
-                if (!process.quota().node().is_within(quota)) continue;
-                dying = true;
-                if (process.ending_ || !process.try_retain()) continue;
-                victim = base::Ref<Process>::adopt(process);
+            using Iterator = decltype(all().processes)::Iterator;
+            const Iterator end = all().processes.end();
+            Iterator at = all().processes.begin();
+            if (at_) at = ++Iterator(at_.get());
+            for (unsigned steps = 0; at != end; ++at) {
+                Process& process = *at;
+                ++steps;
+                const bool wanted = !process.left_ && process.quota().node().is_within(quota);
+                if (!wanted && steps < steps_in_one_hold) continue;
+                if (!process.try_retain()) {
+                    if (!wanted) continue;
+                    blocked = true;
+                    if (waiter) {
+                        announce(*waiter);
+                        return nullptr;
+                    }
+                    continue;
+                }
+                ++process.cursors_;
+                leave();
+                before = std::move(at_);
+                at_ = base::Ref<Process>::adopt(process);
+                if (wanted) return &process;
                 break;
             }
-            if (!victim && dying) {
-                Thread& self = sched::current_thread();
-                self.wait_state().announce();
-                all().waiters.push(self);
-            }
+            if (at == end) return nullptr;
         }
-        if (victim) {
-            victim->end(abi::EndReason::quota, 0);
-            continue;
-        }
-        if (!dying) return;
-        Thread& self = sched::current_thread();
-        // A kick does not end this: what was begun must be finished before the call returns. Only the caller's own end does.
-        (void)self.wait(abi::never, {});
+    }
+
+    // Whether the one it is at has left; announces the caller's wait where not.
+    bool has_left(Thread& waiter) {
         LockGuard guard(all().lock);
-        all().waiters.remove_if_queued(self);
-        if (self.stopping()) return;
+        if (at_->left_) return true;
+        announce(waiter);
+        return false;
+    }
+
+private:
+    static void announce(Thread& waiter) {
+        waiter.wait_state().announce();
+        all().waiters.push(waiter);
+    }
+    // Under the lock; the reference stays.
+    void leave() {
+        if (at_ && --at_->cursors_ == 0 && at_->left_) all().processes.remove(*at_);
+    }
+
+    base::Ref<Process> at_;
+};
+
+void Process::end_all_within(const QuotaNode& quota) {
+    bool blocked = false;
+    {
+        // All of them at once, so that they end beside each other.
+        Cursor cursor;
+        while (Process* process = cursor.next(quota, nullptr, blocked)) {
+            if (!process->ending()) process->end(abi::EndReason::quota, 0);
+            preemption_point();
+        }
+    }
+    // Then one after the other is waited for; what was made meanwhile stands behind.
+    Thread& self = sched::current_thread();
+    Cursor cursor;
+    for (;;) {
+        Process* const process = cursor.next(quota, &self, blocked);
+        if (!process && !blocked) return;
+        if (process && !process->ending()) process->end(abi::EndReason::quota, 0);
+        while (blocked || !cursor.has_left(self)) {
+            // A kick does not end this: what was begun must be finished before the call returns. Only the caller's own end does.
+            (void)self.wait(abi::never, {});
+            LockGuard guard(all().lock);
+            all().waiters.remove_if_queued(self);
+            if (self.stopping()) return;
+            if (std::exchange(blocked, false)) break;
+        }
     }
 }
 

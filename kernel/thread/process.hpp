@@ -72,6 +72,7 @@ public:
     static base::Result<void> end_quota(Quota& quota);
 
 private:
+    class Cursor;
     static void end_all_within(const QuotaNode& quota);
     struct Watch : base::ListNodeOf<Watch> {
         base::Ref<Object> owner;
@@ -98,6 +99,9 @@ private:
     abi::ProcessInfo record_{};
     Fixup fixup_;
     base::List<Watch, Watch> watches_;
+    // Under the lock of the list of processes: one that a walk is at stays in it until the walk has gone on.
+    std::uint32_t cursors_ = 0;
+    bool left_ = false;
 };
 
 } // namespace kernel

@@ -104,6 +104,7 @@ public:
     std::uint64_t guest_gs_base = 0;
 
     FutexKey futex_key; // under its bucket's lock
+    std::uint64_t futex_frame = 0; // the frame that a shared key names, with a reference while the thread waits; under the same lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:

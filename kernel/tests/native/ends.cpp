@@ -2,11 +2,48 @@
 #include <atomic>
 
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/memory.hpp"
 #include "lib/native/thread.hpp"
 #include "lib/native/thread_block.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
+
+namespace {
+
+constexpr std::uint64_t page = abi::page_size;
+constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
+
+// A thread that waits at a shared word.
+struct SharedWaiter {
+    explicit SharedWaiter(std::uint64_t address) : address(address) {
+        thread = native::Thread::create(run, this).value_or(nullptr);
+        for (int i = 0; thread && i < 100'000 && !begun; ++i) (void)call::thread_yield();
+        // On another CPU it may take its time.
+        std::uint32_t never_changes = 0;
+        (void)native::futex_wait(&never_changes, 0, native::monotonic_nanoseconds() + 20 * native::nanoseconds_per_millisecond);
+    }
+    static void run(void* argument) {
+        auto& self = *static_cast<SharedWaiter*>(argument);
+        self.begun = true;
+        self.result = error_of(call::futex_wait(self.address, 0, abi::never, native::futex_flag::shared));
+        self.over = true;
+    }
+    // Takes it out of a wait that nobody ended.
+    void finish() {
+        if (!over) (void)call::thread_kick(thread->handle());
+        thread->join();
+    }
+
+    std::uint64_t address;
+    native::Thread* thread = nullptr;
+    std::atomic<bool> begun = false;
+    std::atomic<bool> over = false;
+    std::atomic<std::int32_t> result = -1;
+};
+
+} // namespace
 
 // Who waits there already stays as it is. Were the count to decide, this would take the better part of an hour.
 KERNEL_USER_TEST(bounded_requeue_onto_the_same_word) {
@@ -28,4 +65,96 @@ KERNEL_USER_TEST(bounded_requeue_onto_the_same_word) {
     CHECK(woken == 2);
     for (auto* thread : threads) thread->join();
     for (auto& result : results) CHECK(result == 0);
+}
+
+// The word's frame is the waiter's as long as it waits: whoever gets new memory does not get its key.
+KERNEL_USER_TEST(a_stranger_does_not_wake_who_waits_at_memory_that_is_gone) {
+    // One of many frames in a row that stay: free, it is the first to be given out.
+    constexpr std::uint64_t pages = 64, gone = 33, strange_pages = 2048;
+    const std::uint64_t at = native::reserve_range((pages + strange_pages) * page).value_or(0);
+    REQUIRE(at);
+    abi::Handle memories[pages] = {};
+    for (std::uint64_t i = 0; i < pages; ++i) {
+        memories[i] = call::memory_create(quota(), page, 0).value_or(0);
+        REQUIRE(memories[i] && call::space_map(space(), memories[i], at + i * page, 0, page, read_write));
+        CHECK(*reinterpret_cast<volatile std::uint32_t*>(at + i * page) == 0);
+    }
+    SharedWaiter waiter(at + gone * page);
+    REQUIRE(waiter.thread);
+    CHECK(call::space_unmap(space(), at + gone * page, page));
+    CHECK(call::handle_close(memories[gone]));
+    CHECK(!waiter.over);
+    const std::uint64_t other = at + pages * page;
+    const auto strange = call::memory_create(quota(), strange_pages * page, 0);
+    REQUIRE(strange && call::space_map(space(), *strange, other, 0, strange_pages * page, read_write));
+    for (std::uint64_t i = 0; i < strange_pages; ++i) CHECK(call::futex_wake(other + i * page, 1, native::futex_flag::shared, 0, 0).value_or(99) == 0);
+    waiter.finish();
+    CHECK(waiter.result == static_cast<std::int32_t>(abi::Error::canceled));
+    CHECK(call::space_unmap(space(), at, (pages + strange_pages) * page));
+    for (std::uint64_t i = 0; i < pages; ++i) CHECK(i == gone || call::handle_close(memories[i]));
+    CHECK(call::handle_close(*strange));
+    native::release_range(at, (pages + strange_pages) * page);
+}
+
+// A requeue takes the reference along, and the end of a wait gives it back.
+KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
+    const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
+    REQUIRE(at);
+    std::uint64_t used[2] = {};
+    for (std::uint64_t& now : used) {
+        for (int round = 0; round < 20; ++round) {
+            const auto memory = call::memory_create(quota(), 2 * page, 0);
+            REQUIRE(memory && call::space_map(space(), *memory, at, 0, 2 * page, read_write));
+            SharedWaiter waiter(at);
+            REQUIRE(waiter.thread);
+            // Its turn may not have come yet.
+            while (call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1).value_or(99) == 0 &&
+                   call::futex_wake(at + page, 1, native::futex_flag::shared, 0, 0).value_or(99) == 0)
+                (void)call::thread_yield();
+            waiter.thread->join();
+            CHECK(waiter.result == 0);
+            CHECK(call::space_unmap(space(), at, 2 * page));
+            CHECK(call::handle_close(*memory));
+        }
+        now = figures().used_pages;
+    }
+    CHECK(used[0] == used[1]);
+    native::release_range(at, 2 * page);
+}
+
+// The write gives the page another frame; the word stays the same.
+KERNEL_USER_TEST(a_word_in_a_private_page_is_the_same_after_its_copy) {
+    const std::uint64_t at = native::reserve_range(page).value_or(0);
+    const auto memory = call::memory_create(quota(), page, 0);
+    REQUIRE(at && memory && call::memory_write(*memory, 8, std::as_bytes(std::span("x", 1))));
+    REQUIRE(call::space_map(space(), *memory, at, 0, page, read_write | abi::map_flag::copy_on_write));
+    SharedWaiter waiter(at);
+    REQUIRE(waiter.thread);
+    *reinterpret_cast<volatile std::uint32_t*>(at + 4) = 1;
+    CHECK(call::futex_wake(at, 1, native::futex_flag::shared, 0, 0).value_or(99) == 1);
+    waiter.finish();
+    CHECK(waiter.result == 0);
+    CHECK(call::space_unmap(space(), at, page));
+    CHECK(call::handle_close(*memory));
+    native::release_range(at, page);
+}
+
+// More processes than one step looks at, some of them elsewhere.
+KERNEL_USER_TEST(the_end_of_a_quota_reaches_all_its_processes) {
+    constexpr unsigned count = 150;
+    static abi::Handle processes[count];
+    const auto inner = call::quota_create(quota(), 8192);
+    REQUIRE(inner);
+    for (unsigned i = 0; i < count; ++i) {
+        processes[i] = call::process_create(i % 3 ? *inner : quota(), budget()).value_or(0);
+        REQUIRE(processes[i]);
+    }
+    CHECK(call::quota_destroy(*inner));
+    for (unsigned i = 0; i < count; ++i) {
+        abi::ProcessInfo info{};
+        CHECK(call::process_inspect(processes[i], info));
+        CHECK((info.state == abi::ProcessState::ended) == (i % 3 != 0));
+        CHECK(call::handle_close(processes[i]));
+    }
+    CHECK(call::handle_close(*inner));
 }

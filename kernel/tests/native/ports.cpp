@@ -1,8 +1,10 @@
 // Ports: bind, unbind, events.
 #include <array>
+#include <atomic>
 
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
+#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -166,4 +168,58 @@ KERNEL_USER_TEST(a_source_outlives_its_port) {
     CHECK(call::port_bind(ports.other.get(), ports.first.get(), 1));
     ports.other.reset();
     CHECK(call::notification_signal(ports.first.get(), 1));
+}
+
+// Two bind and unbind one source under leases that a third revokes and closes: a binding that was half made when it ended left the source in a lease's list for ever.
+KERNEL_USER_TEST(bind_unbind_and_revocation_of_one_source) {
+    constexpr unsigned rounds = 1'000, leases = 4;
+    struct Shared {
+        Ports ports;
+        std::array<std::atomic<abi::Handle>, leases> leased{};
+        std::atomic<bool> over = false;
+        std::atomic<bool> other_errors = false;
+    } shared;
+    REQUIRE(shared.ports);
+    struct Binder {
+        static void run(void* argument) {
+            Shared& shared = *static_cast<Shared*>(argument);
+            for (unsigned i = 0; !shared.over; ++i) {
+                const abi::Handle source = shared.leased[i % leases];
+                if (const auto bound = call::port_bind(shared.ports.port.get(), source, i % 1000); !bound) {
+                    using enum abi::Error;
+                    const abi::Error error = bound.error();
+                    if (error != exists && error != revoked && error != bad_handle) shared.other_errors = true;
+                }
+                (void)call::port_bind(shared.ports.port.get(), i % 2 ? source : shared.ports.first.get(), native::unbind_key);
+            }
+        }
+    };
+    native::Thread* threads[2] = {};
+    for (auto& thread : threads) {
+        thread = native::Thread::create(Binder::run, &shared).value_or(nullptr);
+        REQUIRE(thread);
+    }
+    native::Owned old_leases[leases];
+    native::Owned old_sources[leases];
+    for (unsigned i = 0; i < rounds; ++i) {
+        const unsigned at = i % leases;
+        native::Owned lease(call::lease_create(quota(), 0).value_or(0));
+        native::Owned source(native::duplicate(shared.ports.first.get(), 0, 0, lease.get()).value_or(0));
+        CHECK(lease && source);
+        shared.leased[at] = source.get();
+        if (i % 3 == 0 && old_leases[at]) CHECK(call::lease_revoke(old_leases[at].get()));
+        old_sources[at] = std::move(source);
+        old_leases[at] = std::move(lease);
+        if (i % 7 == 0) (void)call::thread_yield();
+    }
+    shared.over = true;
+    for (auto* thread : threads) thread->join();
+    CHECK(!shared.other_errors);
+    // What is left is a binding or none, and a revocation still ends one.
+    CHECK(call::port_bind(shared.ports.port.get(), shared.ports.first.get(), native::unbind_key));
+    CHECK(call::port_bind(shared.ports.port.get(), old_sources[0].get(), 4));
+    for (auto& lease : old_leases) CHECK(call::lease_revoke(lease.get()));
+    CHECK(call::port_bind(shared.ports.port.get(), shared.ports.first.get(), 5));
+    CHECK(call::notification_signal(shared.ports.first.get(), 1));
+    CHECK(shared.ports.poll().value_or(0) == 1 && shared.ports.events[0].key == 5);
 }
