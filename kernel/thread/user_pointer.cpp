@@ -7,8 +7,6 @@
 #include "kernel/core/halves.hpp"
 #include "kernel/arch/copy_user.hpp"
 #include "kernel/arch/cpu.hpp"
-#include "kernel/arch/relax.hpp"
-#include "lib/base/weaken.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
@@ -39,7 +37,6 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
 // resolves or refuses. Interrupts are off, so what takes a mapping away waits for the copy.
 bool copy_directly(Thread& caller, std::uint64_t address, std::uint64_t length, void* to, const void* from) {
     if (&caller.task() != arch::this_cpu().current || length > abi::page_size || !personality_half().contains(address, length)) return false;
-    // The twin lingers with a page in its hand, which only the walk has.
     return arch::copy_user(to, from, length) == 0;
 }
 
