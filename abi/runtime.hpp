@@ -6,7 +6,7 @@
 namespace abi::runtime {
 
 enum class Message : std::uint32_t {
-    // in: name (64 hex digits), hostname?, memory_pages?, nano_cpus?, cpu_weight?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
+    // in: name (64 hex digits), hostname?, memory_pages?, cpu_quota?, cpu_period?, cpu_shares?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
     // errors: exists, no_memory, denied (a published port is taken), bad_argument
     sandbox_create = 1,
     // in: sandbox; one descriptor: a sealed EROFS Memory. Layers are added from the lowest up, before the first start.
@@ -36,6 +36,8 @@ enum class Message : std::uint32_t {
     node_log = 12,
     // The first message of a client that knows of no sandbox: those that its predecessor made, and the predecessor's sessions, end. The reply comes when all is freed.
     begin = 13,
+    // in: sandbox, cpu_quota?, cpu_period?, cpu_shares?: all of them anew, what is absent as at sandbox_create. Reaches programs that run. errors: bad_argument
+    sandbox_update = 14,
 };
 
 enum class Tag : std::uint16_t {
@@ -43,8 +45,8 @@ enum class Tag : std::uint16_t {
     name = 2,
     hostname = 3,
     memory_pages = 4,
-    nano_cpus = 5,
-    cpu_weight = 6,
+    cpu_quota = 5,  // microseconds of processor time in each period; 0 or absent: no limit
+    cpu_shares = 6, // Docker's: processor time where there is not enough of it, against 1024 of any other; 0 or absent: 1024
     fused = 7,
     network = 8,
     publish = 9, // Publish
@@ -87,6 +89,8 @@ enum class Tag : std::uint16_t {
     boot_nanoseconds = 46, // kernel's first instruction to now
     log_line = 47,         // LogLine
     task_limit = 48,
+    cpu_period = 49,     // microseconds; 0 or absent: 100,000
+    memory_limited = 50, // memory_pages is what was asked for, not all that there is
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

@@ -1,4 +1,4 @@
-// /proc/sys: the settings that programs look at, and /sys. All of them are fixed.
+// /proc/sys: the settings that programs look at, and /sys. None can be written.
 #include "linux/fs/devices.hpp"
 #include "linux/fs/quota.hpp"
 #include "linux/proc/node.hpp"
@@ -60,7 +60,27 @@ LinuxResult<void> write_processors(Text& to, const Subject&) {
     return {};
 }
 
+LinuxResult<void> write_processor_limit(Text& to, const Subject&) {
+    const ProcessorLimits limits = processor_limits();
+    if (limits.quota == 0)
+        to.add("max ", limits.period, '\n');
+    else
+        to.add(limits.quota, ' ', limits.period, '\n');
+    return {};
+}
+// Shares of 2 to 2^18 are weights of 1 to 10,000, as container runtimes on Linux make them.
+LinuxResult<void> write_processor_weight(Text& to, const Subject&) {
+    constexpr std::uint64_t usual_weight = 100, least = 2, most = 1 << 18;
+    const std::uint64_t shares = processor_limits().shares;
+    to.add(shares == 0 ? usual_weight : 1 + (std::clamp(shares, least, most) - least) * 9999 / (most - least), '\n');
+    return {};
+}
+
 LinuxResult<void> write_memory_limit(Text& to, const Subject&) {
+    if (!configuration().memory_limited) {
+        to.put("max\n");
+        return {};
+    }
     to.add(quota_figures().limit_pages * abi::page_size, '\n');
     return {};
 }
@@ -127,8 +147,9 @@ constexpr Directory mm_directory{mm_entries};
 constexpr Entry sys_kernel_entries[] = {{"mm", directory, nullptr, &mm_directory}};
 constexpr Directory sys_kernel_directory{sys_kernel_entries};
 
-constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"memory pids">}, {"cpu.max", file, fixed<"max 100000">}, {"memory.current", file, write_memory_used},
-                                   {"memory.max", file, write_memory_limit}, {"pids.current", file, write_task_count}, {"pids.max", file, write_task_limit}};
+constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"cpu memory pids">}, {"cpu.max", file, write_processor_limit}, {"cpu.weight", file, write_processor_weight},
+                                   {"memory.current", file, write_memory_used}, {"memory.max", file, write_memory_limit}, {"pids.current", file, write_task_count},
+                                   {"pids.max", file, write_task_limit}};
 constexpr Directory group_directory{group_entries};
 constexpr Entry sys_fs_entries[] = {{"cgroup", directory, nullptr, &group_directory}};
 constexpr Directory sys_fs_directory{sys_fs_entries};

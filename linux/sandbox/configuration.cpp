@@ -1,7 +1,6 @@
 #include "linux/sandbox/configuration.hpp"
 
 #include "abi/runtime.hpp"
-#include "abi/tlv.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/start.hpp"
 
@@ -12,6 +11,7 @@ namespace personality {
 namespace {
 
 constinit Configuration configured;
+constinit ProcessorLimits limits;
 
 // Of the personality's own memory: a kernel stack of four pages, the ThreadPage, what a call touches of the native stack, vector registers, objects and table entries.
 constexpr std::uint64_t pages_per_task = 16;
@@ -19,6 +19,24 @@ constexpr std::uint64_t pages_per_task = 16;
 } // namespace
 
 const Configuration& configuration() { return configured; }
+ProcessorLimits processor_limits() { return limits; }
+
+base::Result<void> read_processor_limits(abi::TlvReader records) {
+    using abi::runtime::Tag;
+    ProcessorLimits read = limits;
+    abi::TlvRecord record;
+    while (records.next(record))
+        switch (static_cast<Tag>(record.tag)) {
+        case Tag::cpu_quota: read.quota = record.number(); break;
+        case Tag::cpu_period: read.period = record.number(); break;
+        case Tag::cpu_shares: read.shares = record.number(); break;
+        default: break;
+        }
+    if (!records.ok())
+        return base::fail(abi::Error::bad_argument);
+    limits = read;
+    return {};
+}
 
 base::Result<void> read_configuration() {
     using abi::runtime::Tag;
@@ -30,6 +48,7 @@ base::Result<void> read_configuration() {
     while (reader.next(record))
         switch (static_cast<Tag>(record.tag)) {
         case Tag::memory_pages: guest_pages = record.number(); break;
+        case Tag::memory_limited: configured.memory_limited = record.number() != 0; break;
         case Tag::task_limit: task_limit = record.number(); break;
         case Tag::fused: configured.fused = record.number() != 0; break;
         case Tag::network: configured.network = record.number() != 0; break;
@@ -42,6 +61,7 @@ base::Result<void> read_configuration() {
         }
     if (!reader.ok())
         return base::fail(abi::Error::bad_argument);
+    TRY(read_processor_limits(abi::TlvReader(native::argument_bytes())));
     if (guest_pages != 0) {
         configured.quota = TRY(native::call::quota_create(native::self().quota, guest_pages));
         abi::QuotaInfo info{};

@@ -283,6 +283,11 @@ void handle(Command command, std::span<const std::byte> payload) {
     case Command::shut_down: shut_down(); break;
     case Command::stats: send_stats(); break;
     case Command::resize: resize(payload); break;
+    case Command::limits: {
+        const SandboxLock lock;
+        (void)read_processor_limits(reader);
+        break;
+    }
     }
 }
 

@@ -101,6 +101,7 @@ LinuxResult<void> run() {
 } // namespace
 
 const Configuration& configuration() { return configured; }
+ProcessorLimits processor_limits() { return {}; }
 
 void first_program_ended(std::uint32_t status) {
     end_status = status;

@@ -34,6 +34,15 @@ std::string_view reason_of(Message message, abi::Error error) {
     return {};
 }
 
+ProcessorLimits processor_limits(const native::ChannelRequest& request) {
+    ProcessorLimits limits;
+    limits.quota = request.number(Tag::cpu_quota, 0);
+    limits.shares = request.number(Tag::cpu_shares, 0);
+    if (const std::uint64_t period = request.number(Tag::cpu_period, 0); period != 0)
+        limits.period = period;
+    return limits;
+}
+
 } // namespace
 
 void Server::on_request(native::ChannelRequest request) {
@@ -53,6 +62,7 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::sandbox_prepare: done = prepare_run(request); break;
     case Message::node_log: done = node_log(request); break;
     case Message::begin: done = begin(request); break;
+    case Message::sandbox_update: done = update(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -61,8 +71,7 @@ void Server::on_request(native::ChannelRequest request) {
 base::Result<void> Server::create(native::ChannelRequest& request) {
     SandboxSettings settings;
     settings.memory_pages = request.number(Tag::memory_pages, 0);
-    settings.nano_cpus = request.number(Tag::nano_cpus, 0);
-    settings.cpu_weight = static_cast<std::uint32_t>(std::min<std::uint64_t>(request.number(Tag::cpu_weight, 1024), 10000));
+    settings.processor = processor_limits(request);
     settings.task_limit = request.number(Tag::task_limit, 0);
     settings.fused = request.number(Tag::fused, 0) != 0;
     abi::TlvRecord record;
@@ -169,6 +178,13 @@ base::Result<void> Server::resize(native::ChannelRequest& request) {
     writer.number(tag(Tag::rows), TRY(request.number(Tag::rows)));
     writer.number(tag(Tag::columns), TRY(request.number(Tag::columns)));
     TRY(sandbox->send(abi::sandbox::Command::resize, writer.written()));
+    request.answer();
+    return {};
+}
+
+base::Result<void> Server::update(native::ChannelRequest& request) {
+    Sandbox* const sandbox = TRY(find(request));
+    TRY(sandbox->limit_processor(processor_limits(request)));
     request.answer();
     return {};
 }

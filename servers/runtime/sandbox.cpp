@@ -13,7 +13,7 @@ namespace runtime {
 
 namespace {
 
-constexpr std::uint64_t budget_period = 100'000; // microseconds, as Docker's default
+constexpr std::uint64_t usual_weight = 1024, highest_weight = 10000; // of budgets
 constexpr std::size_t largest_event = 4096;
 // The control ring's bell notification also carries the end of the process.
 constexpr std::uint64_t ended_bit = 1u << 1;
@@ -23,6 +23,24 @@ constexpr abi::Rights read_only_memory = abi::right::read | abi::right::map | ab
 
 // In pages. Tables, threads' kernel stacks and the heap of a personality grow with what its programs do.
 constexpr std::uint64_t guest_pages_per_reserved_page = 16, least_reserve = 1024, most_reserve = 32768;
+
+abi::BudgetParameters budget_parameters(const ProcessorLimits& limits, std::uint64_t cpus) {
+    abi::BudgetParameters parameters{};
+    parameters.weight = static_cast<std::uint32_t>(limits.shares == 0 ? usual_weight : std::min(limits.shares, highest_weight));
+    // More than all processors is no limit, which the kernel has no need to count.
+    if (limits.quota != 0 && limits.quota / std::max<std::uint64_t>(cpus, 1) < limits.period) {
+        parameters.limit_microseconds = limits.quota;
+        parameters.period_microseconds = limits.period;
+    }
+    return parameters;
+}
+
+void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
+    using abi::runtime::Tag;
+    writer.number(static_cast<std::uint16_t>(Tag::cpu_quota), limits.quota);
+    writer.number(static_cast<std::uint16_t>(Tag::cpu_period), limits.period);
+    writer.number(static_cast<std::uint16_t>(Tag::cpu_shares), limits.shares);
+}
 
 } // namespace
 
@@ -43,13 +61,19 @@ base::Result<void> Sandbox::prepare() {
     const std::uint64_t reserve = std::clamp(guest_pages_ / guest_pages_per_reserved_page, least_reserve, most_reserve);
     guest_pages_ = std::min(guest_pages_, info.limit_pages - std::min(reserve, info.limit_pages / 2));
     quota_ = TRY(native::own(native::call::quota_create(native::self().quota, guest_pages_ + reserve)));
-    abi::BudgetParameters parameters{};
-    parameters.weight = std::clamp<std::uint32_t>(settings_.cpu_weight, 1, 10000);
-    if (settings_.nano_cpus != 0) {
-        parameters.period_microseconds = budget_period;
-        parameters.limit_microseconds = std::max<std::uint64_t>(1000, settings_.nano_cpus / 10'000);
-    }
-    budget_ = TRY(native::own(native::call::budget_create(quota_.get(), native::self().budget, parameters)));
+    budget_ = TRY(native::own(native::call::budget_create(quota_.get(), native::self().budget, budget_parameters(settings_.processor, info.cpu_count))));
+    return {};
+}
+
+base::Result<void> Sandbox::limit_processor(const ProcessorLimits& limits) {
+    TRY(native::call::budget_configure(budget_.get(), budget_parameters(limits, TRY(figures()).cpu_count)));
+    settings_.processor = limits;
+    std::byte bytes[64];
+    abi::TlvWriter writer(bytes);
+    write_limits(writer, limits);
+    // The budget is what holds; a personality that does not read its commands shows the old figures.
+    if (process_)
+        (void)send(abi::sandbox::Command::limits, writer.written());
     return {};
 }
 
@@ -87,6 +111,8 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     const auto number = [&](Tag tag, std::uint64_t value) { writer.number(static_cast<std::uint16_t>(tag), value); };
     writer.text(static_cast<std::uint16_t>(Tag::hostname), settings_.hostname);
     number(Tag::memory_pages, guest_pages_);
+    number(Tag::memory_limited, settings_.memory_pages != 0 ? 1 : 0);
+    write_limits(writer, settings_.processor);
     number(Tag::task_limit, settings_.task_limit);
     number(Tag::fused, settings_.fused ? 1 : 0);
     number(Tag::network, network.number != 0 ? 1 : 0);

@@ -31,10 +31,17 @@ protected:
     ~SandboxObserver() = default;
 };
 
+// As abi::runtime::Tag has them.
+struct ProcessorLimits {
+    std::uint64_t quota = 0; // microseconds in each period; 0: no limit
+    std::uint64_t period = usual_period;
+    std::uint64_t shares = 0; // 0: none were given
+    static constexpr std::uint64_t usual_period = 100'000;
+};
+
 struct SandboxSettings {
     std::uint64_t memory_pages = 0; // of its programs and files; 0: all that the runtime has
-    std::uint64_t nano_cpus = 0;    // 0: no limit
-    std::uint32_t cpu_weight = 1024;
+    ProcessorLimits processor;
     std::uint64_t task_limit = 0;   // threads of its programs; 0: what the personality can bear
     bool fused = false;
     char hostname[65] = "sandbox";  // NUL-terminated
@@ -81,6 +88,8 @@ public:
     // There is no process, or it has ended.
     bool gone() const;
     base::Result<abi::QuotaInfo> figures() const;
+    // Of all its programs, from their next charge on. Errors: bad_argument.
+    base::Result<void> limit_processor(const ProcessorLimits& limits);
 
 private:
     static constexpr std::size_t most_layers = 128;

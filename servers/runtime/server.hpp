@@ -59,6 +59,7 @@ private:
     base::Result<void> start(native::ChannelRequest& request);
     base::Result<void> signal(native::ChannelRequest& request);
     base::Result<void> resize(native::ChannelRequest& request);
+    base::Result<void> update(native::ChannelRequest& request);
     base::Result<void> destroy(native::ChannelRequest& request);
     base::Result<void> next_event(native::ChannelRequest& request);
     base::Result<void> node_info(native::ChannelRequest& request);

@@ -37,7 +37,7 @@ struct Container {
 
     const std::string id; // 64 hexadecimal digits
     std::string name;     // without the slash
-    const ContainerSpec spec;
+    ContainerSpec spec; // `processor` changes by an update; the rest never
     const images::Image image;
     std::int64_t created = 0; // nanoseconds since 1970, as the next two
     std::int64_t started = 0;

@@ -174,6 +174,12 @@ Task<> answer_container_resize(Engine& engine, Exchange& exchange, std::string i
     co_await exchange.reply_empty(200);
 }
 
+Task<> answer_container_update(Engine& engine, Exchange& exchange, std::string id) {
+    const auto container = engine.containers.find(id);
+    co_await engine.containers.update(container, co_await exchange.json_body(true));
+    co_await exchange.reply(200, Json{{"Warnings", nullptr}});
+}
+
 Task<> answer_container_wait(Engine& engine, Exchange& exchange, std::string id) {
     const auto container = engine.containers.find(id);
     const std::string condition(exchange.target().parameter("condition"));

@@ -23,7 +23,11 @@ const std::set<std::string_view> known_host_settings = {
     "ShmSize",    "OomKillDisable",
 };
 
-constexpr std::uint64_t least_memory = 6 << 20; // Docker's own minimum
+// Docker's own limits; times in microseconds.
+constexpr std::uint64_t least_memory = 6 << 20;
+constexpr std::uint64_t least_period = 1000, longest_period = 1'000'000, least_quota = 1000;
+constexpr std::uint64_t least_nano_cpus = 10'000'000, nano_cpus_per_cpu = 1'000'000'000;
+constexpr std::uint64_t most_quota = 1'000'000'000'000;
 
 ApiError refused(const std::string& what) { return bad_request(what + " is not supported by this node"); }
 
@@ -103,26 +107,40 @@ std::size_t parse_log_limit(const Json& host, std::size_t fallback) {
     return *number > fallback / unit ? fallback : std::max<std::size_t>(*number * unit, 1);
 }
 
+ProcessorLimits parse_processor_limits(const Json& resources) {
+    ProcessorLimits limits;
+    limits.nano_cpus = static_cast<std::uint64_t>(number_field(resources, "NanoCpus"));
+    const long long quota = number_field(resources, "CpuQuota", -1);
+    limits.cfs_quota = static_cast<std::uint64_t>(std::max(quota, 0LL));
+    limits.cfs_period = static_cast<std::uint64_t>(number_field(resources, "CpuPeriod"));
+    limits.shares = static_cast<std::uint64_t>(number_field(resources, "CpuShares"));
+    if (limits.nano_cpus != 0 && limits.cfs_period != 0)
+        throw bad_request("Conflicting options: Nano CPUs and CPU Period cannot both be set");
+    if (limits.nano_cpus != 0 && limits.cfs_quota != 0)
+        throw bad_request("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+    if (limits.cfs_period != 0 && (limits.cfs_period < least_period || limits.cfs_period > longest_period))
+        throw bad_request("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+    if (limits.cfs_quota != 0 && limits.cfs_quota < least_quota)
+        throw bad_request("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    if (limits.cfs_quota > most_quota) throw bad_request("invalid value: CpuQuota is " + std::to_string(quota));
+    return limits;
+}
+
 void parse_resources(const Json& host, ContainerSpec& spec) {
     spec.memory_bytes = static_cast<std::uint64_t>(number_field(host, "Memory"));
     if (spec.memory_bytes != 0 && spec.memory_bytes < least_memory)
         throw bad_request("Minimum memory limit allowed is 6MB");
-    spec.nano_cpus = static_cast<std::uint64_t>(number_field(host, "NanoCpus"));
-    const auto quota = number_field(host, "CpuQuota", -1);
-    const auto period = number_field(host, "CpuPeriod");
-    if (quota > 0) {
-        if (spec.nano_cpus != 0) throw bad_request("Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
-        if (quota > 1'000'000'000) throw bad_request("invalid value: CpuQuota is " + std::to_string(quota));
-        spec.nano_cpus = static_cast<std::uint64_t>(quota) * 1'000'000'000 /
-                         static_cast<std::uint64_t>(period == 0 ? 100'000 : period);
-    }
-    spec.cpu_shares = static_cast<std::uint64_t>(number_field(host, "CpuShares"));
+    const long long swap = number_field(host, "MemorySwap", -1);
+    if (swap > 0 && spec.memory_bytes == 0)
+        throw bad_request("You should always set the Memory limit when using Memoryswap limit, see usage");
+    if (swap > 0 && static_cast<std::uint64_t>(swap) < spec.memory_bytes)
+        throw bad_request("Minimum memoryswap limit should be larger than memory limit, see usage");
+    spec.processor = parse_processor_limits(host);
     for (const char* name : {"MemoryReservation", "OomScoreAdj", "ShmSize"})
         if (number_field(host, name, -1000) != 0)
             spec.warnings.push_back(std::string("HostConfig.") + name + " has no effect on this node");
     // 0 and less ask for no limit; the node's own stays.
     spec.task_limit = static_cast<std::uint64_t>(std::max<std::int64_t>(number_field(host, "PidsLimit", -1), 0));
-    number_field(host, "MemorySwap", -1);
     number_field(host, "MemorySwappiness", -1);
     if (switch_field(host, "OomKillDisable")) throw refused("HostConfig.OomKillDisable");
 }
@@ -292,6 +310,32 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
         spec.warnings.push_back("the image's volumes lie in the container and are removed with it");
     if (config.contains("Healthcheck")) spec.warnings.push_back("the image's health check is not run by this node");
     if (spec.entrypoint.empty() && spec.command.empty()) throw bad_request("no command specified");
+}
+
+void check_processors(const ProcessorLimits& limits, std::uint64_t cpus) {
+    if (limits.nano_cpus == 0) return;
+    const std::string count = std::to_string(cpus);
+    if (limits.nano_cpus < least_nano_cpus || limits.nano_cpus > cpus * nano_cpus_per_cpu)
+        throw bad_request("range of CPUs is from 0.01 to " + count + ".00, as there are only " + count + " CPUs available");
+}
+
+ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body) {
+    for (const auto& [name, value] : body.items())
+        if (name != "NanoCpus" && name != "CpuQuota" && name != "CpuPeriod" && name != "CpuShares" && !is_empty_value(value))
+            throw not_supported("changing " + name + " of a container");
+    const ProcessorLimits given = parse_processor_limits(body);
+    const auto conflict = [](const std::string& what) { return ApiError(409, "Conflicting options: " + what + " has already been set"); };
+    if (given.nano_cpus != 0 && limits.cfs_period != 0) throw conflict("Nano CPUs cannot be updated as CPU Period");
+    if (given.nano_cpus != 0 && limits.cfs_quota != 0) throw conflict("Nano CPUs cannot be updated as CPU Quota");
+    if (given.cfs_quota != 0 && limits.nano_cpus != 0) throw conflict("CPU Quota cannot be updated as NanoCPUs");
+    if (given.cfs_period != 0 && limits.nano_cpus != 0) throw conflict("CPU Period cannot be updated as NanoCPUs");
+    ProcessorLimits result = limits;
+    if (given.nano_cpus != 0) result.nano_cpus = given.nano_cpus;
+    // 0 asks for nothing, less for no limit.
+    if (number_field(body, "CpuQuota", -1) != 0) result.cfs_quota = given.cfs_quota;
+    if (given.cfs_period != 0) result.cfs_period = given.cfs_period;
+    if (given.shares != 0) result.shares = given.shares;
+    return result;
 }
 
 std::vector<std::string> ContainerSpec::arguments() const {

@@ -32,6 +32,18 @@ struct RestartPolicy {
     std::uint64_t most_retries = 0; // on_failure: 0 is without limit
 };
 
+// Processor time as a client asked for it; of `nano_cpus` and the other two of CFS only one is given.
+struct ProcessorLimits {
+    std::uint64_t nano_cpus = 0;
+    std::uint64_t cfs_quota = 0;  // microseconds in each period; 0: no limit
+    std::uint64_t cfs_period = 0; // 0: the usual 100 ms
+    std::uint64_t shares = 0;     // 0: the usual 1,024
+
+    // In microseconds, as the runtime takes them.
+    std::uint64_t quota() const { return nano_cpus == 0 ? cfs_quota : nano_cpus / 10'000; }
+    std::uint64_t period() const { return cfs_period == 0 ? 100'000 : cfs_period; }
+};
+
 struct ContainerSpec {
     std::string image; // as the client wrote it
     std::string hostname;
@@ -55,8 +67,7 @@ struct ContainerSpec {
 
     std::uint64_t memory_bytes = 0;
     std::uint64_t task_limit = 0; // 0: the node's own
-    std::uint64_t nano_cpus = 0;
-    std::uint64_t cpu_shares = 0;
+    ProcessorLimits processor;
     bool auto_remove = false;
     bool network = true;
     bool publish_all = false;
@@ -75,6 +86,11 @@ struct ContainerSpec {
 
 // Throws ApiError 400: wrong types, values out of range, and settings that this node does not have.
 ContainerSpec parse_container_spec(const Json& body);
+// Throws ApiError 400 where a node of `cpus` processors cannot give what is asked for.
+void check_processors(const ProcessorLimits& limits, std::uint64_t cpus);
+// What `limits` become by the body of POST /containers/ID/update, the rest of which is refused. Throws ApiError 400, 409
+// (it conflicts with what they are), 501 (a setting that cannot be changed here).
+ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body);
 // Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400
 // where no command results.
 void apply_image(ContainerSpec& spec, const Json& image_configuration);

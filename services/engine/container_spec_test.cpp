@@ -33,7 +33,7 @@ TEST(ContainerSpec, TakesWhatTheCommandLineClientSends) {
     EXPECT_EQ(spec.command, std::vector<std::string>{"true"});
     EXPECT_TRUE(spec.auto_remove && spec.open_stdin && spec.stdin_once && !spec.terminal && spec.network);
     EXPECT_EQ(spec.memory_bytes, 67108864U);
-    EXPECT_EQ(spec.nano_cpus, 1500000000U);
+    EXPECT_EQ(spec.processor.nano_cpus, 1500000000U);
     EXPECT_EQ(spec.rows, 24);
     EXPECT_EQ(spec.columns, 80);
     ASSERT_EQ(spec.publish.size(), 1U);
@@ -79,6 +79,83 @@ TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
           R"({"RestartPolicy":{"Name":"always"},"AutoRemove":true})", R"({"LogConfig":{"Type":"syslog"}})",
           R"({"LogConfig":{"Type":"local","Config":{"max-size":"x"}}})"})
         EXPECT_NE(refusal(with_host(host)), "") << host;
+}
+
+TEST(ContainerSpec, TakesProcessorTimeAsDockerDoes) {
+    const auto limits = [](const std::string& host) { return parse(with_host(host)).processor; };
+    EXPECT_EQ(limits("{}").quota(), 0U);
+    EXPECT_EQ(limits("{}").period(), 100000U);
+    EXPECT_EQ(limits(R"({"NanoCpus":1500000000})").quota(), 150000U);
+    EXPECT_EQ(limits(R"({"CpuQuota":25000,"CpuPeriod":50000})").quota(), 25000U);
+    EXPECT_EQ(limits(R"({"CpuQuota":25000,"CpuPeriod":50000})").period(), 50000U);
+    EXPECT_EQ(limits(R"({"CpuQuota":-1,"CpuShares":2048})").quota(), 0U);
+    EXPECT_EQ(limits(R"({"CpuShares":2048})").shares, 2048U);
+    EXPECT_EQ(limits(R"({"CpuPeriod":1000})").cfs_period, 1000U);
+    EXPECT_EQ(limits(R"({"CpuPeriod":1000000,"CpuQuota":1000})").cfs_period, 1000000U);
+    const std::string period = "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)";
+    EXPECT_EQ(refusal(with_host(R"({"CpuPeriod":999})")), period);
+    EXPECT_EQ(refusal(with_host(R"({"CpuPeriod":1000001})")), period);
+    EXPECT_EQ(refusal(with_host(R"({"CpuQuota":999})")), "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    EXPECT_EQ(refusal(with_host(R"({"NanoCpus":10000000,"CpuQuota":1000})")), "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+    EXPECT_EQ(refusal(with_host(R"({"NanoCpus":10000000,"CpuPeriod":1000})")), "Conflicting options: Nano CPUs and CPU Period cannot both be set");
+}
+
+TEST(ContainerSpec, KnowsHowManyProcessorsThereAre) {
+    const auto refused = [](std::uint64_t nano_cpus) {
+        try {
+            check_processors({.nano_cpus = nano_cpus}, 2);
+            return std::string();
+        } catch (const ApiError& error) {
+            EXPECT_EQ(error.status, 400);
+            return std::string(error.what());
+        }
+    };
+    const std::string range = "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available";
+    EXPECT_EQ(refused(0), "");
+    EXPECT_EQ(refused(10000000), "");
+    EXPECT_EQ(refused(2000000000), "");
+    EXPECT_EQ(refused(9999999), range);
+    EXPECT_EQ(refused(2000000001), range);
+    EXPECT_EQ(refused(INT64_MAX), range);
+}
+
+TEST(ContainerSpec, RefusesMemoryAsDockerDoes) {
+    EXPECT_EQ(refusal(with_host(R"({"Memory":6291455})")), "Minimum memory limit allowed is 6MB");
+    EXPECT_EQ(refusal(with_host(R"({"Memory":6291456})")), "");
+    EXPECT_EQ(refusal(with_host(R"({"Memory":67108864,"MemorySwap":67108863})")),
+              "Minimum memoryswap limit should be larger than memory limit, see usage");
+    EXPECT_EQ(refusal(with_host(R"({"MemorySwap":67108864})")), "You should always set the Memory limit when using Memoryswap limit, see usage");
+    EXPECT_EQ(refusal(with_host(R"({"Memory":67108864,"MemorySwap":67108864})")), "");
+    EXPECT_EQ(refusal(with_host(R"({"Memory":67108864,"MemorySwap":-1})")), "");
+}
+
+TEST(ContainerSpec, UpdatesProcessorTimeAlone) {
+    // The status of the refusal; 0 where there is none.
+    const auto status = [](const ProcessorLimits& limits, const char* body) {
+        try {
+            updated_limits(limits, Json::parse(body));
+            return 0;
+        } catch (const ApiError& error) {
+            return error.status;
+        }
+    };
+    const ProcessorLimits half{.nano_cpus = 500000000, .shares = 512};
+    const ProcessorLimits cfs{.cfs_quota = 20000, .cfs_period = 40000};
+    // As the command line client sends it: all members, most of them asking for nothing.
+    const ProcessorLimits changed = updated_limits(
+        half, Json::parse(R"({"CpuShares":0,"Memory":0,"NanoCpus":1000000000,"CpuQuota":0,"BlkioWeightDevice":null,"PidsLimit":0,"RestartPolicy":{"Name":"","MaximumRetryCount":0}})"));
+    EXPECT_EQ(changed.quota(), 100000U);
+    EXPECT_EQ(changed.shares, 512U);
+    EXPECT_EQ(updated_limits(half, Json::parse(R"({"CpuShares":2048})")).shares, 2048U);
+    EXPECT_EQ(updated_limits(cfs, Json::parse(R"({"CpuQuota":-1})")).quota(), 0U);
+    EXPECT_EQ(updated_limits(cfs, Json::parse(R"({"CpuPeriod":80000})")).quota(), 20000U);
+    EXPECT_EQ(status(half, R"({"CpuQuota":20000})"), 409);
+    EXPECT_EQ(status(half, R"({"CpuPeriod":20000})"), 409);
+    EXPECT_EQ(status(cfs, R"({"NanoCpus":500000000})"), 409);
+    EXPECT_EQ(status({.cfs_period = 40000}, R"({"NanoCpus":500000000})"), 409);
+    EXPECT_EQ(status(half, R"({"CpuQuota":1})"), 400);
+    for (const char* body : {R"({"Memory":67108864})", R"({"MemorySwap":-1})", R"({"PidsLimit":5})", R"({"CpusetCpus":"0"})", R"({"RestartPolicy":{"Name":"always"}})", R"({"Other":1})"})
+        EXPECT_EQ(status(half, body), 501) << body;
 }
 
 TEST(ContainerSpec, MergesTheImage) {

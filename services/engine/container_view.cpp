@@ -66,8 +66,13 @@ Json host_config(const Container& container) {
                              "GroupAdd", "Devices", "DeviceRequests", "Ulimits", "PidsLimit", "Mounts"})
         result.emplace(name, nullptr);
     for (const char* name :
-         {"Memory", "NanoCpus", "CpuShares", "CpuPeriod", "CpuQuota", "MemorySwap", "ShmSize", "MemoryReservation"})
+         {"Memory", "MemorySwap", "ShmSize", "MemoryReservation"})
         result.emplace(name, 0);
+    const ProcessorLimits& processor = container.spec.processor;
+    result["NanoCpus"] = processor.nano_cpus;
+    result["CpuQuota"] = processor.cfs_quota;
+    result["CpuPeriod"] = processor.cfs_period;
+    result["CpuShares"] = processor.shares;
     for (const char* name : {"AutoRemove", "Privileged", "PublishAllPorts", "ReadonlyRootfs"})
         result.emplace(name, false);
     result.emplace("PortBindings", Json::object());

@@ -50,7 +50,19 @@ std::string Containers::claim_name(std::string name, const std::string& id) {
     return name;
 }
 
+Task<> Containers::check_limits(const ProcessorLimits& limits) {
+    if (limits.nano_cpus == 0) co_return;
+    std::uint64_t cpus = 0;
+    try {
+        cpus = (co_await runtime_.node_info()).number(abi::runtime::Tag::cpu_count);
+    } catch (const services::ChannelError& error) {
+        throw_runtime_failure(error, "the node's processors");
+    }
+    check_processors(limits, cpus);
+}
+
 Task<ContainerPointer> Containers::create(ContainerSpec spec, std::string name) {
+    co_await check_limits(spec.processor);
     const std::string reference = images::normalize_name(spec.image);
     auto image = co_await offload(workers_, [&] { return images_.find(spec.image); });
     if (!image) throw ApiError(404, "No such image: " + reference);
@@ -83,8 +95,7 @@ Task<> Containers::make_sandbox(Container& container) {
     options.hostname = container.hostname();
     options.memory_bytes = container.spec.memory_bytes;
     options.task_limit = container.spec.task_limit;
-    options.nano_cpus = container.spec.nano_cpus;
-    options.cpu_weight = container.spec.cpu_shares;
+    options.processor = container.spec.processor;
     options.network = container.spec.network;
     const bool chosen =
         std::ranges::any_of(container.spec.publish, [](const PortBinding& binding) { return binding.node_port == 0; });
@@ -189,6 +200,21 @@ Task<> Containers::resize(ContainerPointer container, std::uint16_t rows, std::u
             throw_runtime_failure(error, "cannot resize container " + container->id);
     }
     publish(*container, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}});
+}
+
+Task<> Containers::update(ContainerPointer container, Json changes) {
+    const auto guard = co_await container->lifecycle.lock();
+    if (container->removed || container->state == State::removing)
+        throw ApiError(409, "Cannot update container " + container->id + ": Container is marked for removal and cannot be \"update\".");
+    const ProcessorLimits limits = updated_limits(container->spec.processor, changes);
+    co_await check_limits(limits);
+    try {
+        co_await runtime_.update(container->sandbox.number, limits);
+    } catch (const services::ChannelError& error) {
+        throw_runtime_failure(error, "Cannot update container " + container->id);
+    }
+    container->spec.processor = limits;
+    publish(*container, "update");
 }
 
 void Containers::publish(const Container& container, const std::string& action,

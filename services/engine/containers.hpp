@@ -33,6 +33,8 @@ public:
     Task<> remove(ContainerPointer container, bool force);
     void rename(Container& container, std::string name);
     Task<> resize(ContainerPointer container, std::uint16_t rows, std::uint16_t columns);
+    // Changes limits by the body of an update; of a program that runs too. Throws ApiError.
+    Task<> update(ContainerPointer container, Json changes);
 
     void on_event(const abi::runtime::EventRecord& event);
     // The runtime's session broke: finds out which sandboxes are left.
@@ -43,6 +45,7 @@ public:
 
 private:
     std::string claim_name(std::string name, const std::string& id);
+    Task<> check_limits(const ProcessorLimits& limits);
     Task<> make_sandbox(Container& container);
     Task<> start_program(ContainerPointer container);
     Task<int> try_program(ContainerPointer container);

@@ -49,6 +49,7 @@ Task<> answer_container_kill(Engine&, Exchange&, std::string);
 Task<> answer_container_remove(Engine&, Exchange&, std::string);
 Task<> answer_container_rename(Engine&, Exchange&, std::string);
 Task<> answer_container_resize(Engine&, Exchange&, std::string);
+Task<> answer_container_update(Engine&, Exchange&, std::string);
 Task<> answer_container_wait(Engine&, Exchange&, std::string);
 Task<> answer_container_prune(Engine&, Exchange&, std::string);
 // stream_api.cpp

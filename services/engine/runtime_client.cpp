@@ -13,6 +13,10 @@ using abi::runtime::Tag;
 using services::Reply;
 using services::Request;
 
+static void add_limits(Request& request, const ProcessorLimits& limits) {
+    request.number(Tag::cpu_quota, limits.quota()).number(Tag::cpu_period, limits.period()).number(Tag::cpu_shares, limits.shares);
+}
+
 Task<Reply> RuntimeClient::call(Message message, Request request) {
     co_return co_await offload(workers_, [&] { return channel_.call(message, std::move(request)); });
 }
@@ -24,8 +28,7 @@ Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
         .number(Tag::network, options.network ? 1 : 0);
     if (options.memory_bytes != 0) request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
     if (options.task_limit != 0) request.number(Tag::task_limit, options.task_limit);
-    if (options.nano_cpus != 0) request.number(Tag::nano_cpus, options.nano_cpus);
-    if (options.cpu_weight != 0) request.number(Tag::cpu_weight, options.cpu_weight);
+    add_limits(request, options.processor);
     for (const auto& publish : options.publish) request.bytes(Tag::publish, &publish, sizeof publish);
     const Reply reply = co_await call(Message::sandbox_create, std::move(request));
     Sandbox sandbox;
@@ -78,6 +81,13 @@ Task<> RuntimeClient::resize(std::uint64_t sandbox, std::uint16_t rows, std::uin
     Request request;
     request.number(Tag::sandbox, sandbox).number(Tag::rows, rows).number(Tag::columns, columns);
     co_await call(Message::sandbox_resize, std::move(request));
+}
+
+Task<> RuntimeClient::update(std::uint64_t sandbox, ProcessorLimits limits) {
+    Request request;
+    request.number(Tag::sandbox, sandbox);
+    add_limits(request, limits);
+    co_await call(Message::sandbox_update, std::move(request));
 }
 
 Task<> RuntimeClient::destroy(std::uint64_t sandbox) {

@@ -10,6 +10,7 @@
 #include "abi/runtime.hpp"
 #include "services/common/channel.hpp"
 #include "services/engine/async.hpp"
+#include "services/engine/container_spec.hpp"
 
 namespace engine {
 
@@ -18,8 +19,7 @@ struct SandboxOptions {
     std::string hostname;
     std::uint64_t memory_bytes = 0; // 0: no limit of its own
     std::uint64_t task_limit = 0; // 0: the node's own
-    std::uint64_t nano_cpus = 0;
-    std::uint64_t cpu_weight = 0;
+    ProcessorLimits processor;
     bool network = true;
     std::vector<abi::runtime::Publish> publish;
 };
@@ -52,6 +52,8 @@ public:
     Task<int> start(std::uint64_t sandbox, ProgramOptions options);
     Task<> signal(std::uint64_t sandbox, int number);
     Task<> resize(std::uint64_t sandbox, std::uint16_t rows, std::uint16_t columns);
+    // Reaches programs that run.
+    Task<> update(std::uint64_t sandbox, ProcessorLimits limits);
     Task<> destroy(std::uint64_t sandbox);
     Task<services::Reply> inspect(std::uint64_t sandbox);
     Task<services::Reply> node_info();

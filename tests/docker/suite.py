@@ -245,6 +245,61 @@ def _memory_limit(context):
         context.docker("rm", "-f", "greedy")
 
 
+_GROUP = "cd /sys/fs/cgroup; cat cgroup.controllers cpu.max cpu.weight memory.max"
+
+
+def _control_group(context):
+    """What a program reads of its own limits: what was asked for, in the files of Linux."""
+    def shown(*options):
+        return _output(_run(context, *options, "busybox", "sh", "-c", _GROUP)).splitlines()
+    _same(shown(), ["cpu memory pids", "max 100000", "100", "max"])
+    _same(shown("--cpus", "0.5", "--cpu-shares", "512", "-m", "64m"), ["cpu memory pids", "50000 100000", "20", str(64 << 20)])
+    _same(shown("--cpu-quota", "25000", "--cpu-period", "50000", "--cpu-shares", "262144")[1:3], ["25000 50000", "10000"])
+    _same(shown("--cpu-period", "50000", "--cpu-shares", "2")[1:3], ["max 50000", "1"])
+
+
+def _refused_limits(context):
+    for options, words in ((("--cpus", "2.01"), "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"),
+                           (("--cpus", "0.001"), "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"),
+                           (("--cpu-period", "999"), "CPU cfs period can not be less than 1ms"), (("--cpu-quota", "999"), "CPU cfs quota can not be less than 1ms"),
+                           (("-m", "64m", "--memory-swap", "32m"), "Minimum memoryswap limit should be larger than memory limit, see usage"),
+                           (("-m", "5m"), "Minimum memory limit allowed is 6MB")):
+        result = _run(context, *options, "busybox", "true")
+        assert result.returncode == 125 and words in result.stderr, (options, result.returncode, result.stderr)
+
+
+def _update(context):
+    """Limits of a container that runs change, in what holds them, in what is shown outside and in what its programs read."""
+    def inside():
+        # A program's lines come through the log: it writes when it is told to.
+        before = len(_output(context.docker("logs", "updated")).splitlines())
+        _output(context.docker("kill", "-s", "USR1", "updated"))
+        end = time.monotonic() + 120
+        while len(lines := _output(context.docker("logs", "updated")).splitlines()) < before + 2:
+            assert time.monotonic() < end, f"the program does not answer: {lines}"
+            time.sleep(0.1)
+        return lines[-2:]
+
+    _output(context.docker("run", "-d", "--name", "updated", "--cpus", "0.5", "busybox", "sh", "-c",
+                           "trap 'cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu.weight' USR1; echo ready; while :; do sleep 0.1; done"))
+    try:
+        end = time.monotonic() + 120
+        while _output(context.docker("logs", "updated")) != "ready\n":
+            assert time.monotonic() < end, "the log stays empty"
+        _same(inside(), ["50000 100000", "100"])
+        _same(_output(context.docker("update", "--cpus", "1.5", "--cpu-shares", "512", "updated")), "updated\n")
+        _same(inside(), ["150000 100000", "20"])
+        _same(_output(context.docker("inspect", "updated", "--format", "{{.HostConfig.NanoCpus}} {{.HostConfig.CpuShares}}")), "1500000000 512\n")
+        for options, words in ((("--cpus", "2.5"), "range of CPUs is from 0.01 to 2.00"), (("--memory", "64m"), "changing Memory of a container is not supported"),
+                               (("--restart", "always"), "changing RestartPolicy of a container is not supported"),
+                               (("--cpu-quota", "20000"), "CPU Quota cannot be updated as NanoCPUs has already been set")):
+            result = context.docker("update", *options, "updated")
+            assert result.returncode == 1 and words in result.stderr, (options, result.returncode, result.stderr)
+        _same(inside(), ["150000 100000", "20"])
+    finally:
+        context.docker("rm", "-f", "updated")
+
+
 def _terminal(context):
     screen = _Screen(context, "busybox", "sh")
     try:
@@ -390,6 +445,9 @@ def cases(context):
     yield "date", case(_date)
     yield "files outlive a run", case(_restart_keeps_files)
     yield "memory limit", case(_memory_limit)
+    yield "control group", case(_control_group)
+    yield "refused limits", case(_refused_limits)
+    yield "update", case(_update)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)
     yield "no API from a container", case(_no_api_from_a_container)

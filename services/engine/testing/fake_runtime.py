@@ -25,9 +25,9 @@ import termios
 import threading
 import time
 
-(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN) = range(1, 14)
+(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN, UPDATE) = range(1, 15)
 TAGS = {name: number for number, name in enumerate(
-    "reason name hostname memory_pages nano_cpus cpu_weight fused network publish sandbox address stream argument environment directory user terminal rows columns "
+    "reason name hostname memory_pages cpu_quota cpu_shares fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
 TAGS["log_line"] = 47
 LOG_LINES, LOG_LINES_AT_ONCE = 300, 256
@@ -337,6 +337,9 @@ class Runtime:
             return b"", []
         if kind == ADD_LAYER:
             self.find(request).layers.append(self.layer(request.fds.pop()))
+            return b"", []
+        if kind == UPDATE:
+            self.find(request)
             return b"", []
         if kind == PREPARE:
             self.find(request).prepare()
