@@ -4,6 +4,7 @@
 #include "linux/signal/send.hpp"
 #include "linux/task/park.hpp"
 #include "linux/task/table.hpp"
+#include "linux/time/timers.hpp"
 
 #include <cstring>
 
@@ -205,7 +206,7 @@ CallResult sys_rt_sigtimedwait(Task& task, const CallArguments& arguments) {
     {
         SandboxLock lock;
         WaitQueue nobody;
-        const auto take = [&] { return task.pending.take(wanted, info) || task.process().pending.take(wanted, info); };
+        const auto take = [&] { return take_signal(task, wanted, info); };
         bool taken = take();
         while (!taken) {
             if (deadline == abi::poll)

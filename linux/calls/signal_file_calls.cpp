@@ -3,6 +3,7 @@
 #include "linux/calls/table.hpp"
 #include "linux/ipc/signal_file.hpp"
 #include "linux/task/task.hpp"
+#include "linux/time/timers.hpp"
 
 #include <new>
 
@@ -11,8 +12,7 @@ namespace personality {
 namespace {
 
 bool take(SignalSet wanted, SignalInfo& info) {
-    Task& task = current();
-    return task.pending.take(wanted, info) || task.process().pending.take(wanted, info);
+    return take_signal(current(), wanted, info);
 }
 
 SignalSet pending() {

@@ -5,6 +5,7 @@
 #include "linux/task/exit.hpp"
 #include "linux/task/park.hpp"
 #include "linux/task/table.hpp"
+#include "linux/time/timers.hpp"
 
 namespace personality {
 
@@ -94,7 +95,7 @@ void deliver_signals(Task& task, CallOutcome outcome) {
             (void)block_until(process.continued, abi::never, Until::kill);
             continue;
         }
-        if (!task.pending.take(deliverable, info) && !process.pending.take(deliverable, info)) {
+        if (!take_signal(task, deliverable, info)) {
             if (!task.mask_saved)
                 break;
             // No handler took the temporary mask over: the old one is back, and may let something through.

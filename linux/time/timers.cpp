@@ -52,6 +52,17 @@ LinuxResult<ProcessTimers*> timers_of(Process& process) {
     return process.timers;
 }
 
+bool take_signal(Task& task, SignalSet wanted, SignalInfo& info) {
+    Process& process = task.process();
+    if (!task.pending.take(wanted, info) && !process.pending.take(wanted, info))
+        return false;
+    // A program may send a signal that says that it is a timer's.
+    const auto id = static_cast<std::size_t>(info.timer.id);
+    if (info.code == signal_code::timer && process.timers != nullptr && id < ProcessTimers::most && process.timers->posix[id])
+        process.timers->posix[id]->taken(info.timer.overrun);
+    return true;
+}
+
 void drop_timers(Process& process) {
     delete process.timers;
     process.timers = nullptr;

@@ -33,8 +33,9 @@ public:
     PosixTimer(Process& process, std::int32_t id, bool realtime, const Target& target) : process_(process), id_(id), realtime_(realtime), target_(target) {}
 
     bool realtime() const { return realtime_; }
-    // Expiries that the last signal stood for, without the first.
-    std::int32_t overrun() const { return overrun_; }
+    // Expiries that the last signal that was taken stood for, without the first.
+    std::int32_t overrun() const { return taken_overrun_; }
+    void taken(std::int32_t overrun) { taken_overrun_ = overrun; }
 
 protected:
     void ring(std::uint64_t count) override;
@@ -44,7 +45,8 @@ private:
     std::int32_t id_;
     bool realtime_;
     Target target_;
-    std::int32_t overrun_ = 0;
+    std::int32_t overrun_ = 0; // of the signal that is pending
+    std::int32_t taken_overrun_ = 0;
 };
 
 // Of one process. Sandbox lock.
@@ -59,6 +61,8 @@ public:
 
 // The process' timers, made where there are none yet. ENOMEM. Sandbox lock.
 LinuxResult<ProcessTimers*> timers_of(Process& process);
+// Takes a signal that is pending for the task or its process; a timer learns that its own was. False where there is none. Sandbox lock.
+bool take_signal(Task& task, SignalSet wanted, SignalInfo& info);
 // The process ends. Sandbox lock.
 void drop_timers(Process& process);
 // exec: the POSIX timers go, the interval timer stays. Sandbox lock.
