@@ -3,6 +3,7 @@
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/core/dying.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/object/quota.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -42,6 +43,9 @@ void Object::begin_charge(Quota& payer, std::size_t bytes) {
 
 namespace {
 
+// How many destructors run without a preemption point: a few hundred instructions each.
+constexpr unsigned ends_of_step = 64;
+
 // A thread's list goes with it to other CPUs; before the first thread and while a CPU idles it has one of its own.
 constinit Dying of_idle[arch::max_cpus];
 
@@ -53,19 +57,39 @@ Dying& dying() {
 } // namespace
 
 void Object::destroy() {
+    if (base::weakened(base::Weakness::deferred_end)) return destroy_alone();
     Dying& list = dying();
-    if (list.at_work && !base::weakened(base::Weakness::deferred_end)) {
-        next_dying_ = list.first;
-        list.first = this;
-        return;
-    }
+    Object*& place = ends_long() ? list.late : list.first;
+    next_dying_ = place;
+    place = this;
+    if (list.at_work) return;
     list.at_work = true;
-    destroy_alone();
-    while (Object* const next = list.first) {
-        list.first = next->next_dying_;
-        next->destroy_alone();
+    for (unsigned i = 0; i < ends_of_step && list.first; ++i) {
+        Object& next = *list.first;
+        list.first = next.next_dying_;
+        next.destroy_alone();
     }
     list.at_work = false;
+    if (!list.empty() && list.attention) list.attention->fetch_or(Dying::attention_bit, std::memory_order_relaxed);
+}
+
+void end_the_dying() {
+    Dying& list = dying();
+    // One that ends may wait for its turn somewhere, which comes by here.
+    if (list.in_steps) return;
+    list.in_steps = true;
+    for (unsigned ends = 0; !list.empty();) {
+        Object*& place = list.first ? list.first : list.late;
+        Object& next = *place;
+        place = next.next_dying_;
+        next.end_in_steps();
+        // What this one releases waits.
+        list.at_work = true;
+        next.destroy_alone();
+        list.at_work = false;
+        if (++ends % ends_of_step == 0) preemption_point();
+    }
+    list.in_steps = false;
 }
 
 void Object::destroy_alone() {

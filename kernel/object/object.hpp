@@ -48,12 +48,18 @@ protected:
     virtual void on_slots_gone() {}
     // No slot with the receive right is left.
     virtual void on_receivers_gone() {}
+    // An object whose end may be long is not destroyed where its last reference goes, which may be under locks, but by the same thread where it holds none, at the latest
+    // before it returns to user mode or sleeps. The destructor comes after end_in_steps, which has preemption points and leaves little to it.
+    virtual bool ends_long() const { return false; }
+    virtual void end_in_steps() {}
 
 private:
+    friend void end_the_dying();
     template <class T, class... Arguments>
     friend base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
     void begin_charge(Quota& payer, std::size_t bytes);
-    // What is released by the end of another object waits for that end: a chain of objects, however long, goes in a loop and not on the stack.
+    // What is released by the end of another object waits for that end: a chain of objects, however long, goes in a loop and not on the stack. What is over some dozens
+    // waits for end_the_dying.
     void destroy();
     void destroy_alone();
 
@@ -65,6 +71,9 @@ private:
     Quota* payer_ = nullptr; // counted
     Object* next_dying_ = nullptr;
 };
+
+// Ends what the current thread, or the idle CPU, has still to destroy. No locks held; in steps.
+void end_the_dying();
 
 // Charges `bytes` to the payer and allocates them; null where one of the two fails.
 void* allocate_object(Quota& payer, std::size_t bytes);

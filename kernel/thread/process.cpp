@@ -41,6 +41,8 @@ Process::Process(Quota& quota, base::Ref<Budget> budget) : Object(object_kind), 
 
 Process::~Process() { tear_down(Pauses::no); }
 
+void Process::end_in_steps() { tear_down(Pauses::yes); }
+
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
     process->space_ = TRY(Space::create_personality(quota, process->number_));

@@ -81,6 +81,8 @@ private:
     };
     Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     void delete_watch(Watch& watch);
+    bool ends_long() const override { return !torn_down_; }
+    void end_in_steps() override;
     // Frees what the process had, when no thread is left. Once.
     void tear_down(Pauses pauses);
 

@@ -355,6 +355,8 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
             if (!static_cast<base::ListNodeOf<InDeadlines>&>(self).linked())
                 Scheduling::arm(queue, self, deadline);
         }
+        if (!self.dying.empty()) [[unlikely]]
+            end_the_dying();
         block();
     }
     if (deadline != abi::never) {
@@ -472,6 +474,7 @@ void idle() {
     RunQueue& queue = Scheduling::queue();
     for (;;) {
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+        end_the_dying();
         queue.lock.lock();
         if (queue.best() != nullptr) {
             arch::this_cpu().reschedule = false;

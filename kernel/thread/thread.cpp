@@ -44,11 +44,19 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
     return thread;
 }
 
-Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_) {}
+Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_) {
+    task_.dying.attention = &attention_;
+}
+
+// Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
+bool Thread::ends_long() const { return static_cast<const base::ListNodeOf<InProcess>&>(*this).linked(); }
+
+void Thread::end_in_steps() {
+    if (ends_long()) process_->thread_ended(*this, Process::Pauses::yes);
+}
 
 Thread::~Thread() {
-    // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
-    if (static_cast<base::ListNodeOf<InProcess>&>(*this).linked()) process_->thread_ended(*this, Process::Pauses::no);
+    if (ends_long()) process_->thread_ended(*this, Process::Pauses::no);
     if (page_frame_) frames::release(page_frame_);
     release_vector_state(*this);
     task_.destroy(process_->quota());
@@ -136,6 +144,10 @@ void Thread::kick() {
 }
 
 void Thread::before_user() {
+    if (attention_.load(std::memory_order_relaxed) & Dying::attention_bit) {
+        attention_.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
+        end_the_dying();
+    }
     while ((attention() & (attention_stop | attention_suspend)) == attention_suspend) sched::block();
     if (stopping()) exit();
 }
@@ -148,6 +160,7 @@ void Thread::exit() {
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     process_->thread_ended(*this, Process::Pauses::yes);
+    end_the_dying();
     sched::exit_current();
 }
 

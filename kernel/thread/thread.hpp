@@ -108,6 +108,9 @@ public:
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:
+    bool ends_long() const override;
+    void end_in_steps() override;
+
     // Ends an announced wait, unless something else did.
     void end_wait(abi::Error error);
 
@@ -127,6 +130,7 @@ private:
     CallState call_;
     std::atomic<bool> started_{false};
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
+    static_assert((Dying::attention_bit & (attention_stop | attention_suspend | attention_kick)) == 0);
     std::atomic<std::uint32_t> attention_{0};
     base::Ref<Space> guest_;
 };
