@@ -29,7 +29,7 @@ base::Result<base::Ref<Space>> futex_space(Thread& caller, std::uint32_t flags) 
 } // namespace
 
 base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota, std::uint64_t size, std::uint32_t flags) {
-    return give(caller, TRY(Memory::create(*quota, size, flags)), Memory::rights);
+    return give(caller, TRY(Memory::create(*quota, size, flags, quota.hold)), Memory::rights);
 }
 
 base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota, Held<Memory> memory, std::uint64_t offset, std::uint64_t size) {

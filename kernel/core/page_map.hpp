@@ -18,6 +18,8 @@ public:
     PageMap(const PageMap&) = delete;
     PageMap& operator=(const PageMap&) = delete;
 
+    bool empty() const { return levels_ == 0; }
+
     std::uint64_t get(std::uint64_t page) const {
         if (page >= reach(levels_)) return 0;
         const Node* node = root_;
@@ -70,13 +72,21 @@ public:
         return {};
     }
 
-    // Calls `drop(frame)` for every frame from `first` on and takes it out; nodes that are empty then go to `free(page)`.
+    // What a truncation may do at once: words of nodes that it looks at, and for each frame as many as its end costs about as much as. `least_work` comes forward: past two nodes that stay at each level but the top.
+    static constexpr std::uint64_t drop_work = 64;
+    static constexpr std::uint64_t least_work = 6 * fan_out;
+
+    // Calls `drop(frame)` for every frame from `first` on and takes it out; nodes that are empty then go to `free(page)`. False where the work was used up before the end:
+    // the map is whole, and the next call with the same `first` goes on.
     template <class Drop, class Free>
-    void truncate(std::uint64_t first, Drop&& drop, Free&& free) {
-        if (levels_ && truncate_node(root_, levels_, first, drop, free)) {
+    bool truncate(std::uint64_t first, std::uint64_t work, Drop&& drop, Free&& free) {
+        if (levels_ == 0) return true;
+        const After after = truncate_node(root_, levels_, first, work, drop, free);
+        if (after == After::freed) {
             root_ = nullptr;
             levels_ = 0;
         }
+        return after != After::stopped;
     }
 
 private:
@@ -91,27 +101,44 @@ private:
     }
     static std::size_t index(std::uint64_t page, unsigned level) { return (page >> (9 * (level - 1))) % fan_out; }
 
-    // True where the node was freed. Depth is at most 3.
+    static bool take(std::uint64_t& work, std::uint64_t part) {
+        if (work < part) return false;
+        work -= part;
+        return true;
+    }
+
+    // What became of a node.
+    enum class After : std::uint8_t { kept, freed, stopped };
+
+    // Depth is at most 3.
     template <class Drop, class Free>
-    bool truncate_node(Node* node, unsigned level, std::uint64_t first, Drop&& drop, Free&& free) {
-        if (!node) return true;
+    After truncate_node(Node* node, unsigned level, std::uint64_t first, std::uint64_t& work, Drop&& drop, Free&& free) {
+        if (!node) return After::freed;
+        if (!take(work, fan_out)) return After::stopped;
         const std::uint64_t span = reach(level - 1) ? reach(level - 1) : 1;
+        bool empty = true;
         for (std::uint64_t i = 0; i < fan_out; ++i) {
             std::uint64_t& word = node->words[i];
             const std::uint64_t begin = i * span;
-            if (!word || begin + span <= first) continue;
-            if (level == 1) {
+            if (!word) continue;
+            After after = After::kept;
+            if (begin + span > first && level == 1) {
+                if (!take(work, drop_work)) return After::stopped;
                 drop(word);
+                after = After::freed;
+            } else if (begin + span > first) {
+                after = truncate_node(reinterpret_cast<Node*>(word), level - 1, first > begin ? first - begin : 0, work, drop, free);
+                if (after == After::stopped) return after;
+            }
+            if (after == After::freed) {
                 word = 0;
-            } else if (truncate_node(reinterpret_cast<Node*>(word), level - 1, first > begin ? first - begin : 0, drop, free)) {
-                word = 0;
+            } else {
+                empty = false;
             }
         }
-        for (const std::uint64_t word : node->words) {
-            if (word) return false;
-        }
+        if (!empty) return After::kept;
         free(node);
-        return true;
+        return After::freed;
     }
 
     Node* root_ = nullptr;

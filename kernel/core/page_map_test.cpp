@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <random>
@@ -20,9 +21,9 @@ protected:
     base::Result<void> set(std::uint64_t page, std::uint64_t frame) {
         return map_.set(page, frame, [this] { return allocate(); });
     }
-    void truncate(std::uint64_t first) {
-        map_.truncate(
-            first, [this](std::uint64_t frame) { dropped_ += frame != 0; },
+    bool truncate(std::uint64_t first, std::uint64_t work = UINT64_MAX) {
+        return map_.truncate(
+            first, work, [this](std::uint64_t frame) { dropped_ += frame != 0; },
             [this](void* node) {
                 --nodes_;
                 std::free(node);
@@ -51,6 +52,32 @@ TEST_F(PageMapTest, AgreesWithAMap) {
     EXPECT_EQ(map_.get(PageMap::max_pages), 0u);
     truncate(1000);
     for (const auto& [page, frame] : expected) ASSERT_EQ(map_.get(page), page < 1000 ? frame : 0);
+}
+
+TEST_F(PageMapTest, TruncatesInSteps) {
+    // Dense at the begin, then one page in each leaf, so that most words are empty ones.
+    std::set<std::uint64_t> pages;
+    for (std::uint64_t page = 0; page < 3000; ++page) pages.insert(page);
+    for (std::uint64_t page = 0; page < 700; ++page) pages.insert(page * PageMap::fan_out + 77);
+    for (const std::uint64_t page : pages) ASSERT_TRUE(set(page, 0x1000));
+    for (const std::uint64_t first : {std::uint64_t(2000), std::uint64_t(100), std::uint64_t(0)}) {
+        std::size_t calls = 0;
+        for (bool done = false; !done; ++calls) {
+            const std::size_t dropped = dropped_, nodes = nodes_;
+            done = truncate(first, PageMap::least_work);
+            EXPECT_LE(dropped_ - dropped, PageMap::least_work / PageMap::drop_work);
+            EXPECT_LE(nodes - nodes_, PageMap::least_work / PageMap::fan_out);
+            // Each comes forward, and between two of them the map can be used.
+            EXPECT_TRUE(done || dropped_ > dropped || nodes_ < nodes);
+            for (std::uint64_t page = 0; page < std::min<std::uint64_t>(first, 3000); page += 7) ASSERT_EQ(map_.get(page), 0x1000u);
+            if (!done && calls % 64 == 0) ASSERT_TRUE(set(first / 2, 0x1000));
+            ASSERT_LT(calls, 10000u);
+        }
+        EXPECT_GT(calls, 2u);
+        EXPECT_EQ(map_.next(first, SIZE_MAX), PageMap::max_pages);
+        EXPECT_TRUE(truncate(first, PageMap::least_work));
+    }
+    EXPECT_EQ(nodes_, 0u);
 }
 
 TEST_F(PageMapTest, FindsTheNextFrame) {

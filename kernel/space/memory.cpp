@@ -7,6 +7,7 @@
 #include "kernel/arch/physical.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/core/grace.hpp"
+#include "kernel/core/preempt.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -15,18 +16,32 @@ namespace {
 
 constexpr std::uint64_t page_size = abi::page_size;
 
+// What is done between two preemption points: some 30,000 instructions.
+constexpr unsigned pages_of_step = 32; // filled with zeros
+constexpr std::uint64_t truncation_of_step = 3 * PageMap::least_work;
+constexpr unsigned mappings_of_step = 64; // passed over
+
+bool ends_step(std::uint64_t page) { return page % pages_of_step == pages_of_step - 1 && !base::weakened(base::Weakness::unbounded_step); }
+
 } // namespace
 
 Memory::Memory(Quota& quota) : Object(object_kind), quota_(quota) {}
 
-Memory::~Memory() {
-    drop_frames(0);
-    if (run_ && !fixed_) {
-        for (std::uint64_t page = 0; page < pages_; ++page) frames::release(run_ + page * page_size);
+Memory::~Memory() { release_frames(false); }
+
+void Memory::release_frames(bool in_steps) {
+    while (!drop_some_frames(0)) {
+        if (in_steps) preemption_point();
     }
+    if (!run_ || fixed_) return;
+    for (std::uint64_t page = 0; page < pages_; ++page) {
+        frames::release(run_ + page * page_size);
+        if (in_steps && ends_step(page)) preemption_point();
+    }
+    run_ = 0;
 }
 
-base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size, std::uint32_t flags) {
+base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size, std::uint32_t flags, const LeaseHold& hold) {
     if (size == 0 || (flags & ~(abi::memory_flag::contiguous | abi::memory_flag::populate))) {
         return std::unexpected(abi::Error::bad_argument);
     }
@@ -47,7 +62,12 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
     }
     memory->pages_ = pages;
     if (!(flags & abi::memory_flag::contiguous) && (flags & abi::memory_flag::populate)) {
-        for (std::uint64_t page = 0; page < pages; ++page) frames::release(TRY(memory->take_frame(page, true)));
+        for (std::uint64_t page = 0; page < pages; ++page) {
+            frames::release(TRY(memory->take_frame(page, true)));
+            if (!ends_step(page)) continue;
+            preemption_point();
+            if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+        }
     }
     return memory;
 }
@@ -117,9 +137,10 @@ std::uint64_t Memory::next_committed(std::uint64_t page) {
     return map_.next(page, words);
 }
 
-void Memory::drop_frames(std::uint64_t first_page) {
-    map_.truncate(
-        first_page,
+bool Memory::drop_some_frames(std::uint64_t first_page) {
+    const std::uint64_t work = base::weakened(base::Weakness::unbounded_step) ? UINT64_MAX : truncation_of_step;
+    return map_.truncate(
+        first_page, work,
         [this](std::uint64_t frame) {
             frames::release(frame);
             --committed_;
@@ -169,62 +190,107 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
     return {};
 }
 
+void Memory::begin_work() {
+    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+        LockGuard guard(lock_);
+        if (at_work_) continue;
+        at_work_ = true;
+        return;
+    }
+}
+
+void Memory::end_work() {
+    LockGuard guard(lock_);
+    at_work_ = false;
+}
+
 // Calls `function` for every mapping, without the Memory's lock: it takes the space's, which comes first in the order. Mappings that come meanwhile see the new state of the
-// Memory by themselves. One that goes meanwhile is kept by a reference and says that it is not live.
+// Memory by themselves, but for what is taken from one that the walk has still before it. One that goes meanwhile is kept by a reference and says that it is not live.
+// With the turn that begin_work gives.
 template <class Function>
 void Memory::for_each_mapping(Function&& function) {
-    LockGuard walk(walk_lock_);
-    base::List<Mapping, InMemory> visited;
+    {
+        LockGuard guard(lock_);
+        side_ = !side_;
+    }
+    const bool unbounded = base::weakened(base::Weakness::unbounded_step);
     for (;;) {
         Mapping* mapping = nullptr;
         base::Ref<Space> space; // outlives the reference to the mapping
         {
             LockGuard guard(lock_);
-            while (!mapping && !mappings_.empty()) {
-                Mapping* first = mappings_.pop_front();
-                visited.push_back(*first);
-                if (!first->space.try_retain()) continue;
-                space = base::Ref<Space>::adopt(first->space);
-                first->retain();
-                mapping = first;
-            }
-            if (!mapping) {
-                while (Mapping* done = visited.pop_front()) mappings_.push_back(*done);
-                return;
+            for (unsigned i = 0; !mapping && (unbounded || i < mappings_of_step); ++i) {
+                if (mappings_[!side_].empty()) return;
+                Mapping& first = mappings_[!side_].front();
+                if (first.space.try_retain()) {
+                    space = base::Ref<Space>::adopt(first.space);
+                    first.retain();
+                    mapping = &first;
+                } else {
+                    pass(first);
+                }
             }
         }
-        function(*mapping);
-        mapping->release();
+        if (mapping) {
+            function(*mapping);
+            {
+                // Before it until here: it may have been split before the function had its space's lock, and the new part is the walk's as well.
+                LockGuard guard(lock_);
+                if (static_cast<base::ListNodeOf<InMemory>&>(*mapping).linked()) pass(*mapping);
+            }
+            mapping->release();
+        }
+        space.reset();
+        if (!unbounded) preemption_point();
     }
+}
+
+void Memory::pass(Mapping& mapping) {
+    mappings_[!side_].remove(mapping);
+    mappings_[side_].push_back(mapping);
 }
 
 base::Result<void> Memory::resize(std::uint64_t size) {
     if (size > max_pages * page_size) return std::unexpected(abi::Error::bad_argument);
     const std::uint64_t pages = (size + page_size - 1) / page_size;
+    begin_work();
+    bool shrinks = false;
     {
         LockGuard guard(lock_);
-        if (sealed_ || contiguous_ || fixed_ || pinned_by_ || origin_) return std::unexpected(abi::Error::bad_state);
-        const bool grows = pages >= pages_;
+        if (sealed_ || contiguous_ || fixed_ || pinned_by_ || origin_) {
+            at_work_ = false;
+            return std::unexpected(abi::Error::bad_state);
+        }
+        shrinks = pages < pages_;
         // From here on no page past the end is entered anywhere.
         __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);
-        if (grows) return {};
     }
-    for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });
-    LockGuard guard(lock_);
-    if (pages_ == pages) drop_frames(pages);
+    if (shrinks) {
+        for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });
+        for (bool more = true; more; preemption_point()) {
+            LockGuard guard(lock_);
+            more = !drop_some_frames(pages);
+        }
+    }
+    end_work();
     return {};
 }
 
 base::Result<void> Memory::seal() {
+    begin_work();
     bool was_shared = false;
     {
         LockGuard guard(lock_);
-        if (pinned_by_) return std::unexpected(abi::Error::bad_state);
+        if (pinned_by_) {
+            at_work_ = false;
+            return std::unexpected(abi::Error::bad_state);
+        }
         __atomic_store_n(&sealed_, true, __ATOMIC_RELEASE);
         was_shared = was_shared_;
     }
     // No writable mapping can come any more; those that are there lose the right.
     for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });
+    end_work();
     // The kernel's copies to user memory look a page up under the space's lock and write to it after: one that found its page before may still write, also through a
     // mapping that is gone. None of them is interrupted, so each has ended when its CPU has been outside once.
     if (was_shared) wait_for_grace_period();
@@ -257,7 +323,7 @@ bool Memory::has_writable_mapping() {
     return writable_mappings_ != 0;
 }
 
-base::Result<void> Memory::add_mapping(Mapping& mapping) {
+base::Result<void> Memory::add_mapping(Mapping& mapping, Mapping* origin) {
     // The origin of a slice is sealed, so no writable mapping comes there, but a seal may still be at work on those that were.
     const bool origin_written = origin_ && origin_->has_writable_mapping();
     LockGuard guard(lock_);
@@ -274,14 +340,18 @@ base::Result<void> Memory::add_mapping(Mapping& mapping) {
     if (mapping.counted & abi::protection::write) ++writable_mappings_;
     if (mapping.counted & abi::protection::execute) ++executable_mappings_;
     was_shared_ = true;
-    mappings_.push_back(mapping);
+    if (origin) {
+        mappings_[side_].insert_before(*origin, mapping);
+    } else {
+        mappings_[side_].push_back(mapping);
+    }
     return {};
 }
 
 void Memory::remove_mapping(Mapping& mapping) {
     LockGuard guard(lock_);
     uncount(mapping, mapping.counted);
-    mappings_.remove(mapping);
+    mappings_[side_].remove(mapping);
 }
 
 void Memory::end_write(Mapping& mapping) {

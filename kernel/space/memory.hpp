@@ -7,6 +7,7 @@
 #include "kernel/space/mapping.hpp"
 #include "kernel/object/object.hpp"
 #include "kernel/core/page_map.hpp"
+#include "kernel/object/capability.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/arch/spin_lock.hpp"
 #include "lib/base/list.hpp"
@@ -26,8 +27,9 @@ public:
                                           abi::right::write | abi::right::execute | abi::right::map;
     static constexpr std::uint64_t max_pages = PageMap::max_pages;
 
-    // Errors: no_memory, bad_argument (size 0, unknown flag), too_large.
-    static base::Result<base::Ref<Memory>> create(Quota& quota, std::uint64_t size, std::uint32_t flags);
+    // In steps, without locks, where frames are committed at once; `hold` is the quota's and is looked at again between them.
+    // Errors: no_memory, bad_argument (size 0, unknown flag), too_large, revoked.
+    static base::Result<base::Ref<Memory>> create(Quota& quota, std::uint64_t size, std::uint32_t flags, const LeaseHold& hold = {});
     // A window of a sealed Memory. Errors: bad_argument, bad_state, no_memory.
     static base::Result<base::Ref<Memory>> create_slice(Quota& quota, base::Ref<Memory> origin, std::uint64_t offset, std::uint64_t size);
     // Memory over frames that stay for ever: the boot modules (sealed), the clock page. Page-aligned physical address.
@@ -51,9 +53,10 @@ public:
     base::Result<void> read(std::uint64_t offset, std::span<std::byte> buffer);
     base::Result<void> write(std::uint64_t offset, std::span<const std::byte> buffer);
 
+    // When this returns, what was past the new end is nowhere mapped and its frames are back. In steps; no locks held.
     // Errors: bad_state (sealed, contiguous, slice, pinned), too_large.
     base::Result<void> resize(std::uint64_t size);
-    // Nothing changes the content any more when this returns. No locks held. Errors: bad_state (pinned).
+    // Nothing changes the content any more when this returns. In steps; no locks held. Errors: bad_state (pinned).
     base::Result<void> seal();
 
     struct Pin {
@@ -68,22 +71,30 @@ public:
 
     // --- mappings: every place where a space shares this Memory. Called by the space, under its lock.
     // No Memory is written through one mapping and executed through another, whoever has them: what `allowed` has beyond the protection gives way, else bad_state. What is
-    // taken from a mapping that is there (a part, a fork's copy) starts with its `counted`, which never clashes.
-    base::Result<void> add_mapping(Mapping& mapping);
+    // taken from a mapping that is there (a part, a fork's copy) starts with its `counted`, which never clashes,
+    // and names that one as its `origin`: as long as a walk has that one before it, it has both.
+    base::Result<void> add_mapping(Mapping& mapping, Mapping* origin = nullptr);
     // No page of the mapping is writable any more, and none will be.
     void end_write(Mapping& mapping);
     void remove_mapping(Mapping& mapping);
 
 private:
+    bool ends_long() const override { return !map_.empty() || (run_ && !fixed_); }
+    void end_in_steps() override { release_frames(true); }
+    void release_frames(bool in_steps);
     std::uint64_t frame_of(std::uint64_t page) const;
-    void drop_frames(std::uint64_t first_page);
+    // Some of the frames from the page on; false where there are more. Under the lock.
+    bool drop_some_frames(std::uint64_t first_page);
+    // Resize and seal one after the other: whose turn it is not sleeps. Without the lock.
+    void begin_work();
+    void end_work();
     bool has_writable_mapping();
     void uncount(Mapping& mapping, abi::Protection protection);
 
     template <class Function> void for_each_mapping(Function&& function);
+    void pass(Mapping& mapping);
 
     base::Ref<Quota> quota_;
-    SpinLock walk_lock_; // one walk over the mappings at a time; before any space's lock
     SpinLock lock_;
     PageMap map_;
     base::Ref<Memory> origin_;        // of a slice
@@ -98,7 +109,9 @@ private:
     bool was_shared_ = false; // has had a mapping
     std::uint64_t writable_mappings_ = 0;   // never both
     std::uint64_t executable_mappings_ = 0;
-    base::List<Mapping, InMemory> mappings_;
+    bool at_work_ = false;    // begin_work
+    bool side_ = false;       // of the mappings that a walk has behind it or that came after its begin; where there is no walk, all
+    base::List<Mapping, InMemory> mappings_[2];
 };
 
 } // namespace kernel

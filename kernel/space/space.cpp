@@ -68,8 +68,8 @@ base::Result<void> Space::create_roots(std::uint64_t personality_table) {
 }
 
 Space::~Space() {
-    // Whoever gives up the last reference may hold locks.
-    remove_all(Manner::removal_under_lock);
+    // What end_in_steps left, if it was: a space that was never whole has nothing.
+    if (!emptied_) remove_all(Manner::at_once);
     // The last thread of a process frees its own space: the root is still in use on this CPU, and on this one only.
     const std::uint64_t loaded = arch::this_cpu().loaded_root;
     if (loaded && (loaded == native_root_ || loaded == guest_root_)) arch::load_root(kernel_root());
@@ -125,11 +125,12 @@ void Space::remove_all(Manner manner) {
         LockGuard guard(lock_);
         for (unsigned i = 0; i < step_mappings && !mappings_.empty(); ++i) remove_mapping(*mappings_.first());
         more = !mappings_.empty();
+        emptied_ = !more;
     }
 }
 
 void Space::relax(Manner manner) {
-    if (manner != Manner::removal_under_lock) preemption_point();
+    if (manner != Manner::at_once) preemption_point();
 }
 
 // --- work in steps
@@ -188,9 +189,9 @@ Mapping* Space::first_within(Range range) {
     return mapping && mapping->end <= range.end ? mapping : nullptr;
 }
 
-base::Result<void> Space::insert_mapping(Mapping& mapping) {
+base::Result<void> Space::insert_mapping(Mapping& mapping, Mapping* origin) {
     const bool shared = mapping.kind == Mapping::Kind::shared;
-    if (shared) TRY(mapping.memory->add_mapping(mapping));
+    if (shared) TRY(mapping.memory->add_mapping(mapping, origin));
     if (mapping.hold.lease && !mapping.link(*mapping.hold.lease, mapping.hold.generation)) {
         if (shared) mapping.memory->remove_mapping(mapping);
         return std::unexpected(abi::Error::revoked);
@@ -222,7 +223,7 @@ base::Result<void> Space::split_at(std::uint64_t address) {
     rest->protection = mapping->protection;
     rest->allowed = mapping->allowed;
     rest->counted = mapping->counted;
-    if (!insert_mapping(*rest)) {
+    if (!insert_mapping(*rest, mapping)) {
         // Revoked meanwhile: the whole mapping is about to be dropped by the revocation, and a range without a record would be left over.
         mapping->end = rest->end;
         rest->release();
@@ -326,8 +327,7 @@ void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
 
 // --- for Memory and leases
 
-// The first two come from a walk over a Memory's mappings, which holds that walk's lock: no interrupt is taken between their steps. New work waits for theirs, so what is
-// in work now stays where work_on saw it.
+// New work waits for theirs, so what is in work now stays where work_on saw it.
 
 void Space::drop_past(Mapping& mapping, std::uint64_t size) {
     RangeWork work({}, false);
@@ -344,7 +344,7 @@ void Space::drop_past(Mapping& mapping, std::uint64_t size) {
     }
     // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail. Where a move is under way it goes from the range to the target.
     for (const Range range : {work.range, work.target}) {
-        (void)walk_in_steps(Manner::removal_under_lock, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
+        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
     }
     end_work(work);
 }
@@ -362,7 +362,7 @@ void Space::drop_write(Mapping& mapping) {
         works_.push_back(work);
     }
     for (const Range range : {work.range, work.target}) {
-        (void)walk_in_steps(Manner::removal_under_lock, range, [](auto& table, Walk& walk) -> base::Result<void> {
+        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) -> base::Result<void> {
             table.for_each_page(walk, [](std::uint64_t, std::uint64_t value) { return value & ~(entry::writable | entry::allow_write); });
             return {};
         });

@@ -85,6 +85,8 @@ public:
 private:
     // Whoever closed the last slot of a space that nobody else has ends it here, without locks and so in steps.
     void on_slots_gone() override;
+    bool ends_long() const override { return table_ && !emptied_; }
+    void end_in_steps() override { remove_all(); }
 
     friend class TableBatch;
     struct Range {
@@ -105,7 +107,7 @@ private:
     base::Result<void> begin_work(RangeWork& work);
     void end_work(RangeWork& work);
     // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.
-    enum class Manner : std::uint8_t { call, removal, removal_under_lock };
+    enum class Manner : std::uint8_t { call, removal, at_once };
     // Calls `step(batch)` under the lock until it gives true or an error; the lock is given up in between. Errors: bad_state (the space has ended), and what a step gives.
     template <class Step> base::Result<void> in_steps(Manner manner, Step&& step);
     template <class Step> base::Result<void> in_steps(Step&& step) { return in_steps(Manner::call, step); }
@@ -150,7 +152,8 @@ private:
     base::Result<void> split_at_edges(Range range);
     base::Result<void> split_at(std::uint64_t address);
     // Errors: revoked (meanwhile), bad_state (it would be written here and executed elsewhere, or the other way).
-    base::Result<void> insert_mapping(Mapping& mapping);
+    // `origin`: the one it is taken from.
+    base::Result<void> insert_mapping(Mapping& mapping, Mapping* origin = nullptr);
     void remove_mapping(Mapping& mapping);
 
     base::Ref<Quota> quota_;
@@ -163,6 +166,7 @@ private:
     std::uint64_t native_root_ = 0;
     base::Ref<Space> personality_; // of a guest half: keeps the table that its root names
     bool ended_ = false;           // remove_all is at work or done: nothing is entered any more
+    bool emptied_ = false;         // remove_all is done
     std::uint32_t drops_ = 0;      // mappings that revocation took
     base::List<RangeWork> works_;
     base::Tree<Mapping, MappingEnd, InSpace> mappings_;

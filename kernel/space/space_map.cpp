@@ -355,7 +355,7 @@ base::Result<void> Space::copy_mappings(Space& copy) {
         twin->allowed = mapping.allowed;
         twin->counted = mapping.counted;
         LockGuard guard(copy.lock_);
-        if (copy.insert_mapping(*twin)) return {};
+        if (copy.insert_mapping(*twin, &mapping)) return {};
         twin->release();
         return std::unexpected(abi::Error::bad_state);
     });

@@ -131,10 +131,6 @@ void run_below(void (*test)(Watch&)) {
 // Ranges of the guest half, whole tables of the second level from the top.
 constexpr std::uint64_t guest_from = 512 * gibibyte, guest_to = 64 * tebibyte;
 
-// What is not bounded yet.
-constexpr const char* frames_at_once = "a Memory's frames come and go in one piece";
-constexpr const char* mappings_at_once = "the walk over a Memory's mappings is one piece";
-
 bool done(const base::Result<void>& result) { return result.has_value(); }
 
 void ranges_of_nothing(Watch& watch) {
@@ -148,7 +144,7 @@ void ranges_of_nothing(Watch& watch) {
     watch("map sparse, private", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write | abi::map_flag::copy_on_write)); });
     watch("unmap sparse, private", [&] { return done(call::space_unmap(*guest, guest_from, sparse)); });
     for (std::uint64_t i = 0; i < 64; ++i) CHECK(call::space_map(*guest, *memory, guest_from + i * sparse, 0, sparse, read_write));
-    watch("resize sparse, mapped 64 times", [&] { return done(call::memory_resize(*memory, 0)); }, mappings_at_once);
+    watch("resize sparse, mapped 64 times", [&] { return done(call::memory_resize(*memory, 0)); });
     watch("unmap 64 times sparse", [&] { return done(call::space_unmap(*guest, guest_from, 64 * sparse)); });
     constexpr std::uint64_t lowest = 1 * mebibyte, all = abi::guest_end - lowest;
     watch("mark the half", [&] { return done(call::space_map(*guest, 0, lowest, 0, all, read_write)); });
@@ -167,7 +163,7 @@ void ranges_of_nothing(Watch& watch) {
 
 void ranges_of_pages(Watch& watch) {
     abi::Handle memory = 0;
-    watch("populate a Memory", [&] { return (memory = call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0)) != 0; }, frames_at_once);
+    watch("populate a Memory", [&] { return (memory = call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0)) != 0; });
     const auto guest = call::space_create(quota(), 0);
     REQUIRE(memory && guest);
     watch("map pages, shared", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write)); });
@@ -188,14 +184,54 @@ void ranges_of_pages(Watch& watch) {
     watch("protect anonymous, own half", [&] { return done(call::space_protect(space(), at, resident, protection::read)); });
     watch("unmap anonymous, own half", [&] { return done(call::space_unmap(space(), at, resident)); });
     CHECK(call::space_map(space(), memory, at, 0, resident, read_write));
-    watch("seal pages", [&] { return done(call::memory_seal(memory)); }, mappings_at_once);
+    watch("seal pages", [&] { return done(call::memory_seal(memory)); });
     CHECK(call::space_unmap(space(), at, resident));
     native::release_range(at, resident);
-    watch("close pages", [&] { return done(call::handle_close(memory)); }, frames_at_once);
+    watch("close pages", [&] { return done(call::handle_close(memory)); });
     const auto shrinks = call::memory_create(quota(), resident, abi::memory_flag::populate);
     REQUIRE(shrinks);
-    watch("resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); }, frames_at_once);
+    watch("resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); });
     CHECK(call::handle_close(*shrinks));
+}
+
+// The last reference goes where locks are held, or with what else had it.
+void last_references(Watch& watch) {
+    const auto populated = [] { return call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0); };
+    const auto map_and_close = [](abi::Handle space, abi::Handle memory) {
+        return call::space_map(space, memory, guest_from, 0, resident, read_write) && call::handle_close(memory);
+    };
+    auto guest = call::space_create(quota(), 0);
+    REQUIRE(guest && map_and_close(*guest, populated()));
+    watch("unmap what only the mapping holds", [&] { return done(call::space_unmap(*guest, guest_from, resident)); });
+    CHECK(map_and_close(*guest, populated()));
+    watch("close a space with what only it holds", [&] { return done(call::handle_close(*guest)); });
+    guest = call::space_create(quota(), 0);
+    REQUIRE(guest);
+    CHECK(call::space_map(*guest, 0, guest_from, 0, resident, read_write | abi::map_flag::populate));
+    CHECK(call::restricted_attach(*guest) && call::handle_close(*guest));
+    watch("detach the last of a space", [] { return done(call::restricted_attach(0)); });
+    const auto sealed = populated();
+    REQUIRE(sealed && call::memory_seal(sealed));
+    const auto slice = call::memory_slice(quota(), sealed, 0, page);
+    REQUIRE(slice && call::handle_close(sealed));
+    watch("close the last slice", [&] { return done(call::handle_close(*slice)); });
+    // Page by page over a large part of a sparse one.
+    const auto scattered = call::memory_create(quota(), sparse, 0);
+    REQUIRE(scattered);
+    const std::byte one[] = {std::byte(1)};
+    for (std::uint64_t at = 0; at < 2 * gibibyte; at += 2 * mebibyte) CHECK(call::memory_write(*scattered, at, one));
+    watch("close scattered pages", [&] { return done(call::handle_close(*scattered)); });
+    // What ended is paid back when the call returns.
+    const auto payer = call::quota_create(quota(), 64 * mebibyte);
+    REQUIRE(payer);
+    const auto paid = call::memory_create(*payer, resident, abi::memory_flag::populate);
+    const auto shows = call::space_create(quota(), 0);
+    REQUIRE(paid && shows && map_and_close(*shows, *paid));
+    abi::QuotaInfo left = {};
+    CHECK(call::quota_inspect(*payer, left) && left.used_pages >= resident / page);
+    CHECK(call::space_unmap(*shows, guest_from, resident));
+    CHECK(call::quota_inspect(*payer, left) && left.used_pages == 0);
+    CHECK(call::handle_close(*shows) && call::handle_close(*payer));
 }
 
 void many_mappings(Watch& watch) {
@@ -219,10 +255,10 @@ void many_mappings(Watch& watch) {
     abi::Handle copy = 0;
     watch("fork mappings", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
     watch("close a fork of mappings", [&] { return done(call::handle_close(copy)); });
-    watch("seal mappings", [&] { return done(call::memory_seal(*memory)); }, mappings_at_once);
+    watch("seal mappings", [&] { return done(call::memory_seal(*memory)); });
     watch("unmap mappings", [&] { return done(call::space_unmap(*guest, guest_to, 2 * count * page)); });
     CHECK(map_all(*other));
-    watch("resize mappings", [&] { return done(call::memory_resize(*other, 0)); }, mappings_at_once);
+    watch("resize mappings", [&] { return done(call::memory_resize(*other, 0)); });
     CHECK(call::memory_resize(*other, 2 * page));
     CHECK(call::space_unmap(*guest, guest_from, 2 * count * page));
     CHECK(map_all(*leased));
@@ -236,4 +272,5 @@ void many_mappings(Watch& watch) {
 
 KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
 KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
+KERNEL_USER_TEST(bounded_last_references) { run_below(last_references); }
 KERNEL_USER_TEST(bounded_many_mappings) { run_below(many_mappings); }
