@@ -1,5 +1,6 @@
 #include "kernel/thread/scheduler.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -36,6 +37,7 @@ constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 constexpr unsigned priorities = 32;
+constexpr unsigned wakes_of_step = 64;
 constinit std::atomic<std::uint64_t> switches{0};
 
 } // namespace
@@ -45,7 +47,7 @@ struct RunQueue {
     SpinLock lock;
     base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
     std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
-    base::List<Task, InDeadlines> deadlines;        // ordered
+    DeadlineQueue deadlines;
     std::uint32_t load = 0;                         // ready or running tasks
     FairClock clock;
     std::uint64_t slice_end = 0;
@@ -162,24 +164,12 @@ struct Scheduling {
         std::uint64_t next = abi::never;
         if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
             next = queue.slice_end;
-        if (!queue.deadlines.empty() && queue.deadlines.front().deadline_ < next)
-            next = queue.deadlines.front().deadline_;
+        next = std::min(next, queue.deadlines.next());
         if (next >= queue.timer_due)
             return;
         const std::uint64_t now = arch::monotonic_nanoseconds();
         queue.timer_due = now + arch::start_timer(next > now ? next - now : 1000);
     }
-
-    static void arm(RunQueue& queue, Task& task, abi::Deadline deadline) {
-        task.deadline_ = deadline;
-        for (Task& other : queue.deadlines)
-            if (other.deadline_ > deadline) {
-                queue.deadlines.insert_before(other, task);
-                return;
-            }
-        queue.deadlines.push_back(task);
-    }
-    static void disarm(Task& task) { static_cast<base::ListNodeOf<InDeadlines>&>(task).unlink(); }
 
     static void make_ready(RunQueue& queue, Task& task) {
         task.state_ = Task::State::ready;
@@ -244,11 +234,11 @@ struct Scheduling {
             return;
         }
         arch::this_cpu().reschedule = false;
-        arm(queue, self, queue.pool_refill);
+        queue.deadlines.arm(self, queue.pool_refill);
         leave(queue, self, Task::State::blocked);
         switch_away(queue);
         const LockGuard guard(queue.lock);
-        disarm(self);
+        queue.deadlines.disarm(self);
     }
 
     static void after_switch() {
@@ -352,8 +342,8 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
                 break;
             }
             const LockGuard guard(queue.lock);
-            if (!static_cast<base::ListNodeOf<InDeadlines>&>(self).linked())
-                Scheduling::arm(queue, self, deadline);
+            if (!self.armed())
+                queue.deadlines.arm(self, deadline);
         }
         if (!self.dying.empty()) [[unlikely]]
             end_the_dying();
@@ -361,7 +351,7 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
     }
     if (deadline != abi::never) {
         const LockGuard guard(queue.lock);
-        Scheduling::disarm(self);
+        queue.deadlines.disarm(self);
     }
 }
 
@@ -448,9 +438,12 @@ void on_timer() {
     const LockGuard guard(queue.lock);
     queue.timer_due = abi::never;
     const std::uint64_t now = arch::monotonic_nanoseconds();
-    while (!queue.deadlines.empty() && queue.deadlines.front().deadline_ <= now) {
-        Task& task = queue.deadlines.front();
-        Scheduling::disarm(task);
+    // What more is due has the timer go off again, after whatever else waits for the CPU.
+    for (unsigned i = 0; i < wakes_of_step; ++i) {
+        DeadlineNode* const due = queue.deadlines.take_due(now);
+        if (due == nullptr)
+            break;
+        Task& task = static_cast<Task&>(*due);
         if (task.state_ == Task::State::blocked)
             Scheduling::make_ready(queue, task);
         else

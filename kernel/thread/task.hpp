@@ -6,6 +6,7 @@
 #include "abi/types.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/registers.hpp"
+#include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/dying.hpp"
 #include "lib/base/list.hpp"
 #include "lib/base/result.hpp"
@@ -17,9 +18,8 @@ class Quota;
 class Thread;
 struct RunQueue;
 struct InRunQueue;
-struct InDeadlines;
 
-class Task : public base::ListNodeOf<InRunQueue>, public base::ListNodeOf<InDeadlines> {
+class Task : public base::ListNodeOf<InRunQueue>, public DeadlineNode {
 public:
     Task(Thread& thread, Budget& budget) : budget_(budget), thread_(thread) {}
     Task(const Task&) = delete;
@@ -62,7 +62,6 @@ public:
     State state_ = State::created;
     bool wake_pending_ = false;
     std::uint64_t virtual_time_ = 0;
-    std::uint64_t deadline_ = abi::never;
     std::atomic<std::uint64_t> used_{0};
     std::uint64_t since_ = 0;
     std::uint64_t saved_fs_ = 0;
