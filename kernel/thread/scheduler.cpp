@@ -336,6 +336,15 @@ void block() {
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
     RunQueue& queue = Scheduling::queue();
     while (!wait.is_complete()) {
+        if (!self.dying.empty() && !self.dying.in_steps) [[unlikely]] {
+            {
+                // What ends may wait for its turn, with a deadline of its own.
+                const LockGuard guard(queue.lock);
+                queue.deadlines.disarm(self);
+            }
+            end_the_dying();
+            continue;
+        }
         if (deadline != abi::never) {
             if (arch::monotonic_nanoseconds() >= deadline && wait.claim()) {
                 wait.complete(-static_cast<std::int32_t>(abi::Error::timed_out));
@@ -345,8 +354,6 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
             if (!self.armed())
                 queue.deadlines.arm(self, deadline);
         }
-        if (!self.dying.empty()) [[unlikely]]
-            end_the_dying();
         block();
     }
     if (deadline != abi::never) {
