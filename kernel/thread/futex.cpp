@@ -1,15 +1,14 @@
 #include "kernel/thread/futex.hpp"
 
-#include <new>
 #include <utility>
 
-#include "kernel/thread/thread_queue.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/arch/spin_lock.hpp"
+#include "lib/base/processor_random.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -19,17 +18,24 @@ namespace {
 // Lock order: a bucket, then a space.
 struct Bucket {
     SpinLock lock;
-    ThreadQueue waiters;
+    FutexQueue waiters;
 };
 
 constexpr std::size_t bucket_count = 256;
-// Lists cannot be made at compile time: initialize_futexes does it.
-alignas(Bucket) constinit unsigned char bucket_storage[bucket_count * sizeof(Bucket)] = {};
+constinit Bucket buckets[bucket_count];
+
+// Which words share a bucket is for nobody to know, and other with every boot: its lock is what they wait for each other at.
+constinit std::uint64_t secret = 0;
+
+// Woken or moved under the locks at once.
+constexpr unsigned waiters_of_step = 32;
 
 Bucket& bucket_of(const FutexKey& key) {
-    std::uint64_t hash = reinterpret_cast<std::uint64_t>(key.space) ^ (key.address >> 2) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 29;
-    return reinterpret_cast<Bucket*>(bucket_storage)[hash % bucket_count];
+    constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
+    std::uint64_t hash = (reinterpret_cast<std::uint64_t>(key.space) ^ secret) * odd;
+    hash = ((hash ^ hash >> 32) + (key.address >> 2)) * (secret | 1);
+    hash = (hash ^ hash >> 32) * odd;
+    return buckets[(hash >> 32) % bucket_count];
 }
 
 // A reference to a frame, or nothing. Given back without locks: it may be the last.
@@ -77,18 +83,18 @@ base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
     return Word{{nullptr, physical}, std::move(frame)};
 }
 
-// A waiter's key becomes another one. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
-void move_key(Thread& thread, const Word& target) {
+// A waiter, in no queue now, is to wait at another word. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
+void move_to(Bucket& bucket, Thread& thread, const Word& target) {
     if (target.frame.get()) frames::retain(target.frame.get());
     if (thread.futex_frame) frames::release(thread.futex_frame);
-    thread.futex_key = target.key;
     thread.futex_frame = target.frame.get();
+    bucket.waiters.push(thread, target.key);
 }
 
 } // namespace
 
 void initialize_futexes() {
-    for (std::size_t i = 0; i < bucket_count; ++i) new (bucket_storage + i * sizeof(Bucket)) Bucket;
+    secret = base::processor_random().value;
 }
 
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline) {
@@ -106,19 +112,18 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
         if (!now || *now != physical) continue;
         if (__atomic_load_n(direct<std::uint32_t>(physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
-        thread.futex_key = key;
         thread.futex_frame = by_frame ? frame.leave() : 0;
         thread.wait_state().announce();
-        bucket.waiters.push(thread);
+        bucket.waiters.push(thread, key);
         break;
     }
     const std::int32_t outcome = thread.wait(deadline, {});
     // A requeue may have moved the thread meanwhile; its key says where to, and is stable once the right lock is held. Who woke it took it off the queue before.
     while (outcome != 0) {
-        Bucket& bucket = bucket_of(thread.futex_key);
+        Bucket& bucket = bucket_of(thread.futex_key());
         LockGuard guard(bucket.lock);
-        if (&bucket != &bucket_of(thread.futex_key)) continue;
-        bucket.waiters.remove_if_queued(thread);
+        if (&bucket != &bucket_of(thread.futex_key())) continue;
+        if (thread.in_futex_queue()) bucket.waiters.remove(thread);
         break;
     }
     if (const std::uint64_t frame = std::exchange(thread.futex_frame, 0)) frames::release(frame);
@@ -141,30 +146,29 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
     Bucket& second = &from < &to ? to : from;
     std::uint64_t woken = 0;
     std::uint32_t moved = 0;
-    LockGuard guard(first.lock);
-    if (&first != &second) second.lock.lock();
-    Thread* thread = from.waiters.first();
-    while (thread && (woken < count || (requeue_to && moved < requeue_count))) {
-        Thread* next = from.waiters.next(*thread);
-        if (thread->futex_key == key) {
-            if (woken < count) {
-                from.waiters.remove(*thread);
-                if (thread->wait_state().claim()) {
-                    thread->finish_wait(0);
-                    ++woken;
-                }
-            } else {
-                from.waiters.remove(*thread);
-                move_key(*thread, target);
-                to.waiters.push(*thread);
+    std::uint64_t end = 0; // the turn of who came after the begin
+    for (;; preemption_point()) {
+        LockGuard guard(first.lock);
+        if (&first != &second) second.lock.lock();
+        if (end == 0) end = from.waiters.turn();
+        bool more = true;
+        for (unsigned i = 0; i < waiters_of_step && more; ++i) {
+            FutexNode* const node = woken < count || (requeue_to && moved < requeue_count) ? from.waiters.first(key, end) : nullptr;
+            more = node != nullptr;
+            if (!more) break;
+            Thread& thread = static_cast<Thread&>(*node);
+            from.waiters.remove(thread);
+            if (woken >= count) {
+                move_to(to, thread, target);
                 ++moved;
-                // In the same bucket the moved thread comes by again, under its new key.
+            } else if (thread.wait_state().claim()) {
+                thread.finish_wait(0);
+                ++woken;
             }
         }
-        thread = next;
+        if (&first != &second) second.lock.unlock();
+        if (!more) return woken;
     }
-    if (&first != &second) second.lock.unlock();
-    return woken;
 }
 
 } // namespace kernel

@@ -3,20 +3,13 @@
 #include <cstdint>
 
 #include "abi/types.hpp"
+#include "kernel/core/futex_queue.hpp"
 #include "lib/base/result.hpp"
 
 namespace kernel {
 
 class Space;
 class Thread;
-
-// What a waiter waits at. Private words are told apart by their space and address; shared ones by the frame behind them, which every space that maps it shares.
-// A page that is private stays so, whatever the caller said: its frame changes when it is written.
-struct FutexKey {
-    const void* space = nullptr; // null: shared
-    std::uint64_t address = 0;   // in the space; or physical
-    bool operator==(const FutexKey&) const = default;
-};
 
 // Once, before the first process.
 void initialize_futexes();
@@ -25,7 +18,7 @@ void initialize_futexes();
 // Errors: changed, timed_out, canceled, bad_pointer, bad_argument (alignment).
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline);
 
-// Wakes up to `count` waiters; up to `requeue_count` more wait at `requeue_to` from now on, where that is not 0. Returns how many were woken.
+// In steps, without locks; whoever begins to wait meanwhile is left alone. Wakes up to `count` waiters; up to `requeue_count` more wait at `requeue_to` from now on, where that is not 0. Returns how many were woken.
 // Errors: bad_pointer, bad_argument.
 base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool shared, std::uint32_t count, std::uint64_t requeue_to,
                                        std::uint32_t requeue_count);

@@ -39,7 +39,7 @@ struct CallState {
 
 struct InProcess;
 
-class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess> {
+class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess>, public FutexNode {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::thread;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
@@ -103,8 +103,7 @@ public:
     std::uint64_t guest_fs_base = 0;  // what the segment registers hold, but for what a guest that runs makes of them
     std::uint64_t guest_gs_base = 0;
 
-    FutexKey futex_key; // under its bucket's lock
-    std::uint64_t futex_frame = 0; // the frame that a shared key names, with a reference while the thread waits; under the same lock
+    std::uint64_t futex_frame = 0; // the frame that the key of a shared word names, with a reference while the thread waits; under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:
