@@ -55,9 +55,11 @@ public:
         return true;
     }
 
-    // Takes one entry after the other out of the table, from *cursor on; false at the end. For tear-down in bounded steps.
-    bool take_next(std::uint32_t& cursor, Entry& taken) {
-        while (cursor < chunk_count_ * slots_per_chunk) {
+    // Takes one entry after the other out of the table, from `cursor` on; false at the end. For tear-down in bounded steps: no more than `slots` are looked at, and `taken`
+    // is left alone where those were empty.
+    bool take_next(std::uint32_t& cursor, Entry& taken, std::size_t slots = SIZE_MAX) {
+        for (; cursor < chunk_count_ * slots_per_chunk; --slots) {
+            if (slots == 0) return true;
             const std::uint32_t index = cursor++;
             Slot& slot = *slot_at(index);
             if (slot.next_free != in_use) continue;
@@ -69,17 +71,27 @@ public:
         return false;
     }
 
+    // Gives pages of an emptied table back, no more than `pages`; false at the end, before which nothing may be inserted again.
+    bool free_pages(std::size_t pages) {
+        free_head_ = none;
+        for (; pages != 0; --pages) {
+            if (chunk_count_ == 0) {
+                if (directory_) pages_.free_page(directory_);
+                directory_ = nullptr;
+                return false;
+            }
+            pages_.free_page(directory_[--chunk_count_]);
+        }
+        return true;
+    }
+
     // Empties the table and gives its pages back.
     template <class Function>
     void clear(Function&& function) {
         std::uint32_t cursor = 0;
         Entry entry;
         while (take_next(cursor, entry)) function(std::move(entry));
-        for (std::size_t chunk = 0; chunk < chunk_count_; ++chunk) pages_.free_page(directory_[chunk]);
-        if (directory_) pages_.free_page(directory_);
-        directory_ = nullptr;
-        chunk_count_ = 0;
-        free_head_ = none;
+        (void)free_pages(SIZE_MAX);
     }
 
     std::size_t count() const { return count_; }

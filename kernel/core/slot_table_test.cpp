@@ -108,5 +108,37 @@ TEST(SlotTable, ClosingAllVisitsEachEntryOnce) {
     EXPECT_EQ(table.count(), 0u);
 }
 
+TEST(SlotTable, IsTornDownInSteps) {
+    Pages pages;
+    SlotTable<Entry, Pages> table(pages);
+    std::map<std::uint64_t, abi::Handle> handles;
+    for (std::uint64_t i = 1; i <= 1000; ++i) handles[i] = *table.insert({i, {}});
+    Entry entry;
+    for (std::uint64_t i = 1; i <= 1000; ++i) {
+        if (i % 300 != 0) ASSERT_TRUE(table.remove(handles[i], entry));
+    }
+    std::uint32_t cursor = 0;
+    std::uint64_t sum = 0;
+    std::size_t empty = 0;
+    for (;;) {
+        const std::uint32_t before = cursor;
+        entry = {};
+        const bool more = table.take_next(cursor, entry, 50);
+        EXPECT_LE(cursor - before, 50u);
+        if (!more) break;
+        sum += entry.value;
+        empty += entry.value == 0;
+    }
+    EXPECT_EQ(sum, 300u + 600u + 900u);
+    EXPECT_GT(empty, 900u / 64);
+    EXPECT_EQ(table.count(), 0u);
+    for (std::size_t before = pages.in_use; table.free_pages(3); before = pages.in_use) {
+        EXPECT_EQ(before - pages.in_use, 3u);
+        EXPECT_EQ(table.find(handles[1000]), nullptr);
+    }
+    EXPECT_EQ(pages.in_use, 0u);
+    EXPECT_TRUE(table.insert({7, {}}));
+}
+
 } // namespace
 } // namespace kernel

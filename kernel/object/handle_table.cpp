@@ -54,19 +54,25 @@ base::Result<void> HandleTable::close(abi::Handle handle) {
 }
 
 void HandleTable::close_all(bool pauses) {
+    // Looked at, and given back, under the lock at once.
+    constexpr std::size_t slots_of_step = 1024, pages_of_step = 64;
     std::uint32_t cursor = 0;
-    for (;;) {
+    for (bool more = true; more;) {
         Capability taken;
         {
             LockGuard guard(lock_);
             closed_ = true;
-            if (!slots_.take_next(cursor, taken)) {
-                slots_.clear([](Capability&&) {});
-                return;
-            }
+            more = slots_.take_next(cursor, taken, slots_of_step);
         }
-        taken.object->slot_removed(taken.rights);
+        if (taken.object) taken.object->slot_removed(taken.rights);
         taken = {};
+        if (pauses) preemption_point();
+    }
+    for (bool more = true; more;) {
+        {
+            LockGuard guard(lock_);
+            more = slots_.free_pages(pages_of_step);
+        }
         if (pauses) preemption_point();
     }
 }

@@ -47,11 +47,34 @@ void LeaseUse::unlink() {
     linked_to_ = nullptr;
 }
 
-void Lease::revoke() {
-    {
-        LockGuard guard(tree_lock);
-        for (LeaseNode* node = &node_; node; node = node->next_within(node_)) node->bump();
+// In steps. A lease below that is not reached yet may get children, which come behind it in the walk; one that is, may not.
+void Lease::bump_all() {
+    Lease* at = this;
+    base::Ref<Lease> held;
+    while (at) {
+        base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
+        {
+            LockGuard guard(tree_lock);
+            LeaseNode* node = &at->node_;
+            at = nullptr;
+            left = std::move(held);
+            for (unsigned steps = 0; node; node = node->next_within(node_), ++steps) {
+                // One in destruction cannot be held: the step ends behind it.
+                if (steps >= steps_in_one_hold && of(*node).try_retain()) {
+                    at = &of(*node);
+                    held = base::Ref<Lease>::adopt(*at);
+                    break;
+                }
+                node->bump();
+            }
+        }
+        left.reset();
+        preemption_point();
     }
+}
+
+void Lease::revoke() {
+    bump_all();
     // No slot under the subtree is good any more; no use and no lease can be added. What is there is ended one by one; the lock is given up between them.
     // A lease that is held stays in the tree with all above it, so the walk goes on from the one it was at.
     Lease* at = this;

@@ -54,10 +54,11 @@ public:
 
     const LeaseNode& node() const { return node_; }
 
-    // Ends everything under this lease and its descendants: first all slots at once, then the uses. Returns when the last use is gone. Called without locks.
+    // Ends everything under this lease and its descendants: first all slots, then the uses. Returns when the last use is gone. In steps; no locks held.
     void revoke();
 
 private:
+    void bump_all();
     friend class LeaseUse;
     base::Ref<Lease> parent_;
     Node node_;

@@ -120,7 +120,6 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
 
 void Process::tear_down(Pauses pauses) {
     base::Ref<Space> space;
-    base::List<Watch, Watch> watches;
     {
         LockGuard guard(lock_);
         if (torn_down_) return;
@@ -136,11 +135,18 @@ void Process::tear_down(Pauses pauses) {
     {
         LockGuard guard(lock_);
         state_.store(abi::ProcessState::ended, std::memory_order_release);
-        while (Watch* watch = watches_.pop_front()) watches.push_back(*watch);
     }
-    while (Watch* watch = watches.pop_front()) {
+    // No watch is added any more.
+    for (;;) {
+        Watch* watch = nullptr;
+        {
+            LockGuard guard(lock_);
+            watch = watches_.pop_front();
+        }
+        if (!watch) break;
         watch->target->signal(watch->bits);
         delete_watch(*watch);
+        if (pauses == Pauses::yes) preemption_point();
     }
     LockGuard guard(all().lock);
     left_ = true;

@@ -268,8 +268,84 @@ void many_mappings(Watch& watch) {
     for (const auto handle : {*lease, *memory, *other, *leased}) CHECK(call::handle_close(handle));
 }
 
+// Many threads that wait at one word, or until one time.
+struct Crowd {
+    static constexpr std::size_t count = 2048;
+    std::uint32_t word = 0;
+    std::uint32_t other = 0;
+    std::uint64_t due = abi::never;
+    std::atomic<std::size_t> awake = 0;
+    abi::Handle budget = 0;
+    native::Thread* threads[count] = {};
+
+    static void run(void* argument) {
+        auto& self = *static_cast<Crowd*>(argument);
+        if (self.due != abi::never)
+            (void)native::futex_wait(&self.other, 0, self.due);
+        while (self.due == abi::never && __atomic_load_n(&self.other, __ATOMIC_SEQ_CST) == 0) (void)native::futex_wait(&self.word, 0);
+        ++self.awake;
+    }
+    void start(std::uint64_t until) {
+        due = until;
+        awake = 0;
+        __atomic_store_n(&other, 0, __ATOMIC_SEQ_CST);
+        for (auto*& thread : threads) {
+            thread = native::Thread::create(run, this, {.budget = budget}).value_or(nullptr);
+            REQUIRE(thread);
+        }
+        // They have the priority of whoever starts them, who comes back when all of them wait.
+        for (std::size_t i = 0; i < 4; ++i) (void)call::thread_yield();
+    }
+    void join() {
+        for (auto* thread : threads) {
+            if (thread) thread->join();
+        }
+        CHECK(awake == count);
+    }
+};
+Crowd crowd;
+
+void many_waiters(Watch& watch) {
+    crowd.budget = budget_of(1, 1);
+    REQUIRE(crowd.budget);
+    crowd.start(abi::never);
+    const auto at = reinterpret_cast<std::uint64_t>(&crowd.word), to = reinterpret_cast<std::uint64_t>(&crowd.other);
+    watch("move waiters to another word", [&] { return call::futex_wake(at, 0, 0, to, UINT32_MAX).value_or(99) == 0; });
+    CHECK(call::futex_wake(at, UINT32_MAX, 0, 0, 0).value_or(99) == 0);
+    __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
+    watch("wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0).value_or(0) == Crowd::count; });
+    crowd.join();
+    crowd.start(native::monotonic_nanoseconds() + 200 * native::nanoseconds_per_millisecond);
+    watch("sleepers until one time", [&] {
+        while (crowd.awake != Crowd::count) (void)call::thread_yield();
+        return true;
+    });
+    crowd.join();
+    CHECK(call::handle_close(crowd.budget));
+}
+
+// What a revocation and the end of a process go over.
+void many_names(Watch& watch) {
+    constexpr std::size_t count = 16384;
+    const auto payer = call::quota_create(quota(), 64 * mebibyte);
+    REQUIRE(payer);
+    const auto top = call::lease_create(*payer, 0);
+    REQUIRE(top);
+    static abi::Handle leases[count];
+    for (auto& lease : leases) {
+        lease = call::lease_create(*payer, *top).value_or(0);
+        if (!lease) fail("a lease", __FILE__, __LINE__);
+    }
+    watch("revoke a lease above many", [&] { return done(call::lease_revoke(*top)); });
+    CHECK_ERROR(call::lease_create(*payer, leases[count - 1]), revoked);
+    for (const auto lease : leases) (void)call::handle_close(lease);
+    CHECK(call::handle_close(*top) && call::handle_close(*payer));
+}
+
 } // namespace
 
+KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
+KERNEL_USER_TEST(bounded_many_names) { run_below(many_names); }
 KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
 KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
 KERNEL_USER_TEST(bounded_last_references) { run_below(last_references); }
