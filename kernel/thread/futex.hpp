@@ -18,7 +18,8 @@ void initialize_futexes();
 // Errors: changed, timed_out, canceled, bad_pointer, bad_argument (alignment).
 base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline);
 
-// In steps, without locks; whoever begins to wait meanwhile is left alone. Wakes up to `count` waiters; up to `requeue_count` more wait at `requeue_to` from now on, where that is not 0. Returns how many were woken.
+// Wakes up to `count` waiters; up to `requeue_count` more wait at `requeue_to` from now on, where that is not 0. Returns how many were woken.
+// In steps, without locks; whoever begins to wait meanwhile is left alone.
 // Errors: bad_pointer, bad_argument.
 base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool shared, std::uint32_t count, std::uint64_t requeue_to,
                                        std::uint32_t requeue_count);

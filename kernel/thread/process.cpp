@@ -132,6 +132,8 @@ void Process::tear_down(Pauses pauses) {
     native_root_ = kernel_root();
     if (space) space->remove_all();
     space.reset();
+    // Whoever is told of the end finds the memory back.
+    if (pauses == Pauses::yes) end_the_dying();
     {
         LockGuard guard(lock_);
         state_.store(abi::ProcessState::ended, std::memory_order_release);

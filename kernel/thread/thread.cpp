@@ -145,8 +145,8 @@ void Thread::kick() {
 
 void Thread::before_user() {
     if (attention_.load(std::memory_order_relaxed) & Dying::attention_bit) {
-        attention_.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
         end_the_dying();
+        attention_.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
     }
     while ((attention() & (attention_stop | attention_suspend)) == attention_suspend) sched::block();
     if (stopping()) exit();
@@ -159,7 +159,9 @@ void Thread::exit() {
     call_.reply.reset();
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
+    end_the_dying();
     process_->thread_ended(*this, Process::Pauses::yes);
+    // What the process' end left, if this was the last thread. Else nothing, and no preemption point: another thread may free the space whose root is loaded here.
     end_the_dying();
     sched::exit_current();
 }
