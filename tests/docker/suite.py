@@ -16,6 +16,11 @@ import urllib.request
 from xt import api, docker
 
 
+# Seconds: until the connections of what was before are forgotten, and the two rests that are compared.
+IDLE_SETTLING = 10
+IDLE_RESTS = (5, 35)
+
+
 def _run(context, *words, **options):
     return context.docker("run", "--rm", *words, **options)
 
@@ -396,6 +401,31 @@ def _churn(context, rounds, at_once):
     assert before["free_pages"] - after["free_pages"] < 512, f"free pages {before['free_pages']} -> {after['free_pages']}"
 
 
+def _wakeups(context):
+    figures = _figures(context)
+    assert len(figures["idle_wakeups"]) == figures["cpus"], figures
+    return sum(figures["idle_wakeups"]), figures["monotonic_nanoseconds"]
+
+
+def _idle(context):
+    """Processors without work have no tick. Timers of the network still run; each rest ends with one request, whose wake-ups are in both."""
+    names = [f"idle-{number}" for number in range(10)]
+    try:
+        for name in names:
+            _output(context.docker("run", "-d", "--name", name, "busybox", "sleep", "100000"))
+        time.sleep(IDLE_SETTLING)
+        counts = [_wakeups(context)]
+        for rest in IDLE_RESTS:
+            time.sleep(rest)
+            counts.append(_wakeups(context))
+    finally:
+        context.docker("rm", "-f", *names)
+    (short, short_time), (long, long_time) = ((after[0] - before[0], after[1] - before[1]) for before, after in zip(counts, counts[1:]))
+    more = (long_time - short_time) / 1e9
+    print(f"{short} wake-ups in {short_time / 1e9:.1f} s, {long} in {long_time / 1e9:.1f} s", flush=True)
+    assert long - short < 2 * (len(names) + 1) * more, f"{short} wake-ups in {short_time / 1e9:.1f} s, {long} in {long_time / 1e9:.1f} s"
+
+
 def _smoke(context, cpus):
     context.api(cpus)
     _same(_figures(context)["cpus"], cpus)
@@ -436,6 +466,7 @@ def cases(context):
     yield "bulk", case(_bulk, (100 if context.full else 16) << 20)
     yield "missing program", case(_missing_program)
     yield "fork bomb", case(_fork_bomb)
+    yield "idle", case(_idle)
     yield "unknown user", case(_unknown_user)
     yield "missing image", case(_missing_image)
     yield "life", case(_life)
