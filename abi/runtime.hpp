@@ -25,7 +25,7 @@ enum class Message : std::uint32_t {
     sandbox_destroy = 7,
     // in: after (event sequence number seen last; 0 at first). Blocks until there is an event after it. out: per event one `event` record: EventRecord
     next_event = 8,
-    // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count,
+    // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count, idle_wakeups* (by CPU),
     // idle figures as they come: unknown tags are to be ignored
     node_info = 9,
     // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes
@@ -91,6 +91,7 @@ enum class Tag : std::uint16_t {
     task_limit = 48,
     cpu_period = 49,     // microseconds; 0 or absent: 100,000
     memory_limited = 50, // memory_pages is what was asked for, not all that there is
+    idle_wakeups = 51,   // how often an interrupt ended a CPU's halt
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

@@ -1,4 +1,5 @@
 // Calls on slots, leases, quotas and budgets.
+#include "kernel/arch/cpu.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/thread/statistics.hpp"
 
@@ -61,11 +62,13 @@ base::Result<std::uint64_t> call_quota_create(Thread& caller, Held<Quota> parent
 
 base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota, UserPointer<abi::QuotaInfo> info) {
     abi::QuotaInfo result{};
+    static_assert(sizeof result.idle_wakeups == arch::max_cpus * sizeof result.idle_wakeups[0]);
     quota->inspect(result);
     result.cpu_count = statistics::cpu_count();
     if (quota->is_root()) {
         result.context_switches = statistics::context_switches();
         result.root_loads = statistics::root_loads();
+        for (std::uint32_t cpu = 0; cpu < result.cpu_count; ++cpu) result.idle_wakeups[cpu] = statistics::idle_wakeups(cpu);
     }
     TRY(info.write(caller, result));
     return 0;

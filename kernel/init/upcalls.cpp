@@ -17,7 +17,7 @@ void timer() { sched::on_timer(); }
 void reschedule() { sched::on_reschedule(); }
 void user_exception(Registers& registers, std::uint64_t fault_address) { handle_user_exception(registers, fault_address); }
 void before_return_to_user() { kernel::before_return_to_user(); }
-void flush_tlb() { tlb::flush_local(); }
+void flush_tlb() { tlb::flush_asked(); }
 
 void log(const char* format, std::uint64_t value) { kernel::log(format, value); }
 void panic(const char* text) { kernel::panic("%s", text); }

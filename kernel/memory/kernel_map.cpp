@@ -6,6 +6,7 @@
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
 #include "kernel/memory/frames.hpp"
+#include "kernel/memory/tlb.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/arch/spin_lock.hpp"
@@ -27,7 +28,14 @@ constinit std::uint64_t window = 0; // how tables are reached: the loader's dire
 constinit std::uint64_t device_cursor = device_map_base;
 constinit std::uint64_t stack_cursor = stack_map_base;
 constinit std::uint64_t table_pages = 0;
-constinit std::uint64_t free_stacks = 0; // linked through their highest word
+// Freed stacks that keep their frames, linked through their highest word.
+constexpr std::size_t most_free_stacks = 48;
+// As many lose their frames at once: each time all CPUs flush.
+constexpr std::size_t retired_stacks = 16;
+constinit std::uint64_t free_stacks = 0;
+constinit std::size_t free_stack_count = 0;
+// Ranges of stacks without their frames, by their tops, linked through the entry of the lowest page: a top is a multiple of the page, so the entry is not present.
+constinit std::uint64_t bare_stacks = 0;
 
 std::uint64_t* table(std::uint64_t physical) { return reinterpret_cast<std::uint64_t*>(window + physical); }
 
@@ -61,6 +69,71 @@ void map(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, std
             panic("no memory for the kernel's page tables");
         *entry = (physical + offset) | flags | entry::present | entry::global;
     }
+}
+
+std::uint64_t& next_free_stack(std::uint64_t top) { return *reinterpret_cast<std::uint64_t*>(top - 8); }
+
+// Lock held. Of a range that was mapped once.
+std::uint64_t* lowest_entry(std::uint64_t top) { return entry_for(top - stack_pages * page, 0); }
+
+// Lock held. Gives a range the frames that it lacks; false where memory is exhausted. The lowest page comes last: until the range is whole, its entry can hold the link. What an
+// attempt that fails has mapped stays so, for a translation of it may be remembered somewhere.
+bool map_stack(std::uint64_t top) {
+    for (std::size_t i = 1; i <= stack_pages; ++i) {
+        std::uint64_t* const entry = entry_for(top - i * page, 0);
+        if (entry == nullptr)
+            return false;
+        if ((*entry & entry::present) != 0)
+            continue;
+        const std::uint64_t frame = frames::allocate_zeroed();
+        if (frame == 0)
+            return false;
+        *entry = frame | entry::present | entry::writable | entry::no_execute | entry::global;
+    }
+    return true;
+}
+
+// Takes the frames of `retired_stacks` free stacks, where there are more than are kept.
+void retire_stacks() {
+    std::uint64_t first = 0, last = 0; // the ranges
+    std::uint64_t freed = 0;           // the frames, linked through their first word
+    {
+        const LockGuard guard(lock);
+        // Another CPU may have been here meanwhile.
+        if (free_stack_count <= most_free_stacks)
+            return;
+        for (std::size_t i = 0; i < retired_stacks; ++i) {
+            const std::uint64_t top = free_stacks;
+            free_stacks = next_free_stack(top);
+            for (std::size_t at = 1; at <= stack_pages; ++at) {
+                std::uint64_t* const entry = entry_for(top - at * page, 0);
+                const std::uint64_t frame = *entry & entry::address_mask;
+                *entry = 0;
+                *direct<std::uint64_t>(frame) = freed;
+                freed = frame;
+            }
+            *lowest_entry(top) = first;
+            first = top;
+            if (last == 0)
+                last = top;
+        }
+        free_stack_count -= retired_stacks;
+    }
+    // Before the frames are anybody's and the ranges are used again.
+    tlb::flush_kernel_everywhere();
+    while (freed != 0) {
+        const std::uint64_t frame = freed;
+        freed = *direct<std::uint64_t>(frame);
+        frames::release(frame);
+    }
+    const LockGuard guard(lock);
+    if (bare_stacks == 0) {
+        bare_stacks = first;
+        return;
+    }
+    // Behind the first one, which may have some frames of an attempt that failed: so there is no other that has.
+    *lowest_entry(last) = *lowest_entry(bare_stacks);
+    *lowest_entry(bare_stacks) = first;
 }
 
 } // namespace
@@ -162,29 +235,34 @@ std::uint64_t allocate_stack() {
     const LockGuard guard(lock);
     if (free_stacks != 0) {
         const std::uint64_t top = free_stacks;
-        free_stacks = *reinterpret_cast<std::uint64_t*>(top - 8);
+        free_stacks = next_free_stack(top);
+        --free_stack_count;
         return top;
     }
-    const std::uint64_t bottom = stack_cursor + page; // the first page stays unmapped
-    for (std::size_t i = 0; i < stack_pages; ++i) {
-        std::uint64_t* const entry = entry_for(bottom + i * page, 0);
-        if (entry == nullptr)
+    if (bare_stacks != 0) {
+        const std::uint64_t top = bare_stacks;
+        const std::uint64_t next = *lowest_entry(top);
+        if (!map_stack(top))
             return 0;
-        if ((*entry & entry::present) != 0)
-            continue; // left from an attempt that ran out of memory
-        const std::uint64_t frame = frames::allocate_zeroed();
-        if (frame == 0)
-            return 0;
-        *entry = frame | entry::present | entry::writable | entry::no_execute | entry::global;
+        bare_stacks = next;
+        return top;
     }
-    stack_cursor = bottom + stack_pages * page;
-    return stack_cursor;
+    const std::uint64_t top = stack_cursor + (1 + stack_pages) * page; // the first page stays unmapped
+    if (!map_stack(top))
+        return 0;
+    stack_cursor = top;
+    return top;
 }
 
 void free_stack(std::uint64_t top) {
-    const LockGuard guard(lock);
-    *reinterpret_cast<std::uint64_t*>(top - 8) = free_stacks;
-    free_stacks = top;
+    {
+        const LockGuard guard(lock);
+        next_free_stack(top) = free_stacks;
+        free_stacks = top;
+        if (++free_stack_count <= most_free_stacks)
+            return;
+    }
+    retire_stacks();
 }
 
 } // namespace kernel

@@ -21,8 +21,10 @@ void* map_device(std::uint64_t physical, std::size_t bytes);
 // Firmware tables: through the direct map where it has them, else mapped read-only.
 const void* map_firmware(std::uint64_t physical, std::size_t bytes);
 
-// A kernel stack of `pages` with an unmapped page below it; the address of its top, or 0 where memory is exhausted. Freed stacks are used again.
+// A kernel stack of `stack_pages` with an unmapped page below it; the address of its top, or 0 where memory is exhausted.
 std::uint64_t allocate_stack();
+// Nobody runs on it any more. A few freed stacks are kept to be used again; of more, the frames go back to the allocator, and only their part of the kernel's page tables
+// stays, for the next stacks. May wait for the other CPUs to flush: callable with locks held, as flush_everywhere().
 void free_stack(std::uint64_t top);
 inline constexpr std::size_t stack_pages = 4;
 

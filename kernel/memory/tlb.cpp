@@ -1,5 +1,7 @@
 #include "kernel/memory/tlb.hpp"
 
+#include <atomic>
+
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
@@ -10,11 +12,11 @@ namespace kernel {
 
 namespace tlb {
 
-void flush_local() { arch::write_cr3(arch::read_cr3()); }
-void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
+namespace {
 
-void flush_everywhere() {
-    flush_local();
+enum class Scope { user, kernel };
+
+void shoot_down(Scope scope) {
     // The change to the tables must be visible before the other CPUs' roots are looked at: a CPU that loads the root after that sees the change.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     std::uint64_t tickets[arch::max_cpus];
@@ -24,7 +26,9 @@ void flush_everywhere() {
         arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
             continue;
-        if (__atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST) == kernel_root())
+        if (scope == Scope::kernel)
+            cpu.shootdown_of_kernel.store(true, std::memory_order_seq_cst);
+        else if (__atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST) == kernel_root())
             continue;
         tickets[i] = cpu.shootdowns_requested.fetch_add(1, std::memory_order_seq_cst) + 1;
         targets |= 1ull << i;
@@ -34,6 +38,30 @@ void flush_everywhere() {
         if ((targets >> i & 1) != 0)
             while (arch::cpu(i).shootdowns_served.load(std::memory_order_acquire) < tickets[i])
                 arch::relax();
+}
+
+} // namespace
+
+void flush_local() { arch::write_cr3(arch::read_cr3()); }
+void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
+
+void flush_everywhere() {
+    flush_local();
+    shoot_down(Scope::user);
+}
+
+void flush_kernel_everywhere() {
+    arch::invalidate_everything();
+    shoot_down(Scope::kernel);
+}
+
+// Whoever finds the mark of a request that is not counted yet has flushed for it: the tables were changed before the mark was set.
+void flush_asked() {
+    if (arch::this_cpu().shootdown_of_kernel.exchange(false, std::memory_order_seq_cst)) {
+        arch::invalidate_everything();
+    } else {
+        flush_local();
+    }
 }
 
 } // namespace tlb

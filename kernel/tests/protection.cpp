@@ -1,9 +1,11 @@
 // What the kernel's own page tables allow, read from the tables that are loaded.
+#include "kernel/arch/copy_user.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/log.hpp"
+#include "kernel/memory/frames.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/tests/harness.hpp"
 
@@ -85,6 +87,33 @@ KERNEL_TEST(stacks_for_faults_end_in_a_guard_page) {
                 EXPECT(translate(top - page * 4096) != 0);
             EXPECT(translate(top - (stack_pages + 1) * 4096) == 0);
         }
+}
+
+// More stacks at once than are kept. A page that a processor still remembers can be read.
+KERNEL_TEST(a_retired_stack_is_forgotten_by_all_processors) {
+    constexpr unsigned count = 120;
+    static std::uint64_t lowest[count];
+    std::uint64_t served[arch::max_cpus] = {};
+    for (std::uint64_t& page : lowest)
+        page = allocate_stack() - stack_pages * 4096;
+    for (std::size_t i = 0; i < arch::cpu_count(); ++i)
+        served[i] = arch::cpu(i).shootdowns_served.load();
+    const std::uint64_t before = frames::free_count();
+    for (const std::uint64_t page : lowest) {
+        (void)*reinterpret_cast<const volatile std::uint64_t*>(page);
+        free_stack(page + stack_pages * 4096);
+    }
+    unsigned retired = 0;
+    for (const std::uint64_t page : lowest) {
+        std::uint64_t word = 0;
+        const bool readable = arch::copy_user(&word, reinterpret_cast<const void*>(page), sizeof word) == 0;
+        EXPECT(readable == (translate(page) != 0));
+        retired += !readable;
+    }
+    EXPECT(retired >= count / 2);
+    EXPECT(frames::free_count() == before + retired * stack_pages);
+    for (std::size_t i = 0; i < arch::cpu_count(); ++i)
+        EXPECT(&arch::cpu(i) == &arch::this_cpu() || (arch::cpu(i).shootdowns_served.load() > served[i] && !arch::cpu(i).shootdown_of_kernel.load()));
 }
 
 // The handler itself panics where AC is on. #DB and NMI have an entry of their own; both return to where they came from in the kernel.

@@ -484,6 +484,8 @@ void idle() {
         queue.lock.unlock();
         // An interrupt between the look and the halt is taken at the halt: STI holds it off for one instruction.
         asm volatile("sti; hlt; cli" ::: "memory");
+        auto& wakeups = arch::this_cpu().idle_wakeups;
+        wakeups.store(wakeups.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
 }
 
@@ -549,6 +551,7 @@ namespace statistics {
 std::uint32_t cpu_count() { return static_cast<std::uint32_t>(arch::cpu_count()); }
 std::uint64_t context_switches() { return switches.load(std::memory_order_relaxed); }
 std::uint64_t root_loads() { return arch::root_loads(); }
+std::uint64_t idle_wakeups(std::uint32_t cpu) { return arch::cpu(cpu).idle_wakeups.load(std::memory_order_relaxed); }
 } // namespace statistics
 
 } // namespace kernel

@@ -235,6 +235,7 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
     number(Tag::boot_nanoseconds, native::monotonic_nanoseconds());
     number(Tag::context_switches, info.context_switches);
     number(Tag::root_loads, info.root_loads);
+    for (std::uint32_t cpu = 0; cpu < info.cpu_count; ++cpu) number(Tag::idle_wakeups, info.idle_wakeups[cpu]);
     for (std::size_t kind = 1; kind < std::size(kind_names); ++kind) {
         abi::runtime::ObjectCount count{};
         (void)std::string_view(kind_names[kind]).copy(count.kind, sizeof count.kind - 1);

@@ -38,6 +38,7 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
     Json result{{"version", THEMELIOS_VERSION},
                 {"objects", Json::object()},
                 {"missing_calls", Json::array()},
+                {"idle_wakeups", Json::array()},
                 {"containers", engine.containers.list().size()}};
     auto records = reply.records();
     abi::TlvRecord record;
@@ -45,7 +46,9 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
         const Tag tag = static_cast<Tag>(record.tag);
         for (const auto& [known, name] : figures)
             if (tag == known) result[name] = record.number();
-        if (tag == Tag::version) {
+        if (tag == Tag::idle_wakeups) {
+            result["idle_wakeups"].push_back(record.number());
+        } else if (tag == Tag::version) {
             result["node_version"] = std::string(record.text());
         } else if (tag == Tag::uplink_address) {
             result["uplink_address"] = address_text(ntohl(static_cast<std::uint32_t>(record.number())));

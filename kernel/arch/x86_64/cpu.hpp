@@ -41,7 +41,9 @@ struct Cpu {
     std::atomic<bool> online{false};
     std::atomic<std::uint64_t> shootdowns_requested{0};
     std::atomic<std::uint64_t> shootdowns_served{0};
-    std::atomic<std::uint64_t> root_loads{0}; // written by this CPU alone
+    std::atomic<bool> shootdown_of_kernel{false}; // what is asked for takes the global translations too; set before the request is counted
+    std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
+    std::atomic<std::uint64_t> idle_wakeups{0}; // the same; interrupts that ended its halt
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
     Dying* dying = nullptr;                   // of the current thread, or the idle CPU's own

@@ -54,6 +54,12 @@ inline std::uint64_t read_cr4() {
 }
 inline void write_cr4(std::uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
 inline void invalidate_page(std::uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+// Forgets every translation on this CPU, the global ones too: CR4.PGE (bit 7) off and on again. Intel SDM volume 3, section 4.10.4.1
+inline void invalidate_everything() {
+    const std::uint64_t value = read_cr4();
+    write_cr4(value & ~(1ull << 7));
+    write_cr4(value);
+}
 inline std::uint64_t read_tsc() {
     std::uint32_t low, high;
     asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high));

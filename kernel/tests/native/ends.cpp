@@ -43,6 +43,9 @@ struct SharedWaiter {
     std::atomic<std::int32_t> result = -1;
 };
 
+// A thread's whole life, without a stack of its own.
+[[gnu::naked]] void leave_at_once() { asm volatile("mov %0, %%eax; syscall; ud2" ::"i"(static_cast<int>(abi::KernelCall::thread_exit))); }
+
 } // namespace
 
 // Who waits there already stays as it is. Were the count to decide, this would take the better part of an hour.
@@ -157,4 +160,27 @@ KERNEL_USER_TEST(the_end_of_a_quota_reaches_all_its_processes) {
         CHECK(call::handle_close(processes[i]));
     }
     CHECK(call::handle_close(*inner));
+}
+
+// The second round takes the places whose frames the first one gave back. A few stacks are kept, and the page tables of all.
+KERNEL_USER_TEST(the_stacks_of_many_threads_come_back) {
+    constexpr unsigned count = 1200;
+    constexpr std::uint64_t spare_pages = 256;
+    static abi::Handle threads[count];
+    const std::uint64_t before = figures().free_pages;
+    for (int round = 0; round < 2; ++round) {
+        for (abi::Handle& thread : threads) {
+            thread = call::thread_create(native::self().process, budget()).value_or(0);
+            REQUIRE(thread && call::thread_start(thread, reinterpret_cast<std::uint64_t>(&leave_at_once), abi::stack_base, 0));
+        }
+        CHECK(figures().free_pages + 4 * (count - spare_pages) < before);
+        for (const abi::Handle thread : threads) CHECK(call::handle_close(thread));
+        // The last ones may still be on their way out.
+        std::uint64_t after = figures().free_pages;
+        for (int i = 0; i < 10'000 && after + spare_pages < before; ++i) {
+            (void)call::thread_yield();
+            after = figures().free_pages;
+        }
+        CHECK(after + spare_pages >= before);
+    }
 }
