@@ -46,7 +46,9 @@ public:
     // Priority 0..31, CPU mask (0: all), before the start. (The weight is its budget's.)
     void configure(std::uint32_t priority, std::uint64_t cpus);
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
-    std::uint32_t home() const { return home_; }
+    std::uint32_t home() const { return home_.load(std::memory_order_seq_cst); }
+    // The CPUs that it may run on, as a mask.
+    std::uint64_t allowed() const { return cpus_ == 0 ? ~std::uint64_t(0) : cpus_; }
 
     Dying dying; // of the object code
 
@@ -55,7 +57,7 @@ public:
 
     Budget& budget_; // its thread holds it
     std::uint64_t saved_stack_ = 0;
-    std::uint32_t home_ = 0;
+    std::atomic<std::uint32_t> home_ = 0; // changed under the lock of the queue that it leaves
     std::uint32_t priority_ = 0;
     std::uint64_t cpus_ = 0;
     // Under the home queue's lock:
