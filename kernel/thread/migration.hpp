@@ -25,11 +25,29 @@ inline void offer(RunQueue& queue) {
 // By an idle CPU, no locks held. Takes one task of the fullest queue that has one for it to its own arrivals; gives whether there was one.
 bool pull(RunQueue& own);
 
-// The queue's lock held, by its CPU. Makes the tasks that came here ready.
-void receive_all(RunQueue& queue);
-inline void receive(RunQueue& queue) {
-    if (__atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE)) [[unlikely]]
-        receive_all(queue);
+// How often the rules of any budget or thread changed.
+extern constinit std::atomic<std::uint32_t> rules;
+
+// The queue's lock held, or before the start.
+void renew_rules(Task& task);
+// Of the CPUs of a mask; the first of all where none is there.
+std::uint32_t least_loaded(std::uint64_t cpus);
+// Its queue's lock held, in no list. Brings up to date what the task may; gives whether it may be on that CPU.
+inline bool may_stay(RunQueue& queue, Task& task) {
+    if (task.rules_ != rules.load(std::memory_order_acquire)) [[unlikely]]
+        renew_rules(task);
+    return (task.allowed_ >> queue.cpu & 1) != 0;
+}
+// `from`'s lock held; the task is counted as ready there, and in no list. It goes to a CPU of its mask, which is told.
+void send_away(RunQueue& from, Task& task);
+
+inline bool is_unsorted(RunQueue& queue) { return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty(); }
+void sort_in_step(RunQueue& queue);
+// The queue's lock held, by its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,
+// and the CPU told to take it soon.
+inline void sort_in(RunQueue& queue) {
+    if (queue.rules != rules.load(std::memory_order_acquire) || is_unsorted(queue)) [[unlikely]]
+        sort_in_step(queue);
 }
 
 } // namespace kernel::migration

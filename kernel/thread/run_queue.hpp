@@ -18,11 +18,14 @@ struct RunQueue {
     base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
     std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
     base::List<Task, InDeadlines> deadlines;        // ordered
+    base::List<Task, InRunQueue> unsorted;          // ready before the rules changed: each is looked at again
+    std::uint32_t rules = 0;                        // of which state of all rules those in `ready` are
     std::uint32_t load = 0;                         // ready or running tasks
     FairClock clock;
     std::uint64_t slice_end = 0;
     std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
     std::uint64_t timer_due = abi::never; // when the timer goes off
+    Task* moving = nullptr;     // goes to another CPU after the switch, when its stack is not used any more
     Task* ended = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
     std::uint32_t cpu = 0;

@@ -1,6 +1,7 @@
 #include "kernel/thread/scheduler.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
@@ -35,6 +36,9 @@ constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 constinit std::atomic<std::uint64_t> switches{0};
+
+// STI holds interrupts off for one more instruction.
+void serve_interrupts() { asm volatile("sti; nop; cli" ::: "memory"); }
 
 } // namespace
 
@@ -135,13 +139,16 @@ struct Scheduling {
         task.state_ = Task::State::ready;
         ++queue.load;
         ++task.budget_.runnable[queue.cpu];
-        queue.add(task);
+        if (migration::may_stay(queue, task)) [[likely]]
+            queue.add(task);
+        else
+            migration::send_away(queue, task);
     }
 
-    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs.
+    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs, and what came here was sorted in
+    // before that: who is sorted in may be sent away, which the current task, whose stack is in use, must not.
     static void switch_away(RunQueue& queue) {
         Task* const from = current();
-        migration::receive(queue);
         Task* const to = queue.take_best();
         migration::offer(queue);
         if (to != nullptr)
@@ -196,6 +203,7 @@ struct Scheduling {
             return;
         }
         arch::this_cpu().reschedule = false;
+        migration::sort_in(queue);
         arm(queue, self, queue.pool_refill);
         leave(queue, self, Task::State::blocked);
         switch_away(queue);
@@ -211,38 +219,30 @@ struct Scheduling {
         RunQueue& queue = Scheduling::queue();
         Task* const ended = queue.ended;
         queue.ended = nullptr;
+        if (queue.moving != nullptr) [[unlikely]]
+            migration::send_away(queue, *std::exchange(queue.moving, nullptr));
         queue.lock.unlock();
         if (ended != nullptr)
             ended->thread().release();
     }
 
-    // On the idle stack, queue lock held at entry, free at return. Gives whether somebody ran.
+    // On the idle stack, queue lock held at entry, free at return. Gives whether somebody ran, or there is more to sort in.
     static bool run_if_ready(RunQueue& queue) {
-        migration::receive(queue);
+        arch::this_cpu().reschedule = false;
+        migration::sort_in(queue);
         if (queue.best() == nullptr) {
+            const bool more = migration::is_unsorted(queue);
             queue.lock.unlock();
-            return false;
+            return more;
         }
         migration::clear_idle(queue.cpu);
-        arch::this_cpu().reschedule = false;
         switch_away(queue);
         return true;
     }
 
     static void start(Task& task) {
-        std::uint32_t best = 0;
-        std::uint32_t least = ~0u;
-        for (std::uint32_t i = 0; i < arch::max_cpus; ++i) {
-            arch::Cpu& cpu = arch::cpu(i);
-            if (!cpu.online.load(std::memory_order_acquire) || cpu.queue == nullptr || (task.cpus_ != 0 && (task.cpus_ >> i & 1) == 0))
-                continue;
-            const std::uint32_t load = __atomic_load_n(&cpu.queue->load, __ATOMIC_RELAXED);
-            if (load < least) {
-                least = load;
-                best = i;
-            }
-        }
-        task.home_.store(best, std::memory_order_seq_cst);
+        migration::renew_rules(task);
+        task.home_.store(migration::least_loaded(task.allowed_), std::memory_order_seq_cst);
         RunQueue& queue = home(task);
         {
             const LockGuard guard(queue.lock);
@@ -271,11 +271,6 @@ void Task::destroy(Quota& quota) {
     free_stack(stack_top_);
     quota.node().release_pages(stack_pages);
     stack_top_ = 0;
-}
-
-void Task::configure(std::uint32_t priority, std::uint64_t cpus) {
-    priority_ = priority < priorities ? priority : priorities - 1;
-    cpus_ = cpus;
 }
 
 void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page) {
@@ -309,6 +304,7 @@ void block() {
     }
     // The best one runs from here on: what was to be looked at is.
     arch::this_cpu().reschedule = false;
+    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
     Scheduling::leave(queue, self, Task::State::blocked);
     Scheduling::switch_away(queue);
@@ -382,7 +378,13 @@ bool switch_if_due(bool leaving) {
         Scheduling::wait_for_refill(queue, self);
         return true;
     }
-    migration::receive(queue);
+    migration::sort_in(queue);
+    if (!migration::may_stay(queue, self)) [[unlikely]] {
+        self.state_ = Task::State::ready;
+        queue.moving = &self;
+        Scheduling::switch_away(queue);
+        return true;
+    }
     const bool expired = self.since_ >= queue.slice_end;
     if (!queue.beats(self, expired)) {
         migration::offer(queue);
@@ -400,6 +402,7 @@ void exit_current() {
     RunQueue& queue = Scheduling::queue();
     Task& self = *Scheduling::current();
     queue.lock.lock();
+    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
     Scheduling::leave(queue, self, Task::State::ended);
     queue.ended = &self;
@@ -440,8 +443,10 @@ void idle() {
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         migration::set_idle(queue.cpu);
         queue.lock.lock();
-        if (Scheduling::run_if_ready(queue) || migration::pull(queue))
+        if (Scheduling::run_if_ready(queue) || migration::pull(queue)) {
+            serve_interrupts();
             continue;
+        }
         // An interrupt between the look and the halt is taken at the halt: STI holds it off for one instruction.
         asm volatile("sti; hlt; cli" ::: "memory");
     }
@@ -450,8 +455,7 @@ void idle() {
 } // namespace sched
 
 void preemption_point() {
-    // STI holds interrupts off for one more instruction.
-    asm volatile("sti; nop; cli" ::: "memory");
+    serve_interrupts();
     RunQueue* const queue = arch::this_cpu().queue;
     if (queue == nullptr)
         return; // before the first thread

@@ -58,3 +58,95 @@ KERNEL_USER_TEST(a_thread_is_never_taken_out_of_its_mask) {
     }
     confined->end();
 }
+
+KERNEL_USER_TEST(a_mask_reaches_threads_that_run_and_that_wait) {
+    if (processors() == 1) return;
+    const std::uint64_t all = (1ull << processors()) - 1;
+    auto spinners = spin(most_threads, on(1));
+    REQUIRE(spinners);
+    CHECK(call::budget_configure(spinners->budget, on(2)));
+    CHECK(come_to(*spinners, 2));
+    for (int look = 0; look < 20; ++look) {
+        sleep(10);
+        CHECK(where(*spinners) == 2);
+    }
+    const std::uint64_t before = spinners->used();
+    sleep(100);
+    CHECK(spinners->used() > before);
+    CHECK(call::budget_configure(spinners->budget, on(0)));
+    CHECK(come_to(*spinners, all));
+    // One of them alone, within what the budget has.
+    CHECK(call::thread_choose(spinners->threads[0], 1));
+    for (int look = 0; look < 20; ++look) {
+        sleep(10);
+        CHECK(processor_of(spinners->threads[0]) == 0);
+    }
+    CHECK(call::budget_configure(spinners->budget, on(2)));
+    CHECK(come_to(*spinners, 2));
+    spinners->end();
+}
+
+KERNEL_USER_TEST(a_mask_reaches_a_thread_that_sleeps) {
+    if (processors() == 1) return;
+    struct Sleeper {
+        abi::Handle wake = 0;
+        abi::Handle thread = 0;
+        std::uint32_t woke_on = ~0u;
+        static void run(void* argument) {
+            Sleeper& self = *static_cast<Sleeper*>(argument);
+            (void)call::notification_wait(self.wake, abi::never);
+            self.woke_on = processor_of(self.thread);
+        }
+    } sleeper;
+    sleeper.wake = call::notification_create(quota()).value_or(0);
+    auto thread = native::Thread::create(Sleeper::run, &sleeper);
+    REQUIRE(thread);
+    sleeper.thread = (*thread)->handle();
+    sleep(10);
+    const std::uint32_t other = processor_of(sleeper.thread) == 0 ? 1 : 0;
+    CHECK(call::thread_choose(sleeper.thread, 1ull << other));
+    CHECK(call::notification_signal(sleeper.wake, 1));
+    (*thread)->join();
+    CHECK(sleeper.woke_on == other);
+    CHECK(call::handle_close(sleeper.wake));
+}
+
+KERNEL_USER_TEST(a_budget_has_what_those_above_it_have) {
+    const auto parent = call::budget_create(quota(), budget(), on(1));
+    REQUIRE(parent);
+    CHECK_ERROR(call::budget_create(quota(), *parent, on(2)), bad_argument);
+    CHECK_ERROR(call::budget_create(quota(), budget(), on(1ull << 63)), bad_argument);
+    auto child = spin(2, on(0), *parent);
+    REQUIRE(child);
+    CHECK(where(*child) == 1);
+    CHECK_ERROR(call::budget_configure(child->budget, on(2)), bad_argument);
+    CHECK_ERROR(call::thread_choose(child->threads[0], 2), bad_argument);
+    if (processors() > 1) {
+        CHECK(call::budget_configure(child->budget, on(3)));
+        sleep(50);
+        CHECK(where(*child) == 1);
+        CHECK(call::budget_configure(*parent, on(2)));
+        CHECK(come_to(*child, 2));
+    }
+    child->end();
+    CHECK(call::handle_close(*parent));
+}
+
+// This thread must not wait behind them: it needs a second processor.
+KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
+    if (processors() == 1) return;
+    auto usual = spin(3, on(2)), better = spin(3, on(2));
+    REQUIRE(usual && better);
+    CHECK(call::budget_configure(better->budget, {1024, 1, 0, 0, 2}));
+    sleep(20);
+    const std::uint64_t before = usual->used();
+    sleep(200);
+    CHECK(usual->used() == before);
+    CHECK(call::budget_configure(usual->budget, {1024, 2, 0, 0, 2}));
+    sleep(20);
+    const std::uint64_t before_better = better->used();
+    sleep(200);
+    CHECK(usual->used() > before && better->used() == before_better);
+    usual->end();
+    better->end();
+}
