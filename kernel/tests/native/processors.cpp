@@ -1,4 +1,6 @@
 // Which processor a thread runs on: idle ones take what waits elsewhere, a mask holds.
+#include <algorithm>
+
 #include "kernel/tests/native/spinners.hpp"
 #include "lib/native/thread.hpp"
 
@@ -149,4 +151,36 @@ KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
     CHECK(usual->used() > before && better->used() == before_better);
     usual->end();
     better->end();
+}
+
+// Under icount alone (see bounded.cpp): who sleeps beside threads that only compute, all on one processor, runs soon when it wakes.
+KERNEL_USER_TEST(bounded_wake_beside_many_that_compute) {
+    if (native::argument("bounded_cpus").empty()) return;
+    struct Sleeper {
+        std::uint64_t worst = 0;
+        static void run(void* argument) {
+            std::uint64_t& worst = static_cast<Sleeper*>(argument)->worst;
+            const abi::Handle never_signaled = call::notification_create(quota()).value_or(0);
+            for (int nap = 0; nap < 50; ++nap) {
+                const std::uint64_t due = native::after_milliseconds(7);
+                (void)call::notification_wait(never_signaled, due);
+                worst = std::max(worst, native::monotonic_nanoseconds() - due);
+            }
+            (void)call::handle_close(never_signaled);
+        }
+    };
+    for (const unsigned count : {1u, crowd}) {
+        auto spinners = spin(count, on(1));
+        REQUIRE(spinners);
+        Sleeper sleeper;
+        const auto its_budget = call::budget_create(quota(), budget(), on(1));
+        REQUIRE(its_budget);
+        auto thread = native::Thread::create(Sleeper::run, &sleeper, {.budget = *its_budget});
+        REQUIRE(thread);
+        (*thread)->join();
+        native::print("bounded wake beside ", count, ": ", sleeper.worst, " ns late");
+        CHECK(sleeper.worst < 10'000'000);
+        spinners->end();
+        CHECK(call::handle_close(*its_budget));
+    }
 }

@@ -9,13 +9,13 @@ namespace kernel_test {
 
 inline constexpr std::uint64_t code_at = abi::program_base;
 inline constexpr unsigned char loop_for_ever[] = {0xeb, 0xfe}; // jmp .
-inline constexpr unsigned most_threads = 16;
+inline constexpr unsigned most_threads = 16, crowd = 64;
 
 // A process whose threads spin, each charged to the budget.
 struct Spinners {
     abi::Handle budget = 0;
     abi::Handle process = 0;
-    abi::Handle threads[most_threads] = {};
+    abi::Handle threads[crowd] = {};
     unsigned count = 0;
 
     std::uint64_t used() const {
