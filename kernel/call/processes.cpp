@@ -107,6 +107,11 @@ base::Result<std::uint64_t> call_thread_inspect(Thread& caller, Held<Thread> thr
     return 0;
 }
 
+base::Result<std::uint64_t> call_thread_choose(Thread&, Held<Thread> thread, std::uint64_t cpus) {
+    TRY(thread->choose(cpus));
+    return 0;
+}
+
 base::Result<std::uint64_t> call_thread_exit(Thread& caller) { caller.exit(); }
 
 base::Result<std::uint64_t> call_thread_yield(Thread&) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernel/thread/task.hpp"
+#include "kernel/thread/scheduler.hpp"
 
 namespace kernel {
 
@@ -38,20 +38,27 @@ base::Result<void> Budget::check(const abi::BudgetParameters& parameters, const 
     if (!parent) return {};
     const abi::BudgetParameters above = parent->parameters();
     if (parameters.priority > above.priority) return std::unexpected(abi::Error::bad_argument);
-    if (above.cpus != 0 && (parameters.cpus == 0 || (parameters.cpus & ~above.cpus))) return std::unexpected(abi::Error::bad_argument);
+    if (parameters.cpus != 0 && (parameters.cpus & parent->rules().cpus) == 0) return std::unexpected(abi::Error::bad_argument);
     return {};
 }
 
 base::Result<void> Budget::configure(const abi::BudgetParameters& parameters) {
     TRY(check(parameters, parent_.get()));
-    LockGuard guard(lock_);
-    parameters_ = parameters;
-    set_up();
+    bool same_rules;
+    {
+        LockGuard guard(lock_);
+        same_rules = parameters_.priority == parameters.priority && parameters_.cpus == parameters.cpus;
+        parameters_ = parameters;
+        set_up();
+    }
+    if (!same_rules) sched::apply_rules();
     return {};
 }
 
 void Budget::set_up() {
     weight_.store(parameters_.weight, std::memory_order_relaxed);
+    priority_.store(parameters_.priority, std::memory_order_relaxed);
+    cpus_.store(parameters_.cpus, std::memory_order_relaxed);
     const bool limited = parameters_.limit_microseconds != 0;
     {
         LockGuard guard(pool_.lock);
@@ -98,9 +105,17 @@ abi::BudgetParameters Budget::parameters() const {
     return parameters_;
 }
 
-void Budget::apply(Task& task) const {
-    const abi::BudgetParameters current = parameters();
-    task.configure(current.priority, current.cpus);
+Budget::Rules Budget::rules() const {
+    const Budget* path[deepest];
+    std::size_t count = 0;
+    for (const Budget* budget = this; budget; budget = budget->parent_.get()) path[count++] = budget;
+    Rules rules{highest_priority, sched::processors()};
+    while (count > 0) {
+        const Budget& budget = *path[--count];
+        rules.priority = std::min(rules.priority, budget.priority_.load(std::memory_order_relaxed));
+        if (const std::uint64_t both = rules.cpus & budget.cpus_.load(std::memory_order_relaxed)) rules.cpus = both;
+    }
+    return rules;
 }
 
 } // namespace kernel

@@ -25,17 +25,23 @@ public:
 
     // The node's: all processors, all priorities. Errors: no_memory.
     static base::Result<base::Ref<Budget>> create_root(Quota& quota);
-    // Errors: bad_argument (out of range, more than the parent has, or too deep), no_memory.
+    // Errors: bad_argument (out of range, more than the parent has, none of its processors, or too deep), no_memory.
     static base::Result<base::Ref<Budget>> create(Quota& quota, base::Ref<Budget> parent, const abi::BudgetParameters& parameters);
 
     Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters);
     ~Budget() override;
 
-    // Reaches weight and limit of running threads at their next charge. Errors: bad_argument.
+    // Reaches weight and limit of running threads at their next charge; priority and processors have reached every thread at return, so no locks are held. Errors:
+    // bad_argument.
     base::Result<void> configure(const abi::BudgetParameters& parameters);
     abi::BudgetParameters parameters() const;
-    // Gives the task the share that this budget stands for.
-    void apply(Task& task) const;
+    // What holds for threads of this budget, by it and all above it: the least priority, and the processors that all have. Where a budget has none of those above it
+    // (they were changed later), it has theirs.
+    struct Rules {
+        std::uint32_t priority;
+        std::uint64_t cpus;
+    };
+    Rules rules() const;
 
     std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
 
@@ -70,6 +76,8 @@ private:
     mutable SpinLock lock_;
     abi::BudgetParameters parameters_;
     std::atomic<std::uint32_t> weight_{usual_weight};
+    std::atomic<std::uint32_t> priority_{0};
+    std::atomic<std::uint64_t> cpus_{0}; // 0: all
     std::atomic<bool> limited_{false}; // the pool has a limit; read without its lock
     Pool pool_;
     std::uint32_t depth_ = 0;

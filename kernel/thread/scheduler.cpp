@@ -1,8 +1,8 @@
 #include "kernel/thread/scheduler.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
@@ -14,14 +14,14 @@
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/thread/budget.hpp"
+#include "kernel/thread/migration.hpp"
 #include "kernel/thread/process.hpp"
+#include "kernel/thread/run_queue.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
-#include "kernel/core/fair_clock.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/statistics.hpp"
-#include "kernel/arch/spin_lock.hpp"
 
 extern "C" void switch_stacks(std::uint64_t* save, const std::uint64_t* load);
 extern "C" void thread_first_run();
@@ -36,75 +36,29 @@ constexpr std::uint64_t slice_nanoseconds = 4'000'000;
 constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
-constexpr unsigned priorities = 32;
 constexpr unsigned wakes_of_step = 64;
 constinit std::atomic<std::uint64_t> switches{0};
 
+// STI holds interrupts off for one more instruction.
+void serve_interrupts() { asm volatile("sti; nop; cli" ::: "memory"); }
+
 } // namespace
-
-// Lock order: innermost but for the log's. Held with interrupts off, as everything.
-struct RunQueue {
-    SpinLock lock;
-    base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
-    std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
-    DeadlineQueue deadlines;
-    std::uint32_t load = 0;                         // ready or running tasks
-    FairClock clock;
-    std::uint64_t slice_end = 0;
-    std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
-    std::uint64_t timer_due = abi::never; // when the timer goes off
-    Task* ended = nullptr;      // its reference is released after the switch
-    std::uint64_t idle_stack = 0;
-    std::uint32_t cpu = 0;
-
-    void add(Task& task) {
-        occupied |= 1u << task.priority_;
-        if (task.priority_ > 0) {
-            ready[task.priority_].push_back(task);
-            return;
-        }
-        task.virtual_time_ = clock.place(task.virtual_time_);
-        for (Task& other : ready[0])
-            if (other.virtual_time_ > task.virtual_time_) {
-                ready[0].insert_before(other, task);
-                return;
-            }
-        ready[0].push_back(task);
-    }
-
-    Task* best() {
-        return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
-    }
-
-    Task* take_best() {
-        if (occupied == 0)
-            return nullptr;
-        const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
-        Task& task = ready[index].front();
-        static_cast<base::ListNodeOf<InRunQueue>&>(task).unlink();
-        if (ready[index].empty())
-            occupied &= ~(1u << index);
-        return &task;
-    }
-
-    // Whether a ready task should run instead of `running`. `expired`: its slice is over.
-    bool beats(const Task& running, bool expired) {
-        Task* const other = best();
-        if (other == nullptr)
-            return false;
-        if (other->priority_ != running.priority_)
-            return other->priority_ > running.priority_;
-        return expired || (running.priority_ == 0 && FairClock::preempts(other->virtual_time_, running.virtual_time_));
-    }
-};
-
-[[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
 
 // What may touch a Task's private part.
 struct Scheduling {
     static Task*& current() { return arch::this_cpu().current; }
     static RunQueue& queue() { return *arch::this_cpu().queue; }
-    static RunQueue& home(const Task& task) { return *arch::cpu(task.home_).queue; }
+    static RunQueue& home(const Task& task) { return *arch::cpu(task.home()).queue; }
+    // With its lock held. A task moves under the lock of the queue that it leaves: until that is held its home is a guess.
+    static RunQueue& lock_home(const Task& task) {
+        for (;;) {
+            RunQueue& queue = home(task);
+            queue.lock.lock();
+            if (&queue == &home(task)) [[likely]]
+                return queue;
+            queue.lock.unlock();
+        }
+    }
 
     // Queue lock held. Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
     // goes through switch_if_due().
@@ -175,13 +129,18 @@ struct Scheduling {
         task.state_ = Task::State::ready;
         ++queue.load;
         ++task.budget_.runnable[queue.cpu];
-        queue.add(task);
+        if (migration::may_stay(queue, task)) [[likely]]
+            queue.add(task);
+        else
+            migration::send_away(queue, task);
     }
 
-    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs.
+    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs, and what came here was sorted in
+    // before that: who is sorted in may be sent away, which the current task, whose stack is in use, must not.
     static void switch_away(RunQueue& queue) {
         Task* const from = current();
         Task* const to = queue.take_best();
+        migration::offer(queue);
         if (to != nullptr)
             to->state_ = Task::State::running;
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
@@ -234,9 +193,15 @@ struct Scheduling {
             return;
         }
         arch::this_cpu().reschedule = false;
+        migration::sort_in(queue);
         queue.deadlines.arm(self, queue.pool_refill);
         leave(queue, self, Task::State::blocked);
         switch_away(queue);
+        disarm_current(self);
+    }
+    // No lock held. By the task itself, which may be on another CPU than when it armed: then it was disarmed on the way.
+    static void disarm_current(Task& self) {
+        RunQueue& queue = Scheduling::queue();
         const LockGuard guard(queue.lock);
         queue.deadlines.disarm(self);
     }
@@ -245,25 +210,30 @@ struct Scheduling {
         RunQueue& queue = Scheduling::queue();
         Task* const ended = queue.ended;
         queue.ended = nullptr;
+        if (queue.moving != nullptr) [[unlikely]]
+            migration::send_away(queue, *std::exchange(queue.moving, nullptr));
         queue.lock.unlock();
         if (ended != nullptr)
             ended->thread().release();
     }
 
-    static void start(Task& task) {
-        std::uint32_t best = 0;
-        std::uint32_t least = ~0u;
-        for (std::uint32_t i = 0; i < arch::max_cpus; ++i) {
-            arch::Cpu& cpu = arch::cpu(i);
-            if (!cpu.online.load(std::memory_order_acquire) || cpu.queue == nullptr || (task.cpus_ != 0 && (task.cpus_ >> i & 1) == 0))
-                continue;
-            const std::uint32_t load = __atomic_load_n(&cpu.queue->load, __ATOMIC_RELAXED);
-            if (load < least) {
-                least = load;
-                best = i;
-            }
+    // On the idle stack, queue lock held at entry, free at return. Gives whether somebody ran, or there is more to sort in.
+    static bool run_if_ready(RunQueue& queue) {
+        arch::this_cpu().reschedule = false;
+        migration::sort_in(queue);
+        if (queue.best() == nullptr) {
+            const bool more = migration::is_unsorted(queue);
+            queue.lock.unlock();
+            return more;
         }
-        task.home_ = best;
+        migration::clear_idle(queue.cpu);
+        switch_away(queue);
+        return true;
+    }
+
+    static void start(Task& task) {
+        migration::renew_rules(task);
+        task.home_.store(migration::least_loaded(task.allowed_), std::memory_order_seq_cst);
         RunQueue& queue = home(task);
         {
             const LockGuard guard(queue.lock);
@@ -292,11 +262,6 @@ void Task::destroy(Quota& quota) {
     free_stack(stack_top_);
     quota.node().release_pages(stack_pages);
     stack_top_ = 0;
-}
-
-void Task::configure(std::uint32_t priority, std::uint64_t cpus) {
-    priority_ = priority < priorities ? priority : priorities - 1;
-    cpus_ = cpus;
 }
 
 void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page) {
@@ -328,20 +293,19 @@ void block() {
         queue.lock.unlock();
         return;
     }
+    // The best one runs from here on: what was to be looked at is.
+    arch::this_cpu().reschedule = false;
+    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
     Scheduling::leave(queue, self, Task::State::blocked);
     Scheduling::switch_away(queue);
 }
 
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
-    RunQueue& queue = Scheduling::queue();
     while (!wait.is_complete()) {
         if (!self.dying.empty() && !self.dying.in_steps) [[unlikely]] {
-            {
-                // What ends may wait for its turn, with a deadline of its own.
-                const LockGuard guard(queue.lock);
-                queue.deadlines.disarm(self);
-            }
+            // What ends may wait for its turn, with a deadline of its own.
+            Scheduling::disarm_current(self);
             end_the_dying();
             continue;
         }
@@ -350,45 +314,44 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
                 wait.complete(-static_cast<std::int32_t>(abi::Error::timed_out));
                 break;
             }
+            RunQueue& queue = Scheduling::queue();
             const LockGuard guard(queue.lock);
             if (!self.armed())
                 queue.deadlines.arm(self, deadline);
         }
         block();
     }
-    if (deadline != abi::never) {
-        const LockGuard guard(queue.lock);
-        queue.deadlines.disarm(self);
-    }
+    if (deadline != abi::never)
+        Scheduling::disarm_current(self);
 }
 
 void wake(Task& task) {
-    RunQueue& queue = Scheduling::home(task);
-    bool notify = false;
-    {
-        const LockGuard guard(queue.lock);
-        if (task.state_ != Task::State::blocked) {
-            task.wake_pending_ = true;
-            return;
-        }
-        Scheduling::make_ready(queue, task);
-        arch::Cpu& cpu = arch::cpu(task.home_);
-        Task* const running = cpu.current;
-        if (running == nullptr || queue.beats(*running, false)) {
-            cpu.reschedule = true;
-            notify = &cpu != &arch::this_cpu();
-        } else if (&cpu == &arch::this_cpu()) {
-            Scheduling::program_timer(queue); // the running task has company now: its slice counts
-        } else {
-            notify = true;
-        }
+    RunQueue& queue = Scheduling::lock_home(task);
+    arch::Cpu& cpu = arch::cpu(queue.cpu);
+    const bool here = &cpu == &arch::this_cpu();
+    if (task.state_ != Task::State::blocked) {
+        task.wake_pending_ = true;
+        queue.lock.unlock();
+        return;
     }
-    if (notify)
-        arch::send_interrupt(arch::cpu(task.home_).apic_id, arch::vector::reschedule);
+    Scheduling::make_ready(queue, task);
+    if (Task* const running = cpu.current; running == nullptr || queue.beats(*running, false)) {
+        cpu.reschedule = true;
+    } else if (here) {
+        Scheduling::program_timer(queue); // the running task has company now: its slice counts
+        // Another CPU is asked to take it once the waker returns to user mode. A waker that blocks before that, as in a call or an answer, leaves its CPU to the one it woke.
+        if (migration::is_wanted())
+            cpu.reschedule = true;
+    } else {
+        migration::offer(queue);
+    }
+    queue.lock.unlock();
+    if (!here)
+        arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
 }
 
 void interrupt(Task& task) {
-    arch::Cpu& cpu = arch::cpu(task.home_);
+    arch::Cpu& cpu = arch::cpu(task.home());
     if (&cpu != &arch::this_cpu() && __atomic_load_n(&cpu.current, __ATOMIC_SEQ_CST) == &task)
         arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
 }
@@ -412,8 +375,16 @@ bool switch_if_due(bool leaving) {
         Scheduling::wait_for_refill(queue, self);
         return true;
     }
+    migration::sort_in(queue);
+    if (!migration::may_stay(queue, self)) [[unlikely]] {
+        self.state_ = Task::State::ready;
+        queue.moving = &self;
+        Scheduling::switch_away(queue);
+        return true;
+    }
     const bool expired = self.since_ >= queue.slice_end;
     if (!queue.beats(self, expired)) {
+        migration::offer(queue);
         Scheduling::program_timer(queue);
         queue.lock.unlock();
         return false;
@@ -428,6 +399,7 @@ void exit_current() {
     RunQueue& queue = Scheduling::queue();
     Task& self = *Scheduling::current();
     queue.lock.lock();
+    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
     Scheduling::leave(queue, self, Task::State::ended);
     queue.ended = &self;
@@ -465,23 +437,17 @@ void on_reschedule() {
     arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
 }
 
-void initialize_queue(std::uint32_t cpu) {
-    queues[cpu].cpu = cpu;
-    arch::cpu(cpu).queue = &queues[cpu];
-}
-
 void idle() {
     RunQueue& queue = Scheduling::queue();
     for (;;) {
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         end_the_dying();
+        migration::set_idle(queue.cpu);
         queue.lock.lock();
-        if (queue.best() != nullptr) {
-            arch::this_cpu().reschedule = false;
-            Scheduling::switch_away(queue);
+        if (Scheduling::run_if_ready(queue) || migration::pull(queue)) {
+            serve_interrupts();
             continue;
         }
-        queue.lock.unlock();
         // An interrupt between the look and the halt is taken at the halt: STI holds it off for one instruction.
         asm volatile("sti; hlt; cli" ::: "memory");
         auto& wakeups = arch::this_cpu().idle_wakeups;
@@ -492,8 +458,7 @@ void idle() {
 } // namespace sched
 
 void preemption_point() {
-    // STI holds interrupts off for one more instruction.
-    asm volatile("sti; nop; cli" ::: "memory");
+    serve_interrupts();
     RunQueue* const queue = arch::this_cpu().queue;
     if (queue == nullptr)
         return; // before the first thread
@@ -503,12 +468,7 @@ void preemption_point() {
     }
     // An idle CPU that ends what its last thread left.
     queue->lock.lock();
-    if (queue->best() == nullptr) {
-        queue->lock.unlock();
-        return;
-    }
-    arch::this_cpu().reschedule = false;
-    Scheduling::switch_away(*queue);
+    (void)Scheduling::run_if_ready(*queue);
 }
 
 void wait_for_turn(unsigned attempt) {

@@ -38,6 +38,11 @@ bool switch_if_due(bool leaving = false);
 // Loads the root of the task, where it is the current one.
 void load_root(Task& task);
 
+// The CPUs that are there, as a mask.
+std::uint64_t processors();
+// After rules (priority, CPUs) of a budget or a thread changed: at return no thread runs against them. No locks held.
+void apply_rules();
+
 // Timer and reschedule interrupts.
 void on_timer();
 void on_reschedule();

@@ -43,10 +43,11 @@ public:
     void use_native_frame() { use_frame(stack_top_); }
     void use_guest_frame() { use_frame(stack_top_ - sizeof(arch::Registers)); }
 
-    // Priority 0..31, CPU mask (0: all), before the start. (The weight is its budget's.)
-    void configure(std::uint32_t priority, std::uint64_t cpus);
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
-    std::uint32_t home() const { return home_; }
+    std::uint32_t home() const { return home_.load(std::memory_order_seq_cst); }
+    // The thread's own choice among its budget's CPUs; 0: all. Heeded from sched::apply_rules() on.
+    void choose(std::uint64_t cpus) { chosen_.store(cpus, std::memory_order_seq_cst); }
+    std::uint64_t chosen() const { return chosen_.load(std::memory_order_seq_cst); }
 
     Dying dying; // of the object code
 
@@ -55,9 +56,11 @@ public:
 
     Budget& budget_; // its thread holds it
     std::uint64_t saved_stack_ = 0;
-    std::uint32_t home_ = 0;
+    std::atomic<std::uint32_t> home_ = 0; // changed under the lock of the queue that it leaves
+    // Under the home queue's lock, and not changed while it is in a list of ready ones:
     std::uint32_t priority_ = 0;
-    std::uint64_t cpus_ = 0;
+    std::uint32_t rules_ = 0; // which state of all rules these two are of
+    std::uint64_t allowed_ = ~std::uint64_t(0);
     // Under the home queue's lock:
     State state_ = State::created;
     bool wake_pending_ = false;
@@ -74,6 +77,7 @@ private:
     }
 
     Thread& thread_;
+    std::atomic<std::uint64_t> chosen_{0};
     std::uint64_t stack_top_ = 0;
     std::uint64_t entry_top_ = 0;
 };

@@ -109,7 +109,6 @@ base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::
     process_->thread_started();
     // The reference of the running thread itself; given up when its stack is no longer in use.
     retain();
-    budget_->apply(task_);
     task_.start(entry, stack, argument, page_address_);
     return {};
 }
@@ -141,6 +140,14 @@ void Thread::kick() {
     attention_.fetch_or(attention_kick, std::memory_order_seq_cst);
     end_wait(abi::Error::canceled);
     sched::interrupt(task_);
+}
+
+base::Result<void> Thread::choose(std::uint64_t cpus) {
+    if (cpus != 0 && (cpus & budget_->rules().cpus) == 0) return std::unexpected(abi::Error::bad_argument);
+    if (task_.chosen() == cpus) return {};
+    task_.choose(cpus);
+    if (started_.load()) sched::apply_rules();
+    return {};
 }
 
 void Thread::before_user() {

@@ -81,6 +81,8 @@ public:
     void suspend();
     void resume();
     void kick();
+    // The CPUs that it runs on, of its budget's; 0: all. No locks held. Errors: bad_argument.
+    base::Result<void> choose(std::uint64_t cpus);
     bool stopping() const { return attention() & attention_stop; }
     bool kicked() const { return attention() & attention_kick; }
     // True where there was a kick, which is used up by this.

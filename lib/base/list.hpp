@@ -77,6 +77,18 @@ public:
         remove(first);
         return &first;
     }
+    // All of `other`, in their order, behind those that are here.
+    void splice_back(List& other) {
+        if (other.empty())
+            return;
+        Node* const first = other.head_.next_;
+        Node* const last = other.head_.previous_;
+        first->previous_ = head_.previous_;
+        head_.previous_->next_ = first;
+        last->next_ = &head_;
+        head_.previous_ = last;
+        other.head_.next_ = other.head_.previous_ = &other.head_;
+    }
     // Unlinks all.
     constexpr void clear() {
         while (!empty())

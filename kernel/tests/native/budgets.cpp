@@ -1,7 +1,5 @@
 // Budgets: limits hold, and a weight is a budget's, not each of its threads'.
-#include <cstring>
-
-#include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/spinners.hpp"
 #include "lib/native/clock.hpp"
 
 using namespace kernel_test;
@@ -9,60 +7,6 @@ namespace call = native::call;
 namespace protection = abi::protection;
 
 namespace {
-
-constexpr std::uint64_t code_at = abi::program_base;
-constexpr unsigned char loop_for_ever[] = {0xeb, 0xfe}; // jmp .
-constexpr unsigned most_threads = 16;
-
-// A process whose threads spin, each charged to the budget.
-struct Spinners {
-    abi::Handle budget = 0;
-    abi::Handle process = 0;
-    abi::Handle threads[most_threads] = {};
-    unsigned count = 0;
-
-    std::uint64_t used() const {
-        std::uint64_t sum = 0;
-        for (unsigned i = 0; i < count; ++i) {
-            abi::ThreadInfo info{};
-            CHECK(call::thread_inspect(threads[i], info));
-            sum += info.cpu_nanoseconds;
-        }
-        return sum;
-    }
-    void end() {
-        const auto watch = call::notification_create(quota());
-        REQUIRE(watch);
-        CHECK(call::process_watch(process, *watch, 1));
-        CHECK(call::process_kill(process, 9));
-        CHECK(call::notification_wait(*watch, native::after_milliseconds(20'000)));
-        for (unsigned i = 0; i < count; ++i) CHECK(call::handle_close(threads[i]));
-        for (const auto handle : {*watch, process, budget}) CHECK(call::handle_close(handle));
-    }
-};
-
-base::Result<Spinners> spin(unsigned count, const abi::BudgetParameters& parameters, abi::Handle parent = budget()) {
-    Spinners spinners;
-    spinners.budget = TRY(call::budget_create(quota(), parent, parameters));
-    spinners.process = TRY(call::process_create(quota(), spinners.budget));
-    const auto its_space = TRY(call::process_space(spinners.process));
-    const auto memory = TRY(call::memory_create(quota(), abi::page_size, 0));
-    TRY(call::memory_write(memory, 0, std::as_bytes(std::span(loop_for_ever))));
-    TRY(call::space_map(its_space, memory, code_at, 0, abi::page_size, protection::read | protection::execute));
-    for (const auto handle : {its_space, memory}) TRY(call::handle_close(handle));
-    for (; spinners.count < count; ++spinners.count) {
-        spinners.threads[spinners.count] = TRY(call::thread_create(spinners.process, spinners.budget));
-        TRY(call::thread_start(spinners.threads[spinners.count], code_at, abi::stack_base, 0));
-    }
-    return spinners;
-}
-
-void sleep(std::uint64_t milliseconds) {
-    const auto notification = call::notification_create(quota());
-    REQUIRE(notification);
-    CHECK_ERROR(call::notification_wait(*notification, native::after_milliseconds(milliseconds)), timed_out);
-    CHECK(call::handle_close(*notification));
-}
 
 bool is_about(std::uint64_t value, std::uint64_t wanted) {
     if (value * 20 >= wanted * 19 && value * 20 <= wanted * 21) return true;

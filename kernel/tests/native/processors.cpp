@@ -1,0 +1,186 @@
+// Which processor a thread runs on: idle ones take what waits elsewhere, a mask holds.
+#include <algorithm>
+
+#include "kernel/tests/native/spinners.hpp"
+#include "lib/native/thread.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+
+namespace {
+
+std::uint32_t processors() { return figures().cpu_count; }
+
+std::uint32_t processor_of(abi::Handle thread) {
+    abi::ThreadInfo info{};
+    CHECK(call::thread_inspect(thread, info));
+    return info.cpu;
+}
+
+std::uint64_t where(const Spinners& spinners) {
+    std::uint64_t mask = 0;
+    for (unsigned i = 0; i < spinners.count; ++i) mask |= 1ull << processor_of(spinners.threads[i]);
+    return mask;
+}
+
+// Whether the spinners are on just the processors of `mask` within a few seconds.
+bool come_to(const Spinners& spinners, std::uint64_t mask) {
+    for (int look = 0; look < 500; ++look) {
+        if (where(spinners) == mask) return true;
+        sleep(10);
+    }
+    native::print("are on ", where(spinners), ", not on ", mask);
+    return false;
+}
+
+constexpr abi::BudgetParameters on(std::uint64_t cpus) { return {1024, 0, 0, 0, cpus}; }
+
+} // namespace
+
+// The others' load keeps them on the first processor until it ends.
+KERNEL_USER_TEST(an_idle_processor_takes_what_waits) {
+    const std::uint64_t all = (1ull << processors()) - 1;
+    if (all == 1) return;
+    auto others = spin(4 * processors(), on(all & ~1ull));
+    REQUIRE(others);
+    auto spinners = spin(processors(), on(0));
+    REQUIRE(spinners);
+    CHECK(where(*spinners) == 1);
+    others->end();
+    CHECK(come_to(*spinners, all));
+    spinners->end();
+}
+
+KERNEL_USER_TEST(a_thread_is_never_taken_out_of_its_mask) {
+    auto confined = spin(4, on(1));
+    REQUIRE(confined);
+    for (int look = 0; look < 50; ++look) {
+        sleep(10);
+        CHECK(where(*confined) == 1);
+    }
+    confined->end();
+}
+
+KERNEL_USER_TEST(a_mask_reaches_threads_that_run_and_that_wait) {
+    if (processors() == 1) return;
+    const std::uint64_t all = (1ull << processors()) - 1;
+    auto spinners = spin(most_threads, on(1));
+    REQUIRE(spinners);
+    CHECK(call::budget_configure(spinners->budget, on(2)));
+    CHECK(come_to(*spinners, 2));
+    for (int look = 0; look < 20; ++look) {
+        sleep(10);
+        CHECK(where(*spinners) == 2);
+    }
+    const std::uint64_t before = spinners->used();
+    sleep(100);
+    CHECK(spinners->used() > before);
+    CHECK(call::budget_configure(spinners->budget, on(0)));
+    CHECK(come_to(*spinners, all));
+    // One of them alone, within what the budget has.
+    CHECK(call::thread_choose(spinners->threads[0], 1));
+    for (int look = 0; look < 20; ++look) {
+        sleep(10);
+        CHECK(processor_of(spinners->threads[0]) == 0);
+    }
+    CHECK(call::budget_configure(spinners->budget, on(2)));
+    CHECK(come_to(*spinners, 2));
+    spinners->end();
+}
+
+KERNEL_USER_TEST(a_mask_reaches_a_thread_that_sleeps) {
+    if (processors() == 1) return;
+    struct Sleeper {
+        abi::Handle wake = 0;
+        abi::Handle thread = 0;
+        std::uint32_t woke_on = ~0u;
+        static void run(void* argument) {
+            Sleeper& self = *static_cast<Sleeper*>(argument);
+            (void)call::notification_wait(self.wake, abi::never);
+            self.woke_on = processor_of(self.thread);
+        }
+    } sleeper;
+    sleeper.wake = call::notification_create(quota()).value_or(0);
+    auto thread = native::Thread::create(Sleeper::run, &sleeper);
+    REQUIRE(thread);
+    sleeper.thread = (*thread)->handle();
+    sleep(10);
+    const std::uint32_t other = processor_of(sleeper.thread) == 0 ? 1 : 0;
+    CHECK(call::thread_choose(sleeper.thread, 1ull << other));
+    CHECK(call::notification_signal(sleeper.wake, 1));
+    (*thread)->join();
+    CHECK(sleeper.woke_on == other);
+    CHECK(call::handle_close(sleeper.wake));
+}
+
+KERNEL_USER_TEST(a_budget_has_what_those_above_it_have) {
+    const auto parent = call::budget_create(quota(), budget(), on(1));
+    REQUIRE(parent);
+    CHECK_ERROR(call::budget_create(quota(), *parent, on(2)), bad_argument);
+    CHECK_ERROR(call::budget_create(quota(), budget(), on(1ull << 63)), bad_argument);
+    auto child = spin(2, on(0), *parent);
+    REQUIRE(child);
+    CHECK(where(*child) == 1);
+    CHECK_ERROR(call::budget_configure(child->budget, on(2)), bad_argument);
+    CHECK_ERROR(call::thread_choose(child->threads[0], 2), bad_argument);
+    if (processors() > 1) {
+        CHECK(call::budget_configure(child->budget, on(3)));
+        sleep(50);
+        CHECK(where(*child) == 1);
+        CHECK(call::budget_configure(*parent, on(2)));
+        CHECK(come_to(*child, 2));
+    }
+    child->end();
+    CHECK(call::handle_close(*parent));
+}
+
+// This thread must not wait behind them: it needs a second processor.
+KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
+    if (processors() == 1) return;
+    auto usual = spin(3, on(2)), better = spin(3, on(2));
+    REQUIRE(usual && better);
+    CHECK(call::budget_configure(better->budget, {1024, 1, 0, 0, 2}));
+    sleep(20);
+    const std::uint64_t before = usual->used();
+    sleep(200);
+    CHECK(usual->used() == before);
+    CHECK(call::budget_configure(usual->budget, {1024, 2, 0, 0, 2}));
+    sleep(20);
+    const std::uint64_t before_better = better->used();
+    sleep(200);
+    CHECK(usual->used() > before && better->used() == before_better);
+    usual->end();
+    better->end();
+}
+
+// Under icount alone (see bounded.cpp): who sleeps beside threads that only compute, all on one processor, runs soon when it wakes.
+KERNEL_USER_TEST(bounded_wake_beside_many_that_compute) {
+    if (native::argument("bounded_cpus").empty()) return;
+    struct Sleeper {
+        std::uint64_t worst = 0;
+        static void run(void* argument) {
+            std::uint64_t& worst = static_cast<Sleeper*>(argument)->worst;
+            const abi::Handle never_signaled = call::notification_create(quota()).value_or(0);
+            for (int nap = 0; nap < 50; ++nap) {
+                const std::uint64_t due = native::after_milliseconds(7);
+                (void)call::notification_wait(never_signaled, due);
+                worst = std::max(worst, native::monotonic_nanoseconds() - due);
+            }
+            (void)call::handle_close(never_signaled);
+        }
+    };
+    for (const unsigned count : {1u, crowd}) {
+        auto spinners = spin(count, on(1));
+        REQUIRE(spinners);
+        Sleeper sleeper;
+        const auto its_budget = call::budget_create(quota(), budget(), on(1));
+        REQUIRE(its_budget);
+        auto thread = native::Thread::create(Sleeper::run, &sleeper, {.budget = *its_budget});
+        REQUIRE(thread);
+        (*thread)->join();
+        native::print("bounded wake beside ", count, ": ", sleeper.worst, " ns late");
+        CHECK(sleeper.worst < 10'000'000);
+        spinners->end();
+        CHECK(call::handle_close(*its_budget));
+    }
+}

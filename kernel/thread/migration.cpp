@@ -1,0 +1,211 @@
+#include "kernel/thread/migration.hpp"
+
+#include "kernel/arch/apic.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/core/grace.hpp"
+#include "kernel/thread/budget.hpp"
+#include "kernel/thread/scheduler.hpp"
+
+namespace kernel {
+
+namespace {
+
+[[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
+
+// Of a long queue only so many are looked at: whoever is confined to its CPU is passed by, and the queue turns round.
+constexpr unsigned most_looked_at = 32;
+// Tasks that one step sorts in.
+constexpr unsigned step_tasks = 16;
+
+} // namespace
+
+void sched::initialize_queue(std::uint32_t cpu) {
+    queues[cpu].cpu = cpu;
+    arch::cpu(cpu).queue = &queues[cpu];
+}
+
+std::uint64_t sched::processors() {
+    std::uint64_t mask = 0;
+    for (std::uint32_t i = 0; i < arch::max_cpus; ++i)
+        if (arch::cpu(i).online.load(std::memory_order_acquire) && arch::cpu(i).queue != nullptr)
+            mask |= 1ull << i;
+    return mask;
+}
+
+void sched::apply_rules() {
+    migration::rules.fetch_add(1, std::memory_order_seq_cst);
+    arch::this_cpu().reschedule = true;
+    // Every other CPU is interrupted, and looks at its running task and at its queue before it returns to user mode.
+    wait_for_grace_period();
+}
+
+namespace migration {
+
+namespace {
+
+struct Found {
+    Task* task = nullptr;
+    unsigned index = 0;
+};
+
+// Queue lock held. The best of those who may run on one of `cpus`.
+Found find(RunQueue& queue, std::uint64_t cpus) {
+    unsigned looked_at = 0;
+    for (std::uint32_t left = queue.occupied; left != 0;) {
+        const unsigned index = static_cast<unsigned>(std::bit_width(left)) - 1;
+        left &= ~(1u << index);
+        for (Task& task : queue.ready[index]) {
+            if ((task.allowed_ & cpus) != 0)
+                return {&task, index};
+            if (++looked_at == most_looked_at)
+                return {};
+        }
+    }
+    return {};
+}
+
+// `from`'s lock held; the task is ready, and in no list.
+void send(RunQueue& from, Task& task, std::uint32_t to) {
+    --from.load;
+    --task.budget_.runnable[from.cpu];
+    // Whoever waits with a deadline looks at it when it runs, and arms again.
+    from.deadlines.disarm(task);
+    // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead, below 0 too.
+    task.virtual_time_ -= from.clock.now();
+    RunQueue::Arrivals& arrivals = queues[to].arrivals;
+    const LockGuard guard(arrivals.lock);
+    arrivals.tasks.push_back(task);
+    __atomic_store_n(&arrivals.any, true, __ATOMIC_RELEASE);
+    // Last: from here on the lock of the other queue guards it.
+    task.home_.store(to, std::memory_order_seq_cst);
+}
+
+void notify(std::uint32_t cpu) {
+    if (&arch::cpu(cpu) == &arch::this_cpu())
+        arch::this_cpu().reschedule = true;
+    else
+        arch::send_interrupt(arch::cpu(cpu).apic_id, arch::vector::reschedule);
+}
+
+// The fullest of those that offer something, but for the CPUs of `but`; null where there is none.
+RunQueue* fullest(std::uint64_t but) {
+    RunQueue* best = nullptr;
+    std::uint32_t most = 0;
+    for (std::uint32_t i = 0; i < arch::max_cpus; ++i) {
+        RunQueue& queue = queues[i];
+        const std::uint32_t load = __atomic_load_n(&queue.load, __ATOMIC_RELAXED);
+        if ((but >> i & 1) != 0 || load <= most || !__atomic_load_n(&queue.offered, __ATOMIC_RELAXED))
+            continue;
+        most = load;
+        best = &queue;
+    }
+    return best;
+}
+
+// Queue lock held. One that came here, counted; null where there is none.
+Task* arrived(RunQueue& queue) {
+    RunQueue::Arrivals& arrivals = queue.arrivals;
+    if (!__atomic_load_n(&arrivals.any, __ATOMIC_ACQUIRE))
+        return nullptr;
+    const LockGuard guard(arrivals.lock);
+    Task* const task = arrivals.tasks.pop_front();
+    if (arrivals.tasks.empty())
+        __atomic_store_n(&arrivals.any, false, __ATOMIC_RELAXED);
+    if (task == nullptr)
+        return nullptr;
+    const std::uint64_t ahead = task->virtual_time_ + queue.clock.now();
+    // Further behind than this clock is old.
+    task->virtual_time_ = static_cast<std::int64_t>(ahead) < 0 ? 0 : ahead;
+    ++queue.load;
+    ++task->budget_.runnable[queue.cpu];
+    return task;
+}
+
+} // namespace
+
+constinit std::atomic<std::uint64_t> idle_cpus{0};
+constinit std::atomic<std::uint32_t> rules{1};
+
+void offer_waiting(RunQueue& queue) {
+    __atomic_store_n(&queue.offered, true, __ATOMIC_RELAXED);
+    // Set before the idle ones are looked at: who says that it is idle looks at the queues after that.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::uint64_t idle = idle_cpus.load(std::memory_order_relaxed) & ~(1ull << queue.cpu);
+    if (idle == 0)
+        return;
+    const Found found = find(queue, idle);
+    if (found.task == nullptr)
+        return;
+    const auto cpu = static_cast<std::uint32_t>(std::countr_zero(idle & found.task->allowed_));
+    // It says so anew if it finds nothing: until then nobody else asks it.
+    clear_idle(cpu);
+    notify(cpu);
+}
+
+std::uint32_t least_loaded(std::uint64_t cpus) {
+    std::uint32_t best = 0;
+    std::uint32_t least = ~0u;
+    for (std::uint64_t left = cpus & sched::processors(); left != 0; left &= left - 1) {
+        const auto cpu = static_cast<std::uint32_t>(std::countr_zero(left));
+        const std::uint32_t load = __atomic_load_n(&queues[cpu].load, __ATOMIC_RELAXED);
+        if (load >= least)
+            continue;
+        least = load;
+        best = cpu;
+    }
+    return best;
+}
+
+void renew_rules(Task& task) {
+    // Before the rules are read: what changes after that is looked at again.
+    task.rules_ = rules.load(std::memory_order_acquire);
+    const Budget::Rules now = task.budget_.rules();
+    task.priority_ = now.priority;
+    const std::uint64_t both = now.cpus & task.chosen();
+    task.allowed_ = both != 0 ? both : now.cpus;
+}
+
+void send_away(RunQueue& from, Task& task) {
+    const std::uint32_t to = least_loaded(task.allowed_);
+    send(from, task, to);
+    notify(to);
+}
+
+bool pull(RunQueue& own) {
+    std::uint64_t but = 1ull << own.cpu;
+    while (RunQueue* const queue = fullest(but)) {
+        but |= 1ull << queue->cpu;
+        const LockGuard guard(queue->lock);
+        const Found found = queue->offered ? find(*queue, 1ull << own.cpu) : Found{};
+        if (found.task == nullptr)
+            continue;
+        queue->take(found.index, *found.task);
+        send(*queue, *found.task, own.cpu);
+        return true;
+    }
+    return false;
+}
+
+void sort_in_step(RunQueue& queue) {
+    if (const std::uint32_t now = rules.load(std::memory_order_acquire); queue.rules != now) {
+        queue.rules = now;
+        for (std::uint32_t left = queue.occupied; left != 0; left &= left - 1)
+            queue.unsorted.splice_back(queue.ready[std::countr_zero(left)]);
+        queue.occupied = 0;
+    }
+    for (unsigned i = 0; i < step_tasks; ++i) {
+        Task* task = arrived(queue);
+        if (task == nullptr)
+            task = queue.unsorted.pop_front();
+        if (task == nullptr)
+            return;
+        if (may_stay(queue, *task))
+            queue.add(*task);
+        else
+            send_away(queue, *task);
+    }
+    arch::this_cpu().reschedule = true;
+}
+
+} // namespace migration
+} // namespace kernel
