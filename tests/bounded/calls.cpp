@@ -40,6 +40,7 @@ constexpr int watch_file = 3;
 
 // What the kernel does in one piece so far: such rows are told, and not held against the limit.
 constexpr const char* frames_at_once = "a Memory's frames go in one piece";
+constexpr const char* spaces_at_once = "a Space whose last reference goes with a thread ends in one piece";
 constexpr const char* mappings_at_once = "the walk over a Memory's mappings is one piece";
 
 int processors = 1;
@@ -534,7 +535,7 @@ void threads() {
             if (waitpid(child, nullptr, 0) != child)
                 return false;
         return true;
-    });
+    }, spaces_at_once);
 }
 
 } // namespace
