@@ -1,6 +1,7 @@
 // What is removed, and who is not to feel it. Usage: load serve | ask ADDRESS | processes | threads | sparse | mappings
 #include <algorithm>
 #include <arpa/inet.h>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -43,7 +44,11 @@ sockaddr_in at(std::uint32_t address) {
     return name;
 }
 
+constexpr unsigned stall = 500'000; // microseconds
+
+// Answers until SIGUSR1 has it answer nobody for a while: then whoever watches is to see that.
 [[noreturn]] void serve() {
+    std::signal(SIGUSR1, [](int) { usleep(stall); });
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in name = at(INADDR_ANY);
     if (bind(listener, reinterpret_cast<const sockaddr*>(&name), sizeof name) < 0 || listen(listener, 16) < 0)

@@ -118,6 +118,14 @@ def _removal(port, watch, load):
         assert took - was <= LONGER, text
 
 
+def _stall_is_seen(port, watch):
+    """Where the neighbour does not answer for half a second, the measure tells it."""
+    begin = _now(port)
+    _done(port, "kill", "-s", "USR1", "serves")
+    neighbour, _ = watch.worst(begin, begin + STRETCH)
+    assert neighbour > LONGER, f"{neighbour // MILLISECOND} ms: the measure tests nothing"
+
+
 def cases(context):
     node = context.own_node("removal", extra=ICOUNT, accel="tcg,thread=single")
     port = watch = None
@@ -135,6 +143,7 @@ def cases(context):
             return
         for load in LOADS:
             yield load, lambda load=load: _removal(port, watch, load)
+        yield "teeth a stall is seen", lambda: _stall_is_seen(port, watch)
     finally:
         if watch:
             watch.close()
