@@ -1,4 +1,5 @@
 // The personality as the first program of a test image: the root image is its layer, the log its standard output. `program=/bin/a,argument,...` on the command line.
+// With `watched_cpus=N` the program has linux/standalone/watch.hpp's file as its descriptor 3, and the priority of a container.
 #include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
@@ -13,6 +14,7 @@
 #include "linux/memory/user_word.hpp"
 #include "linux/net/link.hpp"
 #include "linux/sandbox/configuration.hpp"
+#include "linux/standalone/watch.hpp"
 #include "linux/task/guest_loop.hpp"
 
 #include <array>
@@ -51,6 +53,17 @@ private:
 void fail_with(std::string_view what, Errno error) {
     native::print("standalone: ", what, ": errno ", static_cast<int>(error));
     (void)native::call::io_port_write(native::granted("io_port"), 0xf4, 4, 0x11);
+}
+
+std::uint32_t watched_cpus() {
+    const std::string_view count = native::argument("watched_cpus");
+    return count.size() == 1 && count[0] >= '1' && count[0] <= '0' + static_cast<char>(most_watched) ? static_cast<std::uint32_t>(count[0] - '0') : 0;
+}
+
+// The guest's threads share the processors as those of any container do, below whoever watches.
+base::Result<void> watch(std::uint32_t processors) {
+    configured.budget = TRY(native::call::budget_create(native::self().quota, native::self().budget, abi::BudgetParameters{1024, 0, 0, 0, (1ull << processors) - 1}));
+    return start_watch(processors);
 }
 
 LinuxResult<void> run() {
@@ -94,6 +107,13 @@ LinuxResult<void> run() {
             file->flags = 2;
             (void)TRY(first.files->install(base::Ref<File>(base::Ref<LogFile>::adopt(*file)), false, 16));
         }
+        if (watched_cpus() != 0) {
+            auto* file = new (std::nothrow) WatchFile;
+            if (file == nullptr)
+                return fail(Errno::ENOMEM);
+            file->flags = 2;
+            (void)TRY(first.files->install(base::Ref<File>(base::Ref<WatchFile>::adopt(*file)), false, 16));
+        }
     }
     return start_first_program(first);
 }
@@ -126,6 +146,10 @@ int native_main() {
     using namespace personality;
     configured = {native::self().quota, native::self().budget, native::argument("fused") == "1"};
     prepare_user_memory();
+    if (const std::uint32_t processors = watched_cpus(); processors != 0 && !watch(processors)) {
+        fail_with("watch", Errno::ENOMEM);
+        return 1;
+    }
     if (auto started = run(); !started) {
         fail_with(native::argument("program"), started.error());
         return 1;

@@ -1,0 +1,151 @@
+"""`docker rm -f` of what is largest: soon gone, and neither the neighbours nor the API feel it. By the guest's clock."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+from image import docker_archive
+from xt import api, docker, paths
+
+PROGRAM = os.path.join(paths.SERVICES, "bin", "test-removal")
+NAME = "test-removal"
+MILLISECOND = 1_000_000
+# From the request to its answer, and how much longer than before anybody else's may take.
+GONE = 3000 * MILLISECOND
+LONGER = 300 * MILLISECOND
+PROCESSES = 200 # each switch between two empties the emulator's TLB: with more of them the guest's time hardly goes on
+STRETCH = 200 * MILLISECOND # in which somebody is looked at
+LOADS = ("processes", "threads", "sparse", "mappings")
+# The guest's clock counts instructions where it is busy, whatever this machine does besides, and goes as time does where it idles.
+ICOUNT = ("-icount", "shift=0,sleep=on")
+
+
+def _archive():
+    with tempfile.TemporaryDirectory() as folder:
+        for inner in ("bin", "tmp", "etc"):
+            os.mkdir(os.path.join(folder, inner))
+        shutil.copy(PROGRAM, os.path.join(folder, "bin", NAME))
+        path = os.path.join(paths.BUILD, "test-logs", NAME + ".tar")
+        docker_archive.write(path, NAME, docker_archive.layer_of(folder), ["/bin/" + NAME])
+    return path
+
+
+def _done(port, *words):
+    result = docker.capture(port, list(words), timeout=200)
+    assert result.returncode == 0, f"docker {' '.join(words)}: {result.stderr[-500:]}"
+    return result.stdout
+
+
+def _now(port):
+    """The guest's time, as the API tells it."""
+    answer = api.get(port, "/themelios/node", timeout=100)
+    assert answer and answer[0] == 200, answer
+    return json.loads(answer[1])["monotonic_nanoseconds"]
+
+
+class Watch:
+    """The guest's times: of the slowest answer of the neighbour in each fiftieth of a second, and of the API's answers."""
+
+    def __init__(self, port, address):
+        self._port = port
+        self._asking = subprocess.Popen(docker.words(port, ["run", "--rm", "--name", "asks", NAME, NAME, "ask", address]), stdout=subprocess.PIPE, text=True, env=docker.environment())
+        self.neighbour, self.api = [], []
+        self._ended = False
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._read, self._ping)]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self):
+        for line in self._asking.stdout:
+            self.neighbour.append(tuple(int(word) for word in line.split()))
+
+    def _ping(self):
+        # Each answer tells when it was made: two that follow on each other, when the second was asked for and how long it took at most.
+        last = _now(self._port)
+        while not self._ended:
+            time.sleep(0.02)
+            try:
+                answered = _now(self._port)
+            except AssertionError:
+                return # whoever waits for the next answer says so
+            self.api.append((answered, answered - last))
+            last = answered
+
+    def worst(self, begin, end):
+        """Of the neighbour and the API in a stretch of the guest's time, which must be one that is told in full."""
+        limit = time.monotonic() + 120
+        while not (self.neighbour and self.api and self.neighbour[-1][0] > end and self.api[-1][0] > end):
+            assert time.monotonic() < limit and self._asking.poll() is None, "nobody asks the neighbour any more"
+            time.sleep(0.02)
+        found = []
+        for rows in (list(self.neighbour), list(self.api)):
+            # What ended behind the stretch may have begun within it.
+            inside = [took for at, took in rows if at > begin and at - took <= end]
+            assert inside, (begin, end, rows[-10:])
+            found.append(max(inside))
+        return found
+
+    def close(self):
+        self._ended = True
+        self._asking.kill()
+        self._asking.wait()
+
+
+def _removal(port, watch, load):
+    before = _now(port)
+    quiet = watch.worst(before, before + STRETCH)
+    limits = ["--pids-limit", str(PROCESSES)] if load == "processes" else []
+    _done(port, "run", "-d", *limits, "--name", load, NAME, NAME, load)
+    limit = time.monotonic() + 120
+    while "ready" not in _done(port, "logs", load):
+        assert time.monotonic() < limit, f"{load} does not come to its largest"
+        time.sleep(0.2)
+    begin = _now(port)
+    _done(port, "rm", "-f", load)
+    end = _now(port)
+    meanwhile = watch.worst(begin, end + STRETCH)
+    there = watch.worst(begin - STRETCH, begin)
+    text = ", ".join(f"{who} {was // MILLISECOND} ms, {loaded // MILLISECOND} ms beside it, {took // MILLISECOND} ms while it went"
+                     for who, was, loaded, took in zip(("neighbour", "API"), quiet, there, meanwhile))
+    print(f"removal of {load}: {(end - begin) // MILLISECOND} ms; {text}", flush=True)
+    assert load not in _done(port, "ps", "-a", "--format", "{{.Names}}").split()
+    assert end - begin <= GONE, f"gone after {(end - begin) // MILLISECOND} ms"
+    for was, took in zip(quiet, meanwhile):
+        assert took - was <= LONGER, text
+
+
+def _stall_is_seen(port, watch):
+    """Where the neighbour does not answer for half a second, the measure tells it."""
+    begin = _now(port)
+    _done(port, "kill", "-s", "USR1", "serves")
+    neighbour, _ = watch.worst(begin, begin + STRETCH)
+    assert neighbour > LONGER, f"{neighbour // MILLISECOND} ms: the measure tests nothing"
+
+
+def cases(context):
+    node = context.own_node("removal", extra=ICOUNT, accel="tcg,thread=single")
+    port = watch = None
+
+    def start():
+        nonlocal port, watch
+        port = node.__enter__()
+        _done(port, "load", "-i", _archive())
+        _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
+        watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
+
+    try:
+        yield "build", start
+        if watch is None:
+            return
+        for load in LOADS:
+            yield load, lambda load=load: _removal(port, watch, load)
+        yield "teeth a stall is seen", lambda: _stall_is_seen(port, watch)
+    finally:
+        if watch:
+            watch.close()
+        if port:
+            node.__exit__(None, None, None)
