@@ -1,7 +1,8 @@
 #include "kernel/thread/scheduler.hpp"
 
-#include <bit>
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
@@ -14,13 +15,12 @@
 #include "kernel/object/quota.hpp"
 #include "kernel/thread/budget.hpp"
 #include "kernel/thread/process.hpp"
+#include "kernel/thread/run_queue.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
-#include "kernel/core/fair_clock.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/statistics.hpp"
-#include "kernel/arch/spin_lock.hpp"
 
 extern "C" void switch_stacks(std::uint64_t* save, const std::uint64_t* load);
 extern "C" void thread_first_run();
@@ -35,66 +35,8 @@ constexpr std::uint64_t slice_nanoseconds = 4'000'000;
 constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
-constexpr unsigned priorities = 32;
-constinit std::atomic<std::uint64_t> switches{0};
 
 } // namespace
-
-// Lock order: innermost but for the log's. Held with interrupts off, as everything.
-struct RunQueue {
-    SpinLock lock;
-    base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
-    std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
-    base::List<Task, InDeadlines> deadlines;        // ordered
-    std::uint32_t load = 0;                         // ready or running tasks
-    FairClock clock;
-    std::uint64_t slice_end = 0;
-    std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
-    std::uint64_t timer_due = abi::never; // when the timer goes off
-    Task* ended = nullptr;      // its reference is released after the switch
-    std::uint64_t idle_stack = 0;
-    std::uint32_t cpu = 0;
-
-    void add(Task& task) {
-        occupied |= 1u << task.priority_;
-        if (task.priority_ > 0) {
-            ready[task.priority_].push_back(task);
-            return;
-        }
-        task.virtual_time_ = clock.place(task.virtual_time_);
-        for (Task& other : ready[0])
-            if (other.virtual_time_ > task.virtual_time_) {
-                ready[0].insert_before(other, task);
-                return;
-            }
-        ready[0].push_back(task);
-    }
-
-    Task* best() {
-        return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
-    }
-
-    Task* take_best() {
-        if (occupied == 0)
-            return nullptr;
-        const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
-        Task& task = ready[index].front();
-        static_cast<base::ListNodeOf<InRunQueue>&>(task).unlink();
-        if (ready[index].empty())
-            occupied &= ~(1u << index);
-        return &task;
-    }
-
-    // Whether a ready task should run instead of `running`. `expired`: its slice is over.
-    bool beats(const Task& running, bool expired) {
-        Task* const other = best();
-        if (other == nullptr)
-            return false;
-        if (other->priority_ != running.priority_)
-            return other->priority_ > running.priority_;
-        return expired || (running.priority_ == 0 && FairClock::preempts(other->virtual_time_, running.virtual_time_));
-    }
-};
 
 [[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
 
@@ -127,18 +69,26 @@ struct Scheduling {
         return false;
     }
 
-    // Queue lock held. Charges the running task; gives whether its budget is used up.
+    // Queue lock held. Charges the time of the running task, to whoever lent it; gives whether its own budget is used up.
     static bool account(Task& task, RunQueue& queue) {
         const std::uint64_t now = arch::monotonic_nanoseconds();
         const std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
+        Task* const lender = std::exchange(queue.payer, nullptr);
+        pay(lender != nullptr ? *lender : task, used, queue);
+        if (task.priority_ == 0)
+            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
+        if (lender == nullptr) [[likely]]
+            return charge(queue, task.budget_, used, now);
+        // What the lender has left is no matter of the one that works for it.
+        (void)lender->budget_.charge(used, now);
+        return charge(queue, task.budget_, 0, now);
+    }
+    static void pay(Task& task, std::uint64_t used, const RunQueue& queue) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
         Budget& budget = task.budget_;
         // Its budget's weight, in equal parts to those of its threads that are runnable here.
-        task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
-        if (task.priority_ == 0)
-            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
-        return charge(queue, budget, used, now);
+        task.virtual_time_ += used * 1024 * std::max<std::uint32_t>(budget.runnable[queue.cpu], 1) / budget.weight();
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) {
@@ -202,7 +152,7 @@ struct Scheduling {
             queue.lock.unlock();
             return;
         }
-        switches.fetch_add(1, std::memory_order_relaxed);
+        ++queue.switches;
         const std::uint64_t now = from != nullptr ? from->since_ : arch::monotonic_nanoseconds();
         if (from != nullptr) {
             vector_switch_out(from->thread());
@@ -441,6 +391,8 @@ void load_root(Task& task) {
         arch::load_root(root_of(task.thread()));
 }
 
+void after_switch() { Scheduling::after_switch(); }
+
 void on_timer() {
     RunQueue& queue = Scheduling::queue();
     const LockGuard guard(queue.lock);
@@ -544,7 +496,12 @@ void wait_for_grace_period() {
 
 namespace statistics {
 std::uint32_t cpu_count() { return static_cast<std::uint32_t>(arch::cpu_count()); }
-std::uint64_t context_switches() { return switches.load(std::memory_order_relaxed); }
+std::uint64_t context_switches() {
+    std::uint64_t sum = 0;
+    for (const RunQueue& queue : queues)
+        sum += __atomic_load_n(&queue.switches, __ATOMIC_RELAXED);
+    return sum;
+}
 std::uint64_t root_loads() { return arch::root_loads(); }
 } // namespace statistics
 

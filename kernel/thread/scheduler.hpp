@@ -38,6 +38,9 @@ bool switch_if_due(bool leaving = false);
 // Loads the root of the task, where it is the current one.
 void load_root(Task& task);
 
+// What a thread does first that comes out of a switch in a way of its own.
+void after_switch();
+
 // Timer and reschedule interrupts.
 void on_timer();
 void on_reschedule();

@@ -68,6 +68,13 @@ std::int32_t Thread::wait(abi::Deadline deadline, const LeaseHold& hold) {
     return outcome;
 }
 
+base::Result<void> Thread::drop_current_reply() {
+    const base::Ref<Reply> dropped = std::move(current_reply_);
+    if (!dropped) return std::unexpected(abi::Error::bad_handle);
+    dropped->drop();
+    return {};
+}
+
 void Thread::end_wait(abi::Error error) {
     if (wait_.claim()) finish_wait(negative(error));
 }
@@ -145,6 +152,8 @@ void Thread::exit() {
     attach(nullptr);
     call_.finish();
     call_.reply.reset();
+    (void)drop_current_reply();
+    exchange_.endpoint.reset();
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     process_->thread_ended(*this, Process::Pauses::yes);

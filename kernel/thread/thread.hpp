@@ -39,6 +39,17 @@ struct CallState {
 
 struct InProcess;
 
+// A wait for a message or an answer that nothing on the thread's kernel stack belongs to: who ends it may send the thread straight to user mode, with the registers that
+// its last entry saved. Written by the thread itself before it is in a queue, and by whoever claimed the wait.
+struct Exchange {
+    enum class Kind : std::uint32_t { none, call, receive, reply_receive };
+    Kind kind = Kind::none;
+    // What a message comes with: the thread's own Reply, or a slot.
+    bool takes_current_reply = false;
+    // The Endpoint that it is or was last queued at; kept for the next time.
+    base::Ref<Object> endpoint;
+};
+
 class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::thread;
@@ -72,6 +83,11 @@ public:
     void abandon_wait();
 
     CallState& call() { return call_; }
+    Exchange& exchange() { return exchange_; }
+    // The Reply that abi::current_reply names, for the thread itself.
+    base::Ref<Reply>& current_reply() { return current_reply_; }
+    // Its caller gets peer_closed. Without locks. Errors: bad_handle (there is none).
+    base::Result<void> drop_current_reply();
 
     // --- control
     // Errors: bad_state, bad_pointer.
@@ -125,6 +141,8 @@ private:
     std::uint64_t page_address_ = 0;
     WaitState wait_;
     CallState call_;
+    Exchange exchange_;
+    base::Ref<Reply> current_reply_;
     std::atomic<bool> started_{false};
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
     std::atomic<std::uint32_t> attention_{0};
