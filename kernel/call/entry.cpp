@@ -8,7 +8,6 @@
 #include "abi/thread_page.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/ipc/endpoint.hpp"
-#include "kernel/thread/run_queue.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
@@ -101,48 +100,6 @@ FastEntry kernel_enter_guest(const arch::Registers* registers) {
     Thread& thread = cpu.current->thread();
     if (registers->rdi != 0 || thread.attention() != 0 || cpu.reschedule || !personality_half().contains(registers->rip, 1)) return {};
     return enter_restricted_fast(thread);
-}
-
-// What entry.S goes on with: the frame that the thread which runs now returns to user mode by, whose message is in the processor's registers, and what it adds one to when
-// the stack of the thread that left is out of use. Null where the call goes the general way, with nothing done.
-struct DirectExchange {
-    arch::Registers* frame = nullptr;
-    std::atomic<std::uint32_t>* lock = nullptr;
-};
-
-namespace {
-
-// `exchange` with the Endpoint and the badge, where the capability and the message are of the kind that needs no more than the registers.
-template <class Function>
-[[gnu::always_inline]] inline DirectExchange exchange_directly(Thread& thread, abi::Handle handle, std::uint64_t tag, abi::Deadline deadline, abi::Rights right,
-                                                               Function&& exchange) {
-    const UserRegisters& registers = thread.registers();
-    if (deadline != abi::never || abi::tag_handles(tag) != 0 || abi::tag_words(tag) > abi::message_register_words) return {};
-    if (!personality_half().contains(registers.rip, 1) || registers.rflags & arch::not_by_sysret) return {};
-    const auto frame = thread.process().handles().with(handle, [&](const Capability& capability) -> base::Result<UserRegisters*> {
-        if (capability.object->kind() != abi::ObjectKind::endpoint || !(capability.rights & right) || capability.hold.lease) return nullptr;
-        return exchange(static_cast<Endpoint&>(*capability.object), capability.badge);
-    });
-    if (!frame || !*frame) return {};
-    return {*frame, &arch::this_cpu().queue->lock.serving()};
-}
-
-} // namespace
-
-// From entry.S: ipc_call and ipc_reply_receive of native code. Of the caller's frame rip, rflags, rsp, rbp, rdi and rbx are saved.
-DirectExchange kernel_call_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_call_directly");
-DirectExchange kernel_call_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) {
-    Thread& thread = sched::current_thread();
-    return exchange_directly(thread, handle, tag, deadline, abi::right::send,
-                             [&](Endpoint& endpoint, std::uint64_t badge) { return endpoint.call_directly(thread, badge); });
-}
-
-DirectExchange kernel_reply_receive_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_reply_receive_directly");
-DirectExchange kernel_reply_receive_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) {
-    Thread& thread = sched::current_thread();
-    if (__atomic_load_n(&thread.page().reserved[0], __ATOMIC_RELAXED) != abi::current_reply) return {};
-    return exchange_directly(thread, handle, tag, deadline, abi::right::receive,
-                             [&](Endpoint& endpoint, std::uint64_t) { return endpoint.reply_receive_directly(thread); });
 }
 
 // From entry.S: a thread that handed the processor over runs again, because its wait ended in another way.

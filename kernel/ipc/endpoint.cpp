@@ -49,8 +49,9 @@ base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle
 }
 
 bool Endpoint::leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline) {
-    // A deadline and a lease have their links on the stack or in the scheduler; a thread that single-steps does not return by SYSRET.
-    if (deadline != abi::never || hold.lease || !arch::returns_by_sysret(thread.registers())) return false;
+    // A deadline has its link in the scheduler; a thread that single-steps does not return by SYSRET.
+    if (deadline != abi::never || !arch::returns_by_sysret(thread.registers())) return false;
+    if (hold.lease) thread.wait_under(hold);
     Exchange& exchange = thread.exchange();
     if (exchange.endpoint.get() != this) exchange.endpoint = base::Ref<Object>(*this);
     exchange.kind = kind;
@@ -60,12 +61,13 @@ bool Endpoint::leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHo
 base::Result<void> Endpoint::end_exchange(Thread& thread) {
     Exchange& exchange = thread.exchange();
     while (exchange.kind != Exchange::Kind::none) {
-        const std::int32_t outcome = thread.wait(abi::never, {});
+        const bool leased = thread.waits_under_lease();
+        const std::int32_t outcome = thread.wait(abi::never);
         const Exchange::Kind kind = std::exchange(exchange.kind, Exchange::Kind::none);
         const base::Ref<Object> held = exchange.endpoint;
         Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
         if (kind == Exchange::Kind::call) return end_call(thread, endpoint, outcome);
-        if (TRY(endpoint->end_receive(thread, outcome))) TRY(endpoint->receive(thread, {}, abi::never, kind));
+        if (TRY(endpoint->end_receive(thread, outcome))) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
     }
     return {};
 }

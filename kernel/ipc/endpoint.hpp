@@ -32,8 +32,8 @@ public:
 
     // The short ways, for messages of register words alone between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
     // Null, and nothing done, where anything is not as usual. At return the processor is the partner's and its queue's lock is held.
-    UserRegisters* call_directly(Thread& caller, std::uint64_t badge);
-    UserRegisters* reply_receive_directly(Thread& server);
+    UserRegisters* call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge);
+    UserRegisters* reply_receive_directly(Thread& server, const LeaseHold& hold);
 
 private:
     std::uint64_t take_event(bool& again) override;

@@ -72,23 +72,29 @@ struct Scheduling {
     // Queue lock held. Charges the time of the running task, to whoever lent it; gives whether its own budget is used up.
     static bool account(Task& task, RunQueue& queue) {
         const std::uint64_t now = arch::monotonic_nanoseconds();
-        const std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
+        std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
-        Task* const lender = std::exchange(queue.payer, nullptr);
-        pay(lender != nullptr ? *lender : task, used, queue);
+        if (queue.payer != nullptr) [[unlikely]]
+            charge_lender(queue, std::exchange(used, 0), now);
+        pay(task, used, queue);
         if (task.priority_ == 0)
             queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
-        if (lender == nullptr) [[likely]]
-            return charge(queue, task.budget_, used, now);
-        // What the lender has left is no matter of the one that works for it.
-        (void)lender->budget_.charge(used, now);
-        return charge(queue, task.budget_, 0, now);
+        return charge(queue, task.budget_, used, now);
     }
-    static void pay(Task& task, std::uint64_t used, const RunQueue& queue) {
+    [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
         Budget& budget = task.budget_;
         // Its budget's weight, in equal parts to those of its threads that are runnable here.
-        task.virtual_time_ += used * 1024 * std::max<std::uint32_t>(budget.runnable[queue.cpu], 1) / budget.weight();
+        task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
+    }
+    [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) {
+        Task& lender = *std::exchange(queue.payer, nullptr);
+        // It waits, but for its own turn's time it counts.
+        ++lender.budget_.runnable[queue.cpu];
+        pay(lender, used, queue);
+        --lender.budget_.runnable[queue.cpu];
+        // What it has left is no matter of the one that works for it.
+        (void)lender.budget_.charge(used, now);
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) {

@@ -76,7 +76,24 @@ public:
     WaitState& wait_state() { return wait_; }
     // Waits for the announced wait's end. Gives 0 or the outcome set by who ended it: a peer, or timed_out, canceled, revoked. `hold`: the wait ends with this lease.
     // Called without locks.
-    std::int32_t wait(abi::Deadline deadline, const LeaseHold& hold);
+    std::int32_t wait(abi::Deadline deadline, const LeaseHold& hold) {
+        if (hold.lease) wait_under(hold);
+        return wait(deadline);
+    }
+    // The two halves of it. The thread stays linked to the lease between its waits: most are under the same one.
+    void wait_under(const LeaseHold& hold);
+    std::int32_t wait(abi::Deadline deadline);
+    bool waits_under_lease() const { return waits_under_lease_.load(std::memory_order_relaxed); }
+    // What the thread's last wait under a lease was under.
+    const LeaseHold& wait_hold() const { return wait_hold_; }
+    // The short forms, for waits without deadline: an announced wait under a lease that the thread is linked to. False where it is not, or the lease was revoked.
+    bool wait_under_linked(const LeaseHold& hold) {
+        if (wait_hold_.lease.get() != hold.lease.get() || wait_hold_.generation != hold.generation) return false;
+        waits_under_lease_.store(true, std::memory_order_seq_cst);
+        return hold.valid();
+    }
+    // By whoever claimed the wait and sends the thread on.
+    void wait_is_over() { waits_under_lease_.store(false, std::memory_order_relaxed); }
     // By the claimer: fixes the outcome and makes the thread runnable.
     void finish_wait(std::int32_t outcome);
     // By the thread itself: takes an announced wait back before wait() was called.
@@ -140,6 +157,9 @@ private:
     abi::ThreadPage* page_ = nullptr;
     std::uint64_t page_address_ = 0;
     WaitState wait_;
+    WaitUse wait_use_;
+    LeaseHold wait_hold_; // what wait_use_ is linked to
+    std::atomic<bool> waits_under_lease_{false};
     CallState call_;
     Exchange exchange_;
     base::Ref<Reply> current_reply_;
