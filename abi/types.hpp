@@ -8,6 +8,8 @@ namespace abi {
 // A handle names a slot of the calling process: low 32 bits the index, high 32 bits the slot's generation. 0 is never valid.
 using Handle = std::uint64_t;
 inline constexpr Handle no_handle = 0;
+// In place of a slot: the Reply of the call that the calling thread took by ipc_reply_receive. ipc_reply, ipc_reply_receive and handle_close know it.
+inline constexpr Handle current_reply = UINT64_MAX;
 
 // Absolute nanoseconds of the monotonic clock. `never` waits without limit, `poll` does not wait.
 using Deadline = std::uint64_t;

@@ -20,7 +20,13 @@ public:
         while (serving_.load(std::memory_order_acquire) != ticket)
             arch::relax();
     }
+    bool try_lock() {
+        std::uint32_t ticket = serving_.load(std::memory_order_relaxed);
+        return next_.compare_exchange_strong(ticket, ticket + 1, std::memory_order_acquire, std::memory_order_relaxed);
+    }
     void unlock() { serving_.store(serving_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+    // For assembly, which unlocks by adding one to it.
+    std::atomic<std::uint32_t>& serving() { return serving_; }
     bool held() const { return next_.load(std::memory_order_relaxed) != serving_.load(std::memory_order_relaxed); }
 
 private:

@@ -33,7 +33,8 @@ void dispatch(Thread& caller, arch::Registers& registers) {
         return;
     }
     if (is_custom_call(number)) {
-        const auto result = dispatch_custom(caller, number);
+        auto result = dispatch_custom(caller, number);
+        if (result) result = Endpoint::end_exchange(caller);
         registers.rax = result ? 0 : status(result.error());
         return;
     }

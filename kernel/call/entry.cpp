@@ -7,6 +7,7 @@
 #include "abi/kernel_calls.hpp"
 #include "abi/thread_page.hpp"
 #include "kernel/core/log.hpp"
+#include "kernel/ipc/endpoint.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
@@ -24,8 +25,6 @@ constexpr std::uint64_t vector_page_fault = 14;
 constexpr std::uint64_t error_present = 1u << 0;
 constexpr std::uint64_t error_write = 1u << 1;
 constexpr std::uint64_t error_fetch = 1u << 4;
-constexpr std::uint64_t flag_trap = 0x100;
-constexpr std::uint64_t flag_resume = 0x10000;
 
 // What stands between the thread and user mode, with interrupts off from here to the return: its end, its suspension, a better thread, and for a guest a kick.
 inline void settle(Thread& thread) {
@@ -38,11 +37,10 @@ inline void settle(Thread& thread) {
     }
 }
 
-// SYSRET takes rip and flags from rcx and r11, faults in ring 0 on a non-canonical rip, and loses TF and RF.
+// SYSRET faults in ring 0 on a non-canonical rip.
 bool may_use_sysret(const Thread& thread, const UserRegisters& registers) {
     const Half half = thread.restricted ? guest_half() : personality_half();
-    return half.contains(registers.rip, 1) && registers.rcx == registers.rip && registers.r11 == registers.rflags &&
-           !(registers.rflags & (flag_trap | flag_resume));
+    return half.contains(registers.rip, 1) && arch::returns_by_sysret(registers);
 }
 
 bool is_native(const Thread& thread, const UserRegisters& registers) {
@@ -83,7 +81,8 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
 } // namespace
 
 // entry.S knows these by number.
-static_assert(static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) == 40);
+static_assert(static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) == 40 && static_cast<std::uint64_t>(abi::KernelCall::ipc_call) == 45 &&
+              static_cast<std::uint64_t>(abi::KernelCall::ipc_reply_receive) == 48);
 static_assert(offsetof(abi::GuestRegisters, rsp) == 56 && offsetof(abi::GuestRegisters, r15) == 120 && offsetof(abi::GuestRegisters, rip) == 128 &&
               offsetof(abi::GuestRegisters, rflags) == 136 && offsetof(abi::GuestRegisters, fs_base) == 144 && offsetof(abi::GuestRegisters, gs_base) == 152);
 
@@ -101,6 +100,16 @@ FastEntry kernel_enter_guest(const arch::Registers* registers) {
     Thread& thread = cpu.current->thread();
     if (registers->rdi != 0 || thread.attention() != 0 || cpu.reschedule || !personality_half().contains(registers->rip, 1)) return {};
     return enter_restricted_fast(thread);
+}
+
+// From entry.S: a thread that handed the processor over runs again, because its wait ended in another way.
+extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
+    sched::after_switch();
+    Thread& thread = sched::current_thread();
+    const auto result = Endpoint::end_exchange(thread);
+    registers->rax = result ? 0 : static_cast<std::uint64_t>(-static_cast<std::int64_t>(result.error()));
+    settle(thread);
+    return may_use_sysret(thread, thread.registers());
 }
 
 // From entry.S. True where the return may be by SYSRET.

@@ -14,6 +14,10 @@ bool takes_badge(const Object& object) {
 } // namespace
 
 base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle) {
+    if (handle == abi::current_reply) {
+        TRY(caller.drop_current_reply());
+        return 0;
+    }
     TRY(caller.process().handles().close(handle));
     return 0;
 }

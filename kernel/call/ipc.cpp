@@ -12,6 +12,13 @@ namespace {
 
 // Answers the Reply in `handle` with the message of the current thread and uses it up. Errors: as ipc_reply.
 base::Result<void> answer(Thread& server, abi::Handle handle) {
+    if (handle == abi::current_reply) {
+        if (!server.current_reply()) return std::unexpected(abi::Error::bad_handle);
+        MessageCapabilities capabilities;
+        TRY(capabilities.collect(server, server.registers().rsi));
+        const base::Ref<Reply> reply = std::move(server.current_reply());
+        return reply->answer(server, capabilities);
+    }
     auto reply = TRY(lookup<Reply>(server, handle, 0));
     MessageCapabilities capabilities;
     TRY(capabilities.collect(server, server.registers().rsi));
@@ -21,9 +28,9 @@ base::Result<void> answer(Thread& server, abi::Handle handle) {
     return result;
 }
 
-base::Result<void> receive(Thread& server, std::uint64_t endpoint_handle, abi::Deadline deadline) {
+base::Result<void> receive(Thread& server, std::uint64_t endpoint_handle, abi::Deadline deadline, Exchange::Kind kind) {
     auto endpoint = TRY(lookup<Endpoint>(server, endpoint_handle, abi::right::receive));
-    return endpoint->receive(server, endpoint.hold, deadline);
+    return endpoint->receive(server, endpoint.hold, deadline, kind);
 }
 
 } // namespace
@@ -40,7 +47,7 @@ base::Result<void> ipc_call(Thread& caller) {
 }
 
 base::Result<void> ipc_receive(Thread& caller) {
-    return receive(caller, caller.registers().rdi, caller.registers().rbx);
+    return receive(caller, caller.registers().rdi, caller.registers().rbx, Exchange::Kind::receive);
 }
 
 base::Result<void> ipc_reply(Thread& caller) { return answer(caller, caller.registers().rdi); }
@@ -55,7 +62,8 @@ base::Result<void> ipc_reply_receive(Thread& caller) {
         if (!answered && answered.error() != abi::Error::peer_closed) return answered;
         caller.page().reserved[0] = abi::no_handle;
     }
-    return receive(caller, endpoint, deadline);
+    (void)caller.drop_current_reply();
+    return receive(caller, endpoint, deadline, Exchange::Kind::reply_receive);
 }
 
 base::Result<std::uint64_t> call_notification_create(Thread& caller, Held<Quota> quota) {

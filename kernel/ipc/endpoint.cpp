@@ -25,6 +25,13 @@ void linger() {
 // and nothing of it may be touched here.
 base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]) {
     TRY(caller.call().capabilities.install(server, handles));
+    if (server.exchange().takes_current_reply) {
+        copy_message(caller, server, handles);
+        server.registers().rbx = caller.call().badge;
+        server.current_reply() = caller.call().reply;
+        server.page().reserved[0] = abi::current_reply;
+        return {};
+    }
     Capability capability;
     capability.object = caller.call().reply;
     capability.rights = Reply::rights;
@@ -41,15 +48,55 @@ base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle
     return {};
 }
 
-base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline) {
-    CallState& state = caller.call();
-    TRY(state.prepare(caller, badge));
-    auto result = call_prepared(caller, hold, deadline);
-    state.finish();
-    return result;
+bool Endpoint::leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline) {
+    // A deadline has its link in the scheduler; a thread that single-steps does not return by SYSRET.
+    if (deadline != abi::never || !arch::returns_by_sysret(thread.registers())) return false;
+    if (hold.lease) thread.wait_under(hold);
+    Exchange& exchange = thread.exchange();
+    if (exchange.endpoint.get() != this) exchange.endpoint = base::Ref<Object>(*this);
+    exchange.kind = kind;
+    return true;
 }
 
-base::Result<void> Endpoint::call_prepared(Thread& caller, const LeaseHold& hold, abi::Deadline deadline) {
+base::Result<void> Endpoint::end_exchange(Thread& thread) {
+    Exchange& exchange = thread.exchange();
+    while (exchange.kind != Exchange::Kind::none) {
+        const bool leased = thread.waits_under_lease();
+        const std::int32_t outcome = thread.wait(abi::never);
+        const Exchange::Kind kind = std::exchange(exchange.kind, Exchange::Kind::none);
+        const base::Ref<Object> held = exchange.endpoint;
+        Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
+        if (kind == Exchange::Kind::call) return end_call(thread, endpoint, outcome);
+        if (TRY(endpoint->end_receive(thread, outcome))) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
+    }
+    return {};
+}
+
+base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline) {
+    TRY(caller.call().prepare(caller, badge));
+    if (auto begun = begin_call(caller, deadline); !begun) {
+        caller.call().finish();
+        return begun;
+    }
+    if (caller.call().capabilities.empty() && leave_exchange(caller, Exchange::Kind::call, hold, deadline)) return {};
+    return end_call(caller, this, caller.wait(deadline, hold));
+}
+
+base::Result<void> Endpoint::end_call(Thread& caller, Endpoint* queued_at, std::int32_t outcome) {
+    CallState& state = caller.call();
+    if (outcome != 0) {
+        state.reply->disarm();
+        if (queued_at) {
+            LockGuard guard(queued_at->lock_);
+            queued_at->callers_.remove_if_queued(caller);
+        }
+    }
+    state.finish();
+    if (outcome != 0) return std::unexpected(static_cast<abi::Error>(-outcome));
+    return {};
+}
+
+base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) {
     CallState& state = caller.call();
     Thread* server = nullptr;
     {
@@ -69,27 +116,31 @@ base::Result<void> Endpoint::call_prepared(Thread& caller, const LeaseHold& hold
     }
     if (!server) {
         notify_port();
-    } else {
-        // The server is claimed and in no queue, so it is this thread's to write to.
-        abi::Handle handles[abi::message_handles];
-        if (auto delivered = deliver(caller, *server, handles); !delivered) {
-            state.reply->disarm();
-            caller.abandon_wait();
-            take_back(*server, handles);
-            server->finish_wait(wait_again);
-            return delivered;
-        }
-        server->finish_wait(0);
+        return {};
     }
-    const std::int32_t outcome = caller.wait(deadline, hold);
-    if (outcome == 0) return {};
-    state.reply->disarm();
-    LockGuard guard(lock_);
-    callers_.remove_if_queued(caller);
-    return std::unexpected(static_cast<abi::Error>(-outcome));
+    // The server is claimed and in no queue, so it is this thread's to write to.
+    abi::Handle handles[abi::message_handles];
+    if (auto delivered = deliver(caller, *server, handles); !delivered) {
+        state.reply->disarm();
+        caller.abandon_wait();
+        take_back(*server, handles);
+        server->finish_wait(wait_again);
+        return delivered;
+    }
+    server->finish_wait(0);
+    return {};
 }
 
-base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
+base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline, Exchange::Kind kind) {
+    server.exchange().takes_current_reply = kind == Exchange::Kind::reply_receive;
+    for (;;) {
+        if (!TRY(begin_receive(server, deadline))) return {};
+        if (leave_exchange(server, kind, hold, deadline)) return {};
+        if (!TRY(end_receive(server, server.wait(deadline, hold)))) return {};
+    }
+}
+
+base::Result<bool> Endpoint::begin_receive(Thread& server, abi::Deadline deadline) {
     for (;;) {
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
@@ -101,30 +152,29 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
                 callers_.remove(*caller);
                 if (caller->wait_state().is_waiting()) break;
             }
-            if (caller) {
-                delivered = deliver(*caller, server, handles);
-                // The caller goes on waiting, now for the answer. If its wait ends, the answer finds nobody.
-                if (delivered) return {};
-                if (caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
-            } else {
+            if (!caller) {
                 if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
                 server.wait_state().announce();
                 servers_.push(server);
+                return true;
             }
+            delivered = deliver(*caller, server, handles);
+            // The caller goes on waiting, now for the answer. If its wait ends, the answer finds nobody.
+            if (delivered) return false;
+            if (caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
         }
-        if (!delivered) {
-            take_back(server, handles);
-            // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
-            if (delivered.error() == abi::Error::revoked) continue;
-            return delivered;
-        }
-        const std::int32_t outcome = server.wait(deadline, hold);
-        if (outcome == 0) return {};
-        if (outcome == wait_again) continue;
-        LockGuard guard(lock_);
-        servers_.remove_if_queued(server);
-        return std::unexpected(static_cast<abi::Error>(-outcome));
+        take_back(server, handles);
+        // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
+        if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
     }
+}
+
+base::Result<bool> Endpoint::end_receive(Thread& server, std::int32_t outcome) {
+    if (outcome == 0) return false;
+    if (outcome == wait_again) return true;
+    LockGuard guard(lock_);
+    servers_.remove_if_queued(server);
+    return std::unexpected(static_cast<abi::Error>(-outcome));
 }
 
 std::uint64_t Endpoint::take_event(bool& again) {

@@ -4,11 +4,10 @@
 
 #include "kernel/ipc/port.hpp"
 #include "kernel/thread/reply.hpp"
+#include "kernel/thread/thread.hpp"
 #include "kernel/thread/thread_queue.hpp"
 
 namespace kernel {
-
-class Thread;
 
 // One lock and two queues, of which at most one is not empty: callers that no server took yet, and servers that no caller came for. The call and receive
 // interface does not show the queues, so that they can become one per CPU.
@@ -20,18 +19,37 @@ public:
 
     Endpoint() : PortSource(object_kind) {}
 
-    // The current thread's call: message and answer lie in its registers and page. Errors: as ipc_call.
+    // The current thread's call: message and answer lie in its registers and page. May leave the wait for the answer to end_exchange(). Errors: as ipc_call.
     base::Result<void> call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline);
 
-    // Takes a caller's message into the current thread. Errors: as ipc_receive.
-    base::Result<void> receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline);
+    // Takes a caller's message into the current thread; `kind` says what for a Reply comes with it: a slot (receive), or current_reply (reply_receive). May leave the wait to
+    // end_exchange(). Errors: as ipc_receive.
+    base::Result<void> receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline, Exchange::Kind kind);
+
+    // Waits for the end of the exchange that call() or receive() left, if there is one. Called with nothing on the stack that must be undone: whoever ends the wait may send the
+    // thread to user mode from there. Errors: as ipc_call, ipc_receive.
+    static base::Result<void> end_exchange(Thread& thread);
+
+    // The short ways, for messages of register words alone between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
+    // Null, and nothing done, where anything is not as usual. At return the processor is the partner's and its queue's lock is held.
+    UserRegisters* call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge);
+    UserRegisters* reply_receive_directly(Thread& server, const LeaseHold& hold);
 
 private:
     std::uint64_t take_event(bool& again) override;
     void on_receivers_gone() override;
 
     bool has_server() const { return receivers() > 0; }
-    base::Result<void> call_prepared(Thread& caller, const LeaseHold& hold, abi::Deadline deadline);
+    // Queues the caller or hands its message over. Errors: as call().
+    base::Result<void> begin_call(Thread& caller, abi::Deadline deadline);
+    // `queued_at`: the Endpoint that the caller may still be queued at, or null.
+    static base::Result<void> end_call(Thread& caller, Endpoint* queued_at, std::int32_t outcome);
+    // Takes a message, or queues the server, which then waits: true.
+    base::Result<bool> begin_receive(Thread& server, abi::Deadline deadline);
+    // What a server's wait ended with; true where it has to begin again.
+    base::Result<bool> end_receive(Thread& server, std::int32_t outcome);
+    // Whether the wait of this exchange may be left to end_exchange(); keeps what that needs.
+    bool leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline);
     // Hands the caller's message to the server: capabilities, words, and the Reply as the last step that can fail. The caller waits and cannot go on before it is answered:
     // either it is the current thread, or lock_ is held. Where it fails, the caller of this takes `handles` back. Errors: no_slots, no_memory, revoked.
     base::Result<void> deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]);

@@ -29,7 +29,8 @@ public:
     // A slot for the capability. Errors: no_slots, no_memory, bad_state (the process has ended). The capability is untouched where it fails.
     base::Result<abi::Handle> insert(Capability&& capability);
 
-    // What `function` gives for the capability in the slot, whatever became of its lease. Under the table's lock: it takes the references that it needs, drops none and calls nothing.
+    // What `function` gives for the capability in the slot, whatever became of its lease. Under the table's lock: it takes the references that it needs, drops no last one, and
+    // of further locks takes none but by trying.
     // Errors: bad_handle, and the function's.
     template <class Function>
     auto with(abi::Handle handle, Function&& function) -> decltype(function(std::declval<const Capability&>())) {

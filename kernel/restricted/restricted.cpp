@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint32_t vector_general_protection = 13;
 constexpr std::uint32_t vector_page_fault = 14;
-constexpr std::uint64_t not_by_sysret = 0x10100; // TF, RF
 constexpr std::uint64_t fetch_by_user = 0x15; // as told of every address outside the halves (entry.cpp)
 
 base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operation) {
@@ -148,7 +147,7 @@ FastEntry enter_restricted_fast(Thread& thread) {
     // What the guest made of its bases itself may be any address.
     if (fs_base != thread.guest_fs_base || gs_base != thread.guest_gs_base || !in_guest_half(fs_base) || !in_guest_half(gs_base)) return {};
     // SYSRET takes rip and flags from rcx and r11; it loses TF and RF.
-    if (!in_guest_half(rip) || guest.rcx != rip || guest.r11 != flags || guest_flags(flags) != flags || flags & not_by_sysret) return {};
+    if (!in_guest_half(rip) || guest.rcx != rip || guest.r11 != flags || guest_flags(flags) != flags || flags & arch::not_by_sysret) return {};
     page.operations_done = 0;
     page.operation_error = 0;
     begin_guest(thread);

@@ -21,6 +21,7 @@ public:
     base::Result<void> install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const;
 
     void clear();
+    bool empty() const { return count_ == 0; }
 
 private:
     Capability capabilities_[abi::message_handles];

@@ -35,7 +35,7 @@ base::Result<void> Reply::answer(Thread& server, const MessageCapabilities& capa
     return {};
 }
 
-void Reply::on_slots_gone() {
+void Reply::drop() {
     if (Thread* caller = claim_caller()) caller->finish_wait(-static_cast<std::int32_t>(abi::Error::peer_closed));
 }
 

@@ -23,11 +23,15 @@ public:
     // The caller left (deadline, kick, end); by the caller itself.
     void disarm();
 
+    // Answered by nobody: the caller gets peer_closed. Without locks.
+    void drop();
+
     // Hands the current thread's message to the caller. Errors: peer_closed (the caller is gone), and no_slots etc. are the caller's errors, not this one's.
     base::Result<void> answer(Thread& server, const MessageCapabilities& capabilities);
 
 private:
-    void on_slots_gone() override;
+    friend class Endpoint; // the short way
+    void on_slots_gone() override { drop(); }
     // The caller, claimed for this answer, or null where it left. It does not run until its wait is finished.
     Thread* claim_caller();
 

@@ -30,6 +30,9 @@ struct RunQueue {
     Task* ended = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
     std::uint32_t cpu = 0;
+    std::uint64_t switches = 0; // since the start; read without the lock
+    // Who pays for the time since the running task's `since_`, where that is another: a caller that handed its turn over. It waits, and its home is here.
+    Task* payer = nullptr;
     bool offered = false; // somebody ready waits here while another one computes; read without the lock
 
     // Tasks on the way here. Its lock is taken with that of any queue held.

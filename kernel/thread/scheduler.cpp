@@ -37,7 +37,6 @@ constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 constexpr unsigned wakes_of_step = 64;
-constinit std::atomic<std::uint64_t> switches{0};
 
 // STI holds interrupts off for one more instruction.
 void serve_interrupts() { asm volatile("sti; nop; cli" ::: "memory"); }
@@ -83,18 +82,40 @@ struct Scheduling {
         return false;
     }
 
-    // Queue lock held. Charges the running task; gives whether its budget is used up.
+    // Queue lock held. Charges the time of the running task, to whoever lent it; gives whether its own budget is used up.
     static bool account(Task& task, RunQueue& queue) {
         const std::uint64_t now = arch::monotonic_nanoseconds();
-        const std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
+        std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
+        if (queue.payer != nullptr) [[unlikely]]
+            charge_lender(queue, std::exchange(used, 0), now);
+        pay(task, used, queue);
+        if (task.priority_ == 0)
+            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
+        return charge(queue, task.budget_, used, now);
+    }
+    [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
         Budget& budget = task.budget_;
         // Its budget's weight, in equal parts to those of its threads that are runnable here.
         task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
-        if (task.priority_ == 0)
-            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
-        return charge(queue, budget, used, now);
+    }
+    [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) {
+        Task& lender = *std::exchange(queue.payer, nullptr);
+        // It waits, but for its own turn's time it counts.
+        ++lender.budget_.runnable[queue.cpu];
+        pay(lender, used, queue);
+        --lender.budget_.runnable[queue.cpu];
+        // What it has left is no matter of the one that works for it.
+        (void)lender.budget_.charge(used, now);
+    }
+
+    // Queue lock held, of whatever CPU. The lender's wait ended while the other one still works in its turn.
+    [[gnu::noinline]] static void end_loan(RunQueue& queue) {
+        Task& running = *arch::cpu(queue.cpu).current;
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        charge_lender(queue, now > running.since_ ? now - running.since_ : 0, now);
+        running.since_ = now;
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) {
@@ -126,6 +147,8 @@ struct Scheduling {
     }
 
     static void make_ready(RunQueue& queue, Task& task) {
+        if (queue.payer == &task) [[unlikely]]
+            end_loan(queue);
         task.state_ = Task::State::ready;
         ++queue.load;
         ++task.budget_.runnable[queue.cpu];
@@ -151,7 +174,7 @@ struct Scheduling {
             queue.lock.unlock();
             return;
         }
-        switches.fetch_add(1, std::memory_order_relaxed);
+        ++queue.switches;
         const std::uint64_t now = from != nullptr ? from->since_ : arch::monotonic_nanoseconds();
         if (from != nullptr) {
             vector_switch_out(from->thread());
@@ -412,6 +435,8 @@ void load_root(Task& task) {
         arch::load_root(root_of(task.thread()));
 }
 
+void after_switch() { Scheduling::after_switch(); }
+
 void on_timer() {
     RunQueue& queue = Scheduling::queue();
     const LockGuard guard(queue.lock);
@@ -509,7 +534,13 @@ void wait_for_grace_period() {
 
 namespace statistics {
 std::uint32_t cpu_count() { return static_cast<std::uint32_t>(arch::cpu_count()); }
-std::uint64_t context_switches() { return switches.load(std::memory_order_relaxed); }
+std::uint64_t context_switches() {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < arch::max_cpus; ++i)
+        if (const RunQueue* const queue = arch::cpu(i).queue)
+            sum += __atomic_load_n(&queue->switches, __ATOMIC_RELAXED);
+    return sum;
+}
 std::uint64_t root_loads() { return arch::root_loads(); }
 std::uint64_t idle_wakeups(std::uint32_t cpu) { return arch::cpu(cpu).idle_wakeups.load(std::memory_order_relaxed); }
 } // namespace statistics

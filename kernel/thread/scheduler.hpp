@@ -42,6 +42,8 @@ void load_root(Task& task);
 std::uint64_t processors();
 // After rules (priority, CPUs) of a budget or a thread changed: at return no thread runs against them. No locks held.
 void apply_rules();
+// What a thread does first that comes out of a switch in a way of its own.
+void after_switch();
 
 // Timer and reschedule interrupts.
 void on_timer();

@@ -44,7 +44,7 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
     return thread;
 }
 
-Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_) {
+Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_), wait_use_(*this) {
     task_.dying.attention = &attention_;
 }
 
@@ -62,18 +62,35 @@ Thread::~Thread() {
     task_.destroy(process_->quota());
 }
 
-std::int32_t Thread::wait(abi::Deadline deadline, const LeaseHold& hold) {
-    WaitUse use(*this);
-    if (hold.lease && !use.link(*hold.lease, hold.generation)) end_wait(abi::Error::revoked);
+void Thread::wait_under(const LeaseHold& hold) {
+    if (wait_hold_.lease.get() != hold.lease.get() || wait_hold_.generation != hold.generation) {
+        wait_use_.unlink();
+        wait_hold_ = {};
+        if (!wait_use_.link(*hold.lease, hold.generation)) return end_wait(abi::Error::revoked);
+        wait_hold_ = hold;
+    }
+    // A revocation first bumps the generation and then looks at the waits: one of the two sees the other.
+    waits_under_lease_.store(true, std::memory_order_seq_cst);
+    if (!hold.valid()) end_wait(abi::Error::revoked);
+}
+
+std::int32_t Thread::wait(abi::Deadline deadline) {
     // The wait was announced before these are looked at, and a kick sets its latch before it looks for a wait: one of the two sees the other.
     if (stopping() || kicked()) end_wait(abi::Error::canceled);
     if (deadline == abi::poll) end_wait(abi::Error::timed_out);
     sched::wait_until(task_, deadline, wait_);
-    use.unlink();
+    wait_is_over();
     const std::int32_t outcome = wait_.outcome();
     // The kick is used up by the wait that it ended, and by no other.
     if (outcome == negative(abi::Error::canceled)) take_kick();
     return outcome;
+}
+
+base::Result<void> Thread::drop_current_reply() {
+    const base::Ref<Reply> dropped = std::move(current_reply_);
+    if (!dropped) return std::unexpected(abi::Error::bad_handle);
+    dropped->drop();
+    return {};
 }
 
 void Thread::end_wait(abi::Error error) {
@@ -97,7 +114,9 @@ void Thread::abandon_wait() {
 }
 
 bool Thread::WaitUse::begin_end() {
-    thread.end_wait(abi::Error::revoked);
+    // The thread may be in another wait already, which this lease has nothing to do with.
+    const std::uint32_t wait = thread.wait_.current();
+    if (thread.waits_under_lease_.load(std::memory_order_seq_cst) && thread.wait_.claim(wait)) thread.finish_wait(negative(abi::Error::revoked));
     return false;
 }
 
@@ -164,6 +183,10 @@ void Thread::exit() {
     attach(nullptr);
     call_.finish();
     call_.reply.reset();
+    (void)drop_current_reply();
+    exchange_.endpoint.reset();
+    wait_use_.unlink();
+    wait_hold_ = {};
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     end_the_dying();

@@ -39,6 +39,17 @@ struct CallState {
 
 struct InProcess;
 
+// A wait for a message or an answer that nothing on the thread's kernel stack belongs to: who ends it may send the thread straight to user mode, with the registers that
+// its last entry saved. Written by the thread itself before it is in a queue, and by whoever claimed the wait.
+struct Exchange {
+    enum class Kind : std::uint32_t { none, call, receive, reply_receive };
+    Kind kind = Kind::none;
+    // What a message comes with: the thread's own Reply, or a slot.
+    bool takes_current_reply = false;
+    // The Endpoint that it is or was last queued at; kept for the next time.
+    base::Ref<Object> endpoint;
+};
+
 class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess>, public FutexNode {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::thread;
@@ -65,13 +76,35 @@ public:
     WaitState& wait_state() { return wait_; }
     // Waits for the announced wait's end. Gives 0 or the outcome set by who ended it: a peer, or timed_out, canceled, revoked. `hold`: the wait ends with this lease.
     // Called without locks.
-    std::int32_t wait(abi::Deadline deadline, const LeaseHold& hold);
+    std::int32_t wait(abi::Deadline deadline, const LeaseHold& hold) {
+        if (hold.lease) wait_under(hold);
+        return wait(deadline);
+    }
+    // The two halves of it. The thread stays linked to the lease between its waits: most are under the same one.
+    void wait_under(const LeaseHold& hold);
+    std::int32_t wait(abi::Deadline deadline);
+    bool waits_under_lease() const { return waits_under_lease_.load(std::memory_order_relaxed); }
+    // What the thread's last wait under a lease was under.
+    const LeaseHold& wait_hold() const { return wait_hold_; }
+    // The short forms, for waits without deadline: an announced wait under a lease that the thread is linked to. False where it is not, or the lease was revoked.
+    bool wait_under_linked(const LeaseHold& hold) {
+        if (wait_hold_.lease.get() != hold.lease.get() || wait_hold_.generation != hold.generation) return false;
+        waits_under_lease_.store(true, std::memory_order_seq_cst);
+        return hold.valid();
+    }
+    // By whoever claimed the wait and sends the thread on.
+    void wait_is_over() { waits_under_lease_.store(false, std::memory_order_relaxed); }
     // By the claimer: fixes the outcome and makes the thread runnable.
     void finish_wait(std::int32_t outcome);
     // By the thread itself: takes an announced wait back before wait() was called.
     void abandon_wait();
 
     CallState& call() { return call_; }
+    Exchange& exchange() { return exchange_; }
+    // The Reply that abi::current_reply names, for the thread itself.
+    base::Ref<Reply>& current_reply() { return current_reply_; }
+    // Its caller gets peer_closed. Without locks. Errors: bad_handle (there is none).
+    base::Result<void> drop_current_reply();
 
     // --- control
     // Errors: bad_state, bad_pointer.
@@ -128,7 +161,12 @@ private:
     abi::ThreadPage* page_ = nullptr;
     std::uint64_t page_address_ = 0;
     WaitState wait_;
+    WaitUse wait_use_;
+    LeaseHold wait_hold_; // what wait_use_ is linked to
+    std::atomic<bool> waits_under_lease_{false};
     CallState call_;
+    Exchange exchange_;
+    base::Ref<Reply> current_reply_;
     std::atomic<bool> started_{false};
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
     static_assert((Dying::attention_bit & (attention_stop | attention_suspend | attention_kick)) == 0);

@@ -7,7 +7,31 @@
 .set GUEST_PLACE, 120           # Registers::vector of native code's frame: the GuestRegisters of the guest that runs
 .set FLAGS, 152
 .set TRAP_OR_RESUME, 0x10100
-.set RESTRICTED_ENTER, 40       # abi::KernelCall::restricted_enter
+.set RESTRICTED_ENTER, 40       # abi::KernelCall
+.set IPC_CALL, 45
+.set IPC_REPLY_RECEIVE, 48
+# Offsets in arch::Registers
+.set R15, 0
+.set R14, 8
+.set R13, 16
+.set R12, 24
+.set R11, 32
+.set R10, 40
+.set R9, 48
+.set R8, 56
+.set RBP, 64
+.set RDI, 72
+.set RSI, 80
+.set RDX, 88
+.set RCX, 96
+.set RBX, 104
+.set RAX, 112
+.set VECTOR, 120
+.set ERROR, 128
+.set RIP, 136
+.set CS, 144
+.set RSP, 160
+.set SS, 168
 .set USER_DATA, 0x1b
 .set USER_CODE, 0x23
 
@@ -58,9 +82,11 @@
 .endm
 
 # arch::Registers of a SYSCALL, from the end of the thread's kernel stack down.
-.macro push_call_frame
+.macro take_kernel_stack
     movq %rsp, %gs:CPU_USER_STACK
     movq %gs:CPU_KERNEL_STACK, %rsp
+.endm
+.macro push_call_frame
     pushq $USER_DATA
     pushq %gs:CPU_USER_STACK
     pushq %r11
@@ -126,13 +152,97 @@ fast_system_call_entry:
 .balign 16
 system_call_entry:
     swapgs
+    take_kernel_stack
     push_call_frame
     jmp general_call
 
 native_call:
+    take_kernel_stack
+    cmpq $RESTRICTED_ENTER, %rax
+    je native_enter
+    cmpq $IPC_CALL, %rax
+    je native_ipc_call
+    cmpq $IPC_REPLY_RECEIVE, %rax
+    je native_ipc_reply_receive
     push_call_frame
-    cmpq $RESTRICTED_ENTER, SAVED_RAX(%rsp)
-    jne general_call
+    jmp general_call
+
+# A call or an answer between two threads of this processor. The message stays in the registers, but for those that C++ does not keep: they are put below the frame, for the
+# frame is the partner's and everybody's from the moment at which this thread waits. The lock of the queue keeps the stack.
+.macro exchange_directly function
+    subq $FRAME, %rsp
+    movq %rcx, RIP(%rsp)
+    movq %r11, FLAGS(%rsp)
+    movq %gs:CPU_USER_STACK, %rcx
+    movq %rcx, RSP(%rsp)
+    movq %rbp, RBP(%rsp)
+    movq %rdi, RDI(%rsp)
+    movq %rbx, RBX(%rsp)
+    pushq %rsi
+    pushq %rdx
+    pushq %r10
+    pushq %r8
+    pushq %r9
+    pushq %rax
+    movq %rbx, %rdx
+    call \function
+    testq %rax, %rax
+    jz not_directly
+    movq %rdx, %rcx
+    movq 8(%rsp), %r9
+    movq 16(%rsp), %r8
+    movq 24(%rsp), %r10
+    movq 32(%rsp), %rdx
+    movq 40(%rsp), %rsi
+    movq RSP(%rax), %rsp
+    incl (%rcx)
+    movq RBX(%rax), %rbx
+    movq RBP(%rax), %rbp
+    movq RDI(%rax), %rdi
+    movq FLAGS(%rax), %r11
+    movq RIP(%rax), %rcx
+    xorl %eax, %eax
+    swapgs
+    sysretq
+.endm
+
+.balign 16
+native_ipc_call:
+    exchange_directly kernel_call_directly
+.balign 16
+native_ipc_reply_receive:
+    exchange_directly kernel_reply_receive_directly
+
+not_directly:
+    popq %rax
+    popq %r9
+    popq %r8
+    popq %r10
+    popq %rdx
+    popq %rsi
+    movq RIP(%rsp), %rcx
+    movq FLAGS(%rsp), %r11
+    movq %rax, RAX(%rsp)
+    movq %rcx, RCX(%rsp)
+    movq %rdx, RDX(%rsp)
+    movq %rsi, RSI(%rsp)
+    movq %r8, R8(%rsp)
+    movq %r9, R9(%rsp)
+    movq %r10, R10(%rsp)
+    movq %r11, R11(%rsp)
+    movq %r12, R12(%rsp)
+    movq %r13, R13(%rsp)
+    movq %r14, R14(%rsp)
+    movq %r15, R15(%rsp)
+    movq $256, VECTOR(%rsp)
+    movq $0, ERROR(%rsp)
+    movq $USER_CODE, CS(%rsp)
+    movq $USER_DATA, SS(%rsp)
+    xorl %ebp, %ebp
+    jmp general_call
+
+native_enter:
+    push_call_frame
     movq %rsp, %rdi
     call kernel_enter_guest
     # rip and flags where all is as usual; else the general way, which begins anew.
@@ -316,7 +426,24 @@ switch_stacks:
     popq %rbx
     ret
 
+# A thread that handed the processor over has nothing on its stack but the frame: switch_stacks finds this in place of what it saves.
+exchange_resume:
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    subq $FRAME, %rsp
+    movq %rsp, %rdi
+    subq $FRAME, %rsp
+    call kernel_exchange_ends
+    jmp return_from_call
+
+.section .data.rel.ro, "aw"
+.balign 16
+.globl exchange_resume_frame
+exchange_resume_frame:
+    .fill 6, 8, 0
+    .quad exchange_resume
+
 # A new thread comes here from switch_stacks: its first return to user mode.
+.section .text.entry, "ax"
 .globl thread_first_run
 thread_first_run:
     call kernel_thread_begins

@@ -28,6 +28,11 @@ inline constexpr std::uint16_t task_state = 0x28;
 // Flags that user mode may have as it likes: CF PF AF ZF SF TF DF OF AC ID. IF is always on, everything else off.
 inline constexpr std::uint64_t user_flags = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x800 | 0x40000 | 0x200000;
 inline constexpr std::uint64_t interrupt_flag = 0x200;
+inline constexpr std::uint64_t not_by_sysret = 0x10100; // TF, RF
+// SYSRET takes rip and flags from rcx and r11, and loses TF and RF.
+inline bool returns_by_sysret(const Registers& registers) {
+    return registers.rcx == registers.rip && registers.r11 == registers.rflags && !(registers.rflags & not_by_sysret);
+}
 inline std::uint64_t sanitise_flags(std::uint64_t flags) { return (flags & user_flags) | interrupt_flag | 2; }
 
 } // namespace kernel::arch

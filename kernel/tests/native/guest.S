@@ -121,4 +121,54 @@ peek_landing:
 .globl native_execute
 native_execute:
     jmp *%rdi
+
+.text
+# call_in_registers(endpoint, tag): one call without a deadline, two words; the answer is dropped.
+.globl call_in_registers
+.balign 16
+call_in_registers:
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movl $45, %eax          # ipc_call
+    movq $-1, %rbx          # never
+    syscall
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    ret
+
+# answer_in_registers(endpoint): answers each call with its own words, until one with the number 9.
+.globl answer_in_registers
+.balign 16
+answer_in_registers:
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+1:  movl $48, %eax          # ipc_reply_receive
+    movq $-1, %rbx
+    syscall
+    testq %rax, %rax
+    js 2f
+    movq %rsi, %rcx
+    shrq $32, %rcx
+    cmpl $9, %ecx
+    jne 1b
+    movl $47, %eax          # ipc_reply
+    movq $-1, %rdi          # abi::current_reply
+    syscall
+2:  popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    ret
 .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,268 @@
+// Calls and answers between two threads of one processor, which go from one to the other directly: every way in which such an exchange ends.
+#include <atomic>
+
+#include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/handle.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/thread.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace right = abi::right;
+using native::Owned;
+
+namespace {
+
+enum Request : std::uint32_t { add_one = 1, drop, forget, compute, leave, hold, stop };
+constexpr std::uint64_t computing_nanoseconds = 30'000'000;
+
+void compute_for(std::uint64_t nanoseconds) {
+    const std::uint64_t end = native::monotonic_nanoseconds() + nanoseconds;
+    while (native::monotonic_nanoseconds() < end) {}
+}
+
+// Serves on the first processor, as its clients do.
+struct Server {
+    Owned lease{call::lease_create(quota(), 0).value_or(0)};
+    Owned first_cpu{call::budget_create(quota(), budget(), {1024, 0, 0, 0, 1}).value_or(0)};
+    Owned endpoint{call::endpoint_create(quota()).value_or(0)};
+    Owned receives{native::duplicate(endpoint.get(), right::receive, 0, 0).value_or(0)};
+    Owned sends{native::duplicate(endpoint.get(), right::send, 0x5e, 0).value_or(0)};
+    Owned sends_leased{native::duplicate(endpoint.get(), right::send, 0x5e, lease.get()).value_or(0)};
+    Owned arrived{call::notification_create(quota()).value_or(0)};
+    Owned go_on{call::notification_create(quota()).value_or(0)};
+    std::atomic<std::int32_t> error{0}; // what ended the receiving
+    std::atomic<std::uint64_t> kicked{0};
+    native::Thread* thread = nullptr;
+
+    Server() {
+        auto made = native::Thread::create(serve, this, {.budget = first_cpu.get()});
+        CHECK(made);
+        if (made) thread = *made;
+    }
+    static void serve(void* argument) { static_cast<Server*>(argument)->run(); }
+    void run() {
+        native::Message message{};
+        abi::Handle reply = abi::no_handle;
+        for (;;) {
+            const auto incoming = native::answer_and_receive(reply, receives.get(), message);
+            if (!incoming) {
+                if (incoming.error() == abi::Error::canceled) ++kicked;
+                else {
+                    error = error_of(incoming);
+                    return;
+                }
+                reply = abi::no_handle;
+                continue;
+            }
+            CHECK(incoming->badge == 0x5e && incoming->reply == abi::current_reply);
+            reply = incoming->reply;
+            switch (static_cast<Request>(abi::tag_message(message.tag))) {
+            case add_one: ++message.words[0]; break;
+            case drop:
+                CHECK(call::handle_close(reply));
+                CHECK_ERROR(call::handle_close(reply), bad_handle);
+                CHECK_ERROR(native::answer_and_receive(reply, receives.get(), message, abi::poll), bad_handle);
+                reply = abi::no_handle;
+                break;
+            case forget: reply = abi::no_handle; break;
+            case compute: compute_for(computing_nanoseconds); break;
+            case leave: return;
+            case hold:
+                CHECK(call::notification_signal(arrived.get(), 1));
+                CHECK(call::notification_wait(go_on.get(), abi::never));
+                break;
+            case stop: CHECK(native::answer(reply, message)); return;
+            }
+        }
+    }
+    // Where the server still serves.
+    void end();
+};
+
+// One thread that calls once or twice for practice, and then as it is asked to.
+struct Client {
+    abi::Handle endpoint;
+    Request request;
+    abi::Deadline deadline = abi::never;
+    std::atomic<std::int32_t> error{-1};
+    std::uint64_t practice_sum = 0;
+    std::uint64_t word = 0;
+    native::Thread* thread = nullptr;
+
+    Client(const Server& server, const Owned& endpoint, Request request) : endpoint(endpoint.get()), request(request) {
+        auto made = native::Thread::create(run, this, {.budget = server.first_cpu.get()});
+        CHECK(made);
+        if (made) thread = *made;
+    }
+    static void run(void* argument) {
+        Client& self = *static_cast<Client*>(argument);
+        for (std::uint64_t i = 0; i < 4; ++i) self.practice_sum += self.exchange(add_one, i).value_or(1000);
+        const auto result = self.exchange(self.request, 41);
+        self.error = error_of(result);
+        self.word = result.value_or(0);
+    }
+    base::Result<std::uint64_t> exchange(Request number, std::uint64_t value) {
+        native::Message message{};
+        message.tag = abi::make_tag(number, 2, 0);
+        message.words[0] = value;
+        message.words[1] = ~value;
+        TRY(native::send_call(endpoint, message, deadline));
+        CHECK(message.words[1] == ~value);
+        return message.words[0];
+    }
+    std::int32_t join() {
+        thread->join();
+        CHECK(practice_sum == 1 + 2 + 3 + 4);
+        return error;
+    }
+};
+
+void Server::end() {
+    Client client(*this, sends, stop);
+    CHECK(client.join() == 0);
+    thread->join();
+    CHECK(error == 0);
+}
+
+constexpr std::int32_t number(abi::Error error) { return static_cast<std::int32_t>(error); }
+
+} // namespace
+
+KERNEL_USER_TEST(exchanges_carry_words_both_ways) {
+    Server server;
+    Client client(server, server.sends, add_one), second(server, server.sends_leased, add_one);
+    CHECK(client.join() == 0 && client.word == 42);
+    CHECK(second.join() == 0 && second.word == 42);
+    server.end();
+}
+
+KERNEL_USER_TEST(exchanges_end_where_the_reply_is_closed) {
+    Server server;
+    CHECK(Client(server, server.sends, drop).join() == number(abi::Error::peer_closed));
+    server.end();
+}
+
+KERNEL_USER_TEST(exchanges_end_where_the_server_goes_on_without_an_answer) {
+    Server server;
+    CHECK(Client(server, server.sends, forget).join() == number(abi::Error::peer_closed));
+    server.end();
+}
+
+KERNEL_USER_TEST(exchanges_end_with_the_server) {
+    Server server;
+    CHECK(Client(server, server.sends, leave).join() == number(abi::Error::peer_closed));
+    server.thread->join();
+}
+
+KERNEL_USER_TEST(a_caller_that_was_taken_can_be_kicked) {
+    Server server;
+    Client client(server, server.sends, hold);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    CHECK(call::thread_kick(client.thread->handle()));
+    CHECK(client.join() == number(abi::Error::canceled));
+    // The answer finds nobody, and the server goes on.
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    server.end();
+}
+
+KERNEL_USER_TEST(a_caller_that_was_taken_ends_with_its_lease) {
+    Server server;
+    Client client(server, server.sends_leased, hold);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    CHECK(call::lease_revoke(server.lease.get()));
+    CHECK(client.join() == number(abi::Error::revoked));
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    server.end();
+}
+
+KERNEL_USER_TEST(a_server_that_waits_can_be_kicked) {
+    Server server;
+    CHECK(Client(server, server.sends, add_one).join() == 0);
+    CHECK(call::thread_kick(server.thread->handle()));
+    CHECK(Client(server, server.sends, add_one).join() == 0);
+    CHECK(server.kicked == 1);
+    server.end();
+}
+
+KERNEL_USER_TEST(a_suspended_caller_takes_its_answer_later) {
+    Server server;
+    Client client(server, server.sends, hold);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    CHECK(call::thread_control(client.thread->handle(), 2));
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    CHECK(Client(server, server.sends, add_one).join() == 0);
+    // Answered, and yet not on its way.
+    CHECK(client.error == -1);
+    CHECK(call::thread_control(client.thread->handle(), 3));
+    CHECK(client.join() == 0);
+    server.end();
+}
+
+// A thread that was linked to a lease by an earlier wait is not in that lease's hands later.
+KERNEL_USER_TEST(a_lease_ends_no_wait_but_those_under_it) {
+    Server server;
+    Client client(server, server.sends_leased, add_one);
+    CHECK(client.join() == 0);
+    native::Message message{};
+    message.tag = abi::make_tag(add_one, 2, 0);
+    message.words[1] = ~std::uint64_t{0};
+    CHECK(native::send_call(server.sends_leased.get(), message));
+    struct Later {
+        Server& server;
+        std::atomic<std::int32_t> error{-1};
+    } later{server};
+    auto waiter = native::Thread::create(
+        [](void* argument) {
+            Later& self = *static_cast<Later*>(argument);
+            native::Message again{};
+            again.tag = abi::make_tag(add_one, 2, 0);
+            CHECK(native::send_call(self.server.sends_leased.get(), again));
+            CHECK(call::notification_signal(self.server.arrived.get(), 1));
+            self.error = error_of(call::notification_wait(self.server.go_on.get(), abi::never));
+        },
+        &later);
+    REQUIRE(waiter);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    CHECK(call::lease_revoke(server.lease.get()));
+    CHECK_ERROR(native::send_call(server.sends_leased.get(), message), revoked);
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    (*waiter)->join();
+    CHECK(later.error == 0);
+    server.end();
+}
+
+// The turn is the caller's, whoever works in it; what comes after the next tick is the server's own.
+KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
+    Server server;
+    struct Payer {
+        Server& server;
+        std::uint64_t rounds = 0;
+    } payer{server};
+    auto thread = native::Thread::create(
+        [](void* argument) {
+            Payer& self = *static_cast<Payer*>(argument);
+            native::Message message{};
+            const std::uint64_t end = native::monotonic_nanoseconds() + computing_nanoseconds;
+            while (native::monotonic_nanoseconds() < end) {
+                message.tag = abi::make_tag(add_one, 2, 0);
+                if (!native::send_call(self.server.sends.get(), message)) return;
+                ++self.rounds;
+            }
+            CHECK(call::notification_signal(self.server.arrived.get(), 1));
+            CHECK(call::notification_wait(self.server.go_on.get(), abi::never));
+        },
+        &payer, {.budget = server.first_cpu.get()});
+    REQUIRE(thread);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    abi::ThreadInfo caller{}, servant{};
+    CHECK(call::thread_inspect((*thread)->handle(), caller));
+    CHECK(call::thread_inspect(server.thread->handle(), servant));
+    // Both work about as long; most of it is the caller's to pay, and nothing is lost.
+    CHECK(caller.cpu_nanoseconds > servant.cpu_nanoseconds);
+    CHECK(caller.cpu_nanoseconds + servant.cpu_nanoseconds < computing_nanoseconds * 4);
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    (*thread)->join();
+    server.end();
+}
