@@ -11,6 +11,7 @@
 #include "linux/net/errors.hpp"
 #include "linux/net/packet_queue.hpp"
 #include "linux/net/random.hpp"
+#include "linux/net/tcp_timer.hpp"
 #include "linux/net/udp_socket.hpp"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ namespace personality::net {
 
 namespace {
 
-constexpr std::uint64_t millisecond = 1'000'000, second = 1'000'000'000;
+constexpr std::uint64_t second = 1'000'000'000;
 constexpr std::uint16_t shortest_frame = 60; // without the check sequence
 constexpr std::size_t most_waiting = 4096; // frames
 constexpr std::uint64_t quiet_after = 6 * second;
@@ -31,7 +32,8 @@ struct Stack {
     InterfaceSettings settings;
     Counters counters;
     PacketQueue waiting;
-    std::uint64_t last_traffic = 0, last_tcp = 0, last_second = 0;
+    TcpTimer tcp;
+    std::uint64_t last_traffic = 0, last_second = 0;
 };
 constinit Stack stack;
 constinit netif ethernet{};
@@ -98,7 +100,8 @@ void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings*
     // The loopback interface is the only one so far: what never leaves the sandbox needs no checksums.
     NETIF_SET_CHECKSUM_CTRL(netif_list, NETIF_CHECKSUM_DISABLE_ALL);
     stack.wire = wire;
-    stack.last_traffic = stack.last_tcp = stack.last_second = monotonic_now();
+    stack.last_traffic = stack.last_second = monotonic_now();
+    stack.tcp.start(stack.last_traffic);
     if (settings == nullptr)
         return;
     stack.settings = *settings;
@@ -108,6 +111,8 @@ void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings*
     netif_set_default(&ethernet);
     netif_set_up(&ethernet);
 }
+
+void begin() { stack.tcp.catch_up(monotonic_now()); }
 
 void settle() {
     if (stack.busy) // out of a callback: who called lwIP settles
@@ -128,6 +133,7 @@ pbuf* make_frame(std::uint16_t length) {
 void frame_arrived(pbuf* frame) {
     const Busy busy;
     note_traffic();
+    stack.tcp.catch_up(stack.last_traffic);
     ++stack.counters.received_frames;
     stack.counters.received_bytes += frame->tot_len;
     if (!stack.has_interface || ethernet.input(frame, &ethernet) != ERR_OK)
@@ -155,9 +161,7 @@ void unplug() {
 }
 
 abi::Deadline next_timer() {
-    abi::Deadline next = abi::never;
-    if (tcp_active_pcbs != nullptr || tcp_tw_pcbs != nullptr)
-        next = stack.last_tcp + TCP_TMR_INTERVAL * millisecond;
+    abi::Deadline next = stack.tcp.next();
     // Address resolution and reassembly have something to do only for a while after traffic.
     if (stack.last_second < stack.last_traffic + quiet_after)
         next = std::min<abi::Deadline>(next, stack.last_second + second);
@@ -167,10 +171,7 @@ abi::Deadline next_timer() {
 void run_timers() {
     const Busy busy;
     const std::uint64_t now = monotonic_now();
-    if (now >= stack.last_tcp + TCP_TMR_INTERVAL * millisecond) {
-        stack.last_tcp = now;
-        tcp_tmr();
-    }
+    stack.tcp.run(now);
     if (now >= stack.last_second + second) {
         stack.last_second = now;
         etharp_tmr();

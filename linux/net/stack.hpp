@@ -40,6 +40,8 @@ struct Counters {
 
 // Once, before any other function. `secret` is random. No settings: loopback alone (the wire may still be there, for its timers).
 void start_stack(std::span<const std::byte, 32> secret, const InterfaceSettings* settings, Wire* wire);
+// Before calls into lwIP for TCP, unless it called: brings its clock, which stands while every connection rests, up to date.
+void begin();
 // After calls into lwIP and before the lock is let go: delivers what the sandbox sent to itself and completes the batch of frames.
 void settle();
 // Memory for a frame of `length` bytes from the wire, or null. It is as long as Ethernet's shortest frame, with zeros behind: lwIP relies on that.

@@ -60,6 +60,7 @@ void TcpSocket::options_changed() {
         ip_reset_option(pcb_, SOF_KEEPALIVE);
     if (pcb_->state == LISTEN)
         return; // the rest is not part of a listening pcb
+    net::begin();
     pcb_->keep_idle = static_cast<u32_t>(keep_idle_) * 1000;
     pcb_->keep_intvl = static_cast<u32_t>(keep_interval_) * 1000;
     pcb_->keep_cnt = static_cast<u32_t>(keep_count_);

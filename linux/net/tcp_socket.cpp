@@ -25,6 +25,7 @@ TcpSocket::~TcpSocket() {
         stop_listening();
     if (pcb_ == nullptr)
         return;
+    net::begin();
     tcp_pcb* pcb = pcb_;
     detach();
     // Unread data makes lwIP send a reset, as Linux does. Linger with no time drops what was not sent.
@@ -35,6 +36,7 @@ TcpSocket::~TcpSocket() {
 
 LinuxResult<tcp_pcb*> TcpSocket::need_pcb() {
     if (pcb_ == nullptr) {
+        net::begin();
         pcb_ = tcp_new();
         if (pcb_ == nullptr)
             return fail(Errno::ENOBUFS);
@@ -163,6 +165,7 @@ bool TcpSocket::backlog_full() const {
 
 // The listening pcb goes first, so that nothing new comes while the connections that nobody will accept are reset.
 void TcpSocket::stop_listening() {
+    net::begin();
     if (owner_ != nullptr) {
         owner_->sharers_.remove(*this);
         owner_ = nullptr;
@@ -233,6 +236,7 @@ LinuxResult<base::Ref<File>> TcpSocket::accept(SocketAddress& peer, std::uint32_
 // AF_UNSPEC: the association ends, the socket is as new.
 void TcpSocket::disconnect() {
     if (pcb_ != nullptr) {
+        net::begin();
         tcp_pcb* pcb = pcb_;
         detach();
         tcp_abort(pcb);
@@ -267,6 +271,7 @@ LinuxResult<void> TcpSocket::connect(const SocketAddress& address) {
         if (wanted.address == inet::broadcast || inet::is_multicast(wanted.address))
             return fail(Errno::ENETUNREACH);
         TRY(need_pcb());
+        net::begin();
         const ip_addr_t ip{wanted.address};
         state_ = State::connecting;
         if (const err_t error = tcp_connect(pcb_, &ip, wanted.port, on_connected); error != ERR_OK) {
@@ -327,6 +332,7 @@ LinuxResult<void> TcpSocket::shutdown(bool reading, bool writing) {
     read_shut_ |= reading;
     if (writing && !write_shut_) {
         write_shut_ = true;
+        net::begin();
         tcp_pcb* pcb = pcb_;
         if (end_of_input_) { // both ends are done: the connection needs no program any more
             detach();

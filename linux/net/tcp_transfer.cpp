@@ -67,6 +67,7 @@ LinuxResult<std::size_t> TcpSocket::send(SendRequest& request) {
         }
         const std::size_t count = std::min({space, request.data.size() - done, largest_write});
         const bool more = done + count < request.data.size() || (request.flags & message_flag::more) != 0 || cork_;
+        net::begin();
         const err_t error = tcp_write(pcb_, request.data.data() + done, static_cast<u16_t>(count),
                                       static_cast<u8_t>(TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0)));
         if (error != ERR_OK)
@@ -137,6 +138,7 @@ void TcpSocket::consume(std::size_t count) {
             offset_ = 0;
         }
     }
+    net::begin();
     while (count != 0 && pcb_ != nullptr) {
         const auto part = static_cast<u16_t>(std::min<std::size_t>(count, 32768));
         tcp_recved(pcb_, part);
@@ -148,6 +150,7 @@ void TcpSocket::consume(std::size_t count) {
 void TcpSocket::acknowledge() {
     if (pcb_ == nullptr || state_ != State::connected || (pcb_->flags & TF_ACK_DELAY) == 0)
         return;
+    net::begin();
     tcp_ack_now(pcb_);
     (void)tcp_output(pcb_);
     net::settle();

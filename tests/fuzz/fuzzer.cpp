@@ -113,6 +113,7 @@ private:
 
     // Mostly one of the right kind: else the call would not get far.
     abi::Handle handle(abi::ObjectKind kind) {
+        if (random_.below(kind == abi::ObjectKind::reply ? 2 : 256) == 0) return abi::current_reply;
         if (random_.below(32) == 0) return random_.below(2) == 0 ? random_.next() : random_.below(64) | random_.below(8) << 32;
         const std::size_t count = known_count.load(std::memory_order_relaxed);
         const bool wrong = random_.below(16) == 0;

@@ -18,8 +18,8 @@ namespace {
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t quota_pages = 2000;
 constexpr std::uint64_t calls_a_round = 10'000;
-// The watchdog: a cell whose threads have all suspended each other is ended.
-constexpr std::uint64_t round_milliseconds = 1000;
+// The watchdog: a cell whose threads have all suspended each other, or lost their way, is ended.
+constexpr std::uint64_t look_milliseconds = 100, fewest_between_looks = 20;
 constexpr std::uint64_t most_barren_rounds = 200;
 
 std::uint64_t overdue = 0;
@@ -49,6 +49,14 @@ base::Result<void> give_much(Cell& cell, abi::Handle payer) {
     return cell.give(native::Owned(TRY(call::process_create(payer, budget()))).get());
 }
 
+bool ends_by_itself(Cell& cell, const fuzz::Tally& tally) {
+    for (;;) {
+        const std::uint64_t before = tally.calls;
+        if (cell.wait(native::after_milliseconds(look_milliseconds))) return true;
+        if (tally.calls - before < fewest_between_looks) return false;
+    }
+}
+
 base::Result<void> one_round(const fuzz::Orders& orders, bool rich, abi::Handle tally) {
     const native::Owned payer(TRY(call::quota_create(quota(), quota_pages)));
     {
@@ -59,7 +67,7 @@ base::Result<void> one_round(const fuzz::Orders& orders, bool rich, abi::Handle 
         const native::Owned its_space(TRY(call::process_space(cell.process())));
         TRY(call::space_map(its_space.get(), native::granted("clock"), native::address_of(native::clock_page()), 0, page, abi::protection::read));
         TRY(cell.start(fuzz::run, orders.word()));
-        overdue += !cell.wait(native::after_milliseconds(round_milliseconds));
+        overdue += !ends_by_itself(cell, *reinterpret_cast<const fuzz::Tally*>(fuzz::tally_at));
     }
     return call::quota_destroy(payer.get());
 }
@@ -77,6 +85,19 @@ void print_difference(const abi::QuotaInfo& before, const abi::QuotaInfo& after)
     for (std::size_t kind = 0; kind < std::size(before.object_count); ++kind)
         if (before.object_count[kind] != after.object_count[kind])
             native::print("  objects of kind ", kind, ": ", before.object_count[kind], " then ", after.object_count[kind]);
+}
+
+// What the first round left may still be going on another CPU.
+abi::QuotaInfo settled_figures() {
+    constexpr std::uint64_t still = 50;
+    auto figures_now = figures();
+    for (auto until = native::after_milliseconds(still); native::monotonic_nanoseconds() < until;) {
+        (void)call::thread_yield();
+        const auto later = figures();
+        if (!same(figures_now, later)) until = native::after_milliseconds(still);
+        figures_now = later;
+    }
+    return figures_now;
 }
 
 void expect_the_same(const abi::QuotaInfo& before) {
@@ -110,7 +131,7 @@ void fuzz_with(bool rich) {
     REQUIRE(memory && call::space_map(space(), *memory, at, 0, page, abi::protection::read | abi::protection::write));
     const auto& tally = *reinterpret_cast<const fuzz::Tally*>(at);
     CHECK(one_round({seed, 100, threads}, rich, *memory)); // what the first of its kind costs once
-    const auto before = figures();
+    const auto before = settled_figures();
     std::uint64_t rounds = 0, barren = 0;
     while (tally.calls < wanted && barren < most_barren_rounds) {
         const std::uint64_t counted = tally.calls;

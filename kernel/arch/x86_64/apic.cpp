@@ -17,6 +17,7 @@ constinit volatile std::uint32_t* local = nullptr;
 constinit volatile std::uint32_t* io = nullptr;
 constinit SpinLock io_lock; // the IO APIC's index and data registers are one pair
 constinit std::uint64_t timer_hertz = 0;
+constinit std::uint64_t longest_timer = 0; // that fits the counter
 
 // Intel SDM volume 3, table 11-1
 enum Register : std::uint32_t {
@@ -44,7 +45,10 @@ void command(std::uint32_t apic_id, std::uint32_t low) {
 }
 
 constexpr std::uint32_t masked_bit = 1 << 16;
-constexpr std::uint64_t longest_timer = 1'000'000'000;
+// The rate is measured in milliseconds: what is far away is approached, so that an error of the rate counts only for the last stretch.
+constexpr std::uint64_t exact_timer = 1'000'000'000;
+constexpr std::uint64_t kept_back = 8; // of what is longer, one in so many parts
+constexpr std::uint64_t largest_count = 0xffff'ffff;
 
 struct Handler {
     std::atomic<InterruptHandler> function{nullptr};
@@ -75,7 +79,7 @@ void enable_local_apic() {
     write_local(lint0, masked_bit);
     write_local(lint1, 0x400); // NMI
     write_local(error_entry, masked_bit);
-    write_local(divide, 0xb); // by 1
+    write_local(divide, 0x3); // by 16: a long wait is one count
     write_local(timer_entry, vector::timer);
     write_local(spurious_vector, 0x100 | vector::spurious);
 }
@@ -105,14 +109,15 @@ void calibrate_timer() {
         }
     }
     timer_hertz = best != 0 ? best : 1'000'000;
+    longest_timer = largest_count * 1'000'000'000 / timer_hertz;
     write_local(initial_count, 0);
 }
 
 std::uint64_t start_timer(std::uint64_t nanoseconds) {
-    const std::uint64_t limited = nanoseconds < longest_timer ? nanoseconds : longest_timer;
-    std::uint64_t count = limited * timer_hertz / 1'000'000'000;
-    count = count < 1 ? 1 : count > 0xffffffff ? 0xffffffff : count;
-    write_local(initial_count, static_cast<std::uint32_t>(count));
+    std::uint64_t limited = nanoseconds < exact_timer ? nanoseconds : nanoseconds - nanoseconds / kept_back;
+    limited = limited < longest_timer ? limited : longest_timer;
+    const std::uint64_t count = limited * timer_hertz / 1'000'000'000;
+    write_local(initial_count, static_cast<std::uint32_t>(count < 1 ? 1 : count));
     return limited;
 }
 

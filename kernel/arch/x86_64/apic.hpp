@@ -28,7 +28,7 @@ void send_startup(std::uint32_t apic_id, std::uint8_t page);
 
 // Measures the local timer. Needs the clock.
 void calibrate_timer();
-// One interrupt of this CPU's timer in `nanoseconds`, or in the longest time that it is set to (1 s), which is less: the result. Replaces the one before.
+// One interrupt of this CPU's timer in `nanoseconds`, or sooner where that is more than a second: the result tells. Replaces the one before.
 std::uint64_t start_timer(std::uint64_t nanoseconds);
 
 // Routes a global system interrupt to a CPU, masked. ISA interrupts' overrides are applied by isa_to_gsi.
