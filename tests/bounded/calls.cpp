@@ -39,9 +39,7 @@ constexpr int thread_count = 1000;
 constexpr int watch_file = 3;
 
 // What the kernel does in one piece so far: such rows are told, and not held against the limit.
-constexpr const char* frames_at_once = "a Memory's frames go in one piece";
 constexpr const char* spaces_at_once = "a Space whose last reference goes with a thread ends in one piece";
-constexpr const char* mappings_at_once = "the walk over a Memory's mappings is one piece";
 
 int processors = 1;
 std::uint64_t limit = 0;
@@ -269,7 +267,7 @@ void shared() {
             _exit(0);
         return child > 0 && waitpid(child, nullptr, 0) == child;
     });
-    measure("ftruncate 128 GiB to 0", [&] { return ftruncate(file, 0) == 0; }, frames_at_once);
+    measure("ftruncate 128 GiB to 0", [&] { return ftruncate(file, 0) == 0; });
     measure("munmap 128 GiB, shared", [&] { return munmap(at, 2 * sparse_file) == 0; });
     close(file);
 
@@ -278,11 +276,11 @@ void shared() {
     measure("fallocate a hole of 32 MiB", [&] { return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, resident) == 0; });
     measure("fallocate 32 MiB", [&] { return fallocate(file, 0, 0, resident) == 0; });
     touch(at, resident);
-    measure("ftruncate 32 MiB to 0", [&] { return ftruncate(file, 0) == 0; }, frames_at_once);
+    measure("ftruncate 32 MiB to 0", [&] { return ftruncate(file, 0) == 0; });
     munmap(at, resident);
     close(file);
     file = memory_file(resident, true);
-    measure("close 32 MiB", [&] { return close(file) == 0; }, frames_at_once);
+    measure("close 32 MiB", [&] { return close(file) == 0; });
 
     file = memory_file(mappings * page, true);
     std::vector<char*> places(mappings);
@@ -297,7 +295,7 @@ void shared() {
             _exit(0);
         return child > 0 && waitpid(child, nullptr, 0) == child;
     });
-    measure("ftruncate under 4,096 mappings", [&] { return ftruncate(file, 0) == 0; }, mappings_at_once);
+    measure("ftruncate under 4,096 mappings", [&] { return ftruncate(file, 0) == 0; });
     measure("munmap 4,096 times", [&] {
         for (char* place : places)
             if (munmap(place, 2 * page) < 0)
@@ -374,7 +372,7 @@ void files() {
         (void)write(named, block.data(), mebibyte);
     close(named);
     close(open("/tmp/small", O_RDWR | O_CREAT, 0600));
-    measure("rename over 32 MiB", [&] { return rename("/tmp/small", "/tmp/big") == 0; }, frames_at_once);
+    measure("rename over 32 MiB", [&] { return rename("/tmp/small", "/tmp/big") == 0; });
     unlink("/tmp/big");
 
     mkdir("/tmp/many", 0700);
