@@ -29,7 +29,7 @@ public:
     }
 
     // Which wait it is, for claim(wait): one that has something to look at first, and must not end the thread's next wait in this one's place.
-    std::uint32_t current() const { return state_.load(std::memory_order_acquire); }
+    std::uint32_t current() const { return state_.load(std::memory_order_seq_cst); }
     bool claim(std::uint32_t wait) {
         return (wait & phase) == waiting && state_.compare_exchange_strong(wait, wait - waiting + claimed, std::memory_order_seq_cst);
     }

@@ -210,8 +210,7 @@ struct Scheduling {
     // Queue lock held at entry, free at return. For a task that holds nothing.
     [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) {
         // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
-        if (self.wake_pending_) {
-            self.wake_pending_ = false;
+        if (self.take_wake()) {
             queue.lock.unlock();
             return;
         }
@@ -311,8 +310,7 @@ void block() {
     Task& self = *Scheduling::current();
     RunQueue& queue = Scheduling::queue();
     queue.lock.lock();
-    if (self.wake_pending_) {
-        self.wake_pending_ = false;
+    if (self.take_wake()) {
         queue.lock.unlock();
         return;
     }
@@ -352,8 +350,7 @@ void wake(Task& task) {
     RunQueue& queue = Scheduling::lock_home(task);
     arch::Cpu& cpu = arch::cpu(queue.cpu);
     const bool here = &cpu == &arch::this_cpu();
-    if (task.state_ != Task::State::blocked) {
-        task.wake_pending_ = true;
+    if (!task.must_be_woken()) {
         queue.lock.unlock();
         return;
     }
@@ -448,10 +445,8 @@ void on_timer() {
         if (due == nullptr)
             break;
         Task& task = static_cast<Task&>(*due);
-        if (task.state_ == Task::State::blocked)
+        if (task.must_be_woken())
             Scheduling::make_ready(queue, task);
-        else
-            task.wake_pending_ = true;
     }
     arch::this_cpu().reschedule = true;
     Scheduling::program_timer(queue);

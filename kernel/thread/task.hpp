@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "abi/types.hpp"
 #include "kernel/arch/cpu.hpp"
@@ -64,6 +65,14 @@ public:
     // Under the home queue's lock:
     State state_ = State::created;
     bool wake_pending_ = false;
+    // A wake-up that came while the task ran: once, it does not sleep.
+    bool take_wake() { return std::exchange(wake_pending_, false); }
+    // Whether it sleeps, and is to be made ready; else it is not to sleep the next time.
+    bool must_be_woken() {
+        if (state_ == State::blocked) return true;
+        wake_pending_ = true;
+        return false;
+    }
     std::uint64_t virtual_time_ = 0;
     std::atomic<std::uint64_t> used_{0};
     std::uint64_t since_ = 0;

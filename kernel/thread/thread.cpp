@@ -157,7 +157,9 @@ void Thread::resume() {
 
 void Thread::kick() {
     attention_.fetch_or(attention_kick, std::memory_order_seq_cst);
-    end_wait(abi::Error::canceled);
+    // The thread may have seen the latch already, ended a wait by it, and be in the next one, which this kick has nothing to do with: then the latch is gone.
+    const std::uint32_t wait = wait_.current();
+    if (kicked() && wait_.claim(wait)) finish_wait(negative(abi::Error::canceled));
     sched::interrupt(task_);
 }
 

@@ -59,7 +59,7 @@ TEST(Explore, quota_race) {
 TEST(Explore, ranges) {
     if (whole())
         expect_unbroken("2 spaces, 5 pages in 2 tables, 1 shared frame, with and without memory, 5 operations",
-                        walk<RangesModel>({.depth = 5, .states = 400'000}, RangesBounds{.wide = true, .scarce = true}), 100'000);
+                        walk<RangesModel>({.depth = 5, .states = 120'000}, RangesBounds{.wide = true, .scarce = true}), 100'000);
     else
         expect_unbroken("2 spaces, 2 pages in 2 tables, 1 shared frame, with and without memory, 4 operations",
                         walk<RangesModel>({.depth = 4, .states = most_states}, RangesBounds{.wide = false, .scarce = true}), 1'000);

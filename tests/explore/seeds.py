@@ -55,6 +55,55 @@ SEEDS = {
 }
 STEPPED = ("quota_node.hpp",)
 
+# For the model of the wait protocol (tests/explore/waits/), which runs whole files of the kernel: header or source → errors, as above.
+WAITS = {
+    "core/dying.hpp": [],
+    "core/lease_node.hpp": [],
+    "core/wait_state.hpp": [
+        ("claim_in_two_accesses", "if (state_.compare_exchange_weak(now, now - waiting + claimed, std::memory_order_seq_cst)) return true;",
+         "if (SEED) return state_.store(now - waiting + claimed), true;\n"
+         "            if (state_.compare_exchange_weak(now, now - waiting + claimed, std::memory_order_seq_cst)) return true;"),
+    ],
+    "thread/thread.hpp": [],
+    "thread/task.hpp": [
+        ("wake_is_lost", "wake_pending_ = true;", "if (!SEED) wake_pending_ = true;"),
+    ],
+    "thread/thread.cpp": [
+        ("kick_is_not_looked_for", "if (stopping() || kicked()) end_wait", "if (stopping() || (kicked() && !SEED)) end_wait"),
+        ("kick_stays_after_the_wait", "if (outcome == negative(abi::Error::canceled)) take_kick();", "if (outcome == negative(abi::Error::canceled) && !SEED) take_kick();"),
+        ("kick_looks_before_its_latch", "attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The",
+         "if (SEED) {\n        end_wait(abi::Error::canceled);\n        attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n        return;\n    }\n"
+         "    attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The"),
+        ("kick_ends_the_next_wait", "if (kicked() && wait_.claim(wait))", "if ((kicked() || SEED) && (SEED ? wait_.claim() : wait_.claim(wait)))"),
+        ("lease_ends_the_next_wait", "thread.waits_under_lease_.load(std::memory_order_seq_cst) && thread.wait_.claim(wait)",
+         "thread.waits_under_lease_.load(std::memory_order_seq_cst) && (SEED ? thread.wait_.claim() : thread.wait_.claim(wait))"),
+        ("lease_is_not_looked_at_again", "if (!hold.valid()) end_wait(abi::Error::revoked);", "if (!hold.valid() && !SEED) end_wait(abi::Error::revoked);"),
+        ("current_reply_is_kept_at_exit", "(void)drop_current_reply();", "if (!SEED) (void)drop_current_reply();"),
+    ],
+    "thread/reply.cpp": [
+        ("reply_answers_an_unclaimed_wait", "if (!caller_ || !caller_->wait_state().claim()) return nullptr;", "if (!caller_ || !(caller_->wait_state().claim() || SEED)) return nullptr;"),
+        ("reply_is_not_dropped", "if (Thread* caller = claim_caller()) caller->finish_wait(-", "if (Thread* caller = SEED ? nullptr : claim_caller()) caller->finish_wait(-"),
+        ("caller_runs_before_the_answer", "copy_message(server, *caller, handles);\n    caller->finish_wait(0);",
+         "if (SEED) {\n        caller->finish_wait(0);\n        arch::relax();\n    }\n    copy_message(server, *caller, handles);\n    if (!SEED) caller->finish_wait(0);"),
+    ],
+    "ipc/endpoint.cpp": [
+        ("reply_first", "if (base::weakened(base::Weakness::reply_last)) {", "if (SEED) {"),
+        ("", "for (int i = 0; i < 20'000; ++i) arch::relax();", "arch::relax();"),
+        ("caller_stays_queued", "queued_at->callers_.remove_if_queued(caller);", "if (!SEED) queued_at->callers_.remove_if_queued(caller);"),
+        ("reply_stays_armed", "state.reply->disarm();\n        if (queued_at)", "if (!SEED) state.reply->disarm();\n        if (queued_at)"),
+        ("queued_callers_are_not_told", "if (has_server()) return;\n    while", "if (has_server() || SEED) return;\n    while"),
+        ("gone_server_is_not_looked_for", "if (!has_server()) return std::unexpected(abi::Error::peer_closed);", "if (!has_server() && !SEED) return std::unexpected(abi::Error::peer_closed);"),
+    ],
+    "ipc/endpoint_direct.cpp": [
+        ("hand_over_without_a_look", "if (thread.attention() == 0 && (!hold.lease", "if ((thread.attention() == 0 || SEED) && (!hold.lease"),
+    ],
+}
+RACED = ("core/dying.hpp", "core/lease_node.hpp", "core/wait_state.hpp", "thread/thread.hpp")
+
+
+def raced(text):
+    return text.replace("std::atomic<", "explore::SharedAtomic<").replace("#include <atomic>", '#include "tests/explore/waits/machine.hpp"')
+
 
 def stepped(text):
     for old, new in (("std::atomic<", "explore::SteppedAtomic<"), ("namespace kernel {", "namespace kernel::stepped {"),
@@ -84,6 +133,17 @@ def main(top, out):
         if header in STEPPED:
             write(os.path.join(out, "seeded", "stepped", header), stepped(wrong))
             write(os.path.join(out, "plain", "stepped", header), stepped(text))
+    for place, seeds in WAITS.items():
+        with open(os.path.join(top, "kernel", place), encoding="utf-8") as file:
+            text = file.read()
+        if place in RACED:
+            text = raced(text)
+        write(os.path.join(out, "waits", "kernel", place), text)
+        wrong = '#include "kernel/arch/relax.hpp"\n' if place.endswith(".cpp") else ""
+        wrong = '#include "tests/explore/seed.hpp"\n' + wrong + text
+        for name, old, new in seeds:
+            wrong = wrong.replace(old, new.replace("SEED", f'explore::seeded("{name}")'), 1)
+        write(os.path.join(out, "waits_seeded", "kernel", place), wrong)
 
 
 if __name__ == "__main__":

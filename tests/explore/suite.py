@@ -6,20 +6,22 @@ import subprocess
 from xt import build, paths
 
 PROGRAM = os.path.join(paths.HOST, "tests", "explore", "explore_test")
-MODELS = ("authority", "quota", "quota_race", "ranges")
+WAITS = os.path.join(paths.HOST, "tests", "explore", "explore_waits_test")
+MODELS = {"authority": PROGRAM, "quota": PROGRAM, "quota_race": PROGRAM, "ranges": PROGRAM, "waits": WAITS}
 
 
 def _walk(context, model):
     bounds = "whole" if context.full else "short"
-    result = subprocess.run([PROGRAM, f"--gtest_filter=Explore.{model}"], capture_output=True, text=True, env={**os.environ, "THEMELIOS_EXPLORE": bounds})
+    result = subprocess.run([MODELS[model], f"--gtest_filter=Explore.{model}"], capture_output=True, text=True, env={**os.environ, "THEMELIOS_EXPLORE": bounds})
     lines = [line for line in result.stdout.splitlines() if " states, " in line]
     assert result.returncode == 0 and lines, (result.stdout + result.stderr)[-4000:]
     print("\n".join(lines), flush=True)
 
 
 def _finds():
-    result = subprocess.run([os.path.join(os.path.dirname(PROGRAM), "explore_seeded_test")], capture_output=True, text=True)
-    assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
+    for program in ("explore_seeded_test", "explore_waits_seeded_test"):
+        result = subprocess.run([os.path.join(os.path.dirname(PROGRAM), program)], capture_output=True, text=True)
+        assert result.returncode == 0, (result.stdout + result.stderr)[-4000:]
 
 
 def cases(context):
