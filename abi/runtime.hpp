@@ -6,7 +6,7 @@
 namespace abi::runtime {
 
 enum class Message : std::uint32_t {
-    // in: name (64 hex digits), hostname?, memory_pages?, cpu_quota?, cpu_period?, cpu_shares?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
+    // in: name (64 hex digits), hostname?, memory_pages?, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
     // errors: exists, no_memory, denied (a published port is taken), bad_argument
     sandbox_create = 1,
     // in: sandbox; one descriptor: a sealed EROFS Memory. Layers are added from the lowest up, before the first start.
@@ -36,7 +36,7 @@ enum class Message : std::uint32_t {
     node_log = 12,
     // The first message of a client that knows of no sandbox: those that its predecessor made, and the predecessor's sessions, end. The reply comes when all is freed.
     begin = 13,
-    // in: sandbox, cpu_quota?, cpu_period?, cpu_shares?: all of them anew, what is absent as at sandbox_create. Reaches programs that run. errors: bad_argument
+    // in: sandbox, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?: all of them anew, what is absent as at sandbox_create. Reaches programs that run. errors: bad_argument
     sandbox_update = 14,
 };
 
@@ -92,6 +92,7 @@ enum class Tag : std::uint16_t {
     cpu_period = 49,     // microseconds; 0 or absent: 100,000
     memory_limited = 50, // memory_pages is what was asked for, not all that there is
     idle_wakeups = 51,   // how often an interrupt ended a CPU's halt
+    cpu_mask = 52,       // the processors that its programs may run on, bit i for processor i; 0 or absent: all
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

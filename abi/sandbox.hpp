@@ -12,7 +12,7 @@ enum class Command : std::uint32_t {
     resize = 3, // rows, columns
     shut_down = 4, // end all processes; answer: exited if something ran
     stats = 5, // answer: stats
-    limits = 6, // cpu_quota, cpu_period, cpu_shares: what /sys/fs/cgroup shows from now on
+    limits = 6, // cpu_quota, cpu_period, cpu_shares, cpu_mask: what /sys/fs/cgroup shows from now on
 };
 
 // Personality to runtime.

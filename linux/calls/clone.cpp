@@ -157,6 +157,7 @@ LinuxResult<std::uint64_t> clone(Task& task, const CloneRequest& request) {
         child->credentials = task.credentials;
         std::memcpy(child->name, task.name, sizeof child->name);
         child->mask = task.mask;
+        child->processors = task.processors;
         child->initial = task.registers();
         child->initial.rax = 0;
         if (request.stack != 0)

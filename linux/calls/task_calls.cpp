@@ -1,9 +1,8 @@
 // Numbers of processes and threads, groups and sessions, and the small properties of a thread: arch_prctl, prctl, robust lists, processors.
 #include "abi/start.hpp"
-#include "abi/start.hpp"
 #include "lib/native/kernel.hpp"
 #include "linux/calls/call.hpp"
-#include "linux/sandbox/configuration.hpp"
+#include "linux/sandbox/processors.hpp"
 #include "linux/task/table.hpp"
 
 #include <algorithm>
@@ -25,15 +24,12 @@ Process* self_or_child(Process& self, std::int32_t pid) {
     return found != nullptr && found->parent == &self ? found : nullptr;
 }
 
-// QuotaInfo tells how many there are. Asked once.
-std::uint64_t processor_mask() {
-    static constinit std::uint64_t mask = 0;
-    if (mask == 0) {
-        abi::QuotaInfo info{};
-        const bool known = native::call::quota_inspect(configuration().quota, info).has_value() && info.cpu_count != 0;
-        mask = known ? ~std::uint64_t{0} >> (64 - std::min(info.cpu_count, 64u)) : 1;
-    }
-    return mask;
+// The task `tid`; 0: the caller. Sandbox lock held. Errors: ESRCH.
+LinuxResult<Task*> task_or_self(Task& self, std::int32_t tid) {
+    Task* const found = tid == 0 ? &self : find_task(tid);
+    if (found == nullptr)
+        return fail(Errno::ESRCH);
+    return found;
 }
 
 bool group_in_session(std::int32_t group, const Session* session) {
@@ -154,31 +150,28 @@ CallResult sys_sched_yield(Task&, const CallArguments&) {
     return 0;
 }
 
-// The mask of online processors. Which of them a thread runs on is the budget's choice: a program may name any subset, and keeps seeing all.
 CallResult sys_sched_getaffinity(Task& task, const CallArguments& arguments) {
-    if (arguments.i32(0) < 0)
-        return fail(Errno::EINVAL);
-    {
-        const SandboxLock lock;
-        if (arguments.i32(0) != 0 && find_task(arguments.i32(0)) == nullptr)
-            return fail(Errno::ESRCH);
-    }
     if (arguments.u32(1) < sizeof(std::uint64_t) || arguments.u32(1) % sizeof(std::uint64_t) != 0)
         return fail(Errno::EINVAL);
-    (void)task;
-    TRY(arguments.pointer<std::uint64_t>(2).write(processor_mask()));
+    std::uint64_t mask = 0;
+    {
+        const SandboxLock lock;
+        mask = processors_of(*TRY(task_or_self(task, arguments.i32(0))));
+    }
+    TRY(arguments.pointer<std::uint64_t>(2).write(mask));
     return sizeof(std::uint64_t);
 }
 
-CallResult sys_sched_setaffinity(Task&, const CallArguments& arguments) {
+CallResult sys_sched_setaffinity(Task& task, const CallArguments& arguments) {
     std::uint64_t mask = 0;
     const std::size_t bytes = std::min<std::size_t>(arguments.u32(1), sizeof mask);
     TRY(copy_in(std::as_writable_bytes(std::span(&mask, 1)).first(bytes), arguments[2]));
-    if ((mask & processor_mask()) == 0)
-        return fail(Errno::EINVAL);
     const SandboxLock lock;
-    if (arguments.i32(0) != 0 && find_task(arguments.i32(0)) == nullptr)
-        return fail(Errno::ESRCH);
+    Task& subject = *TRY(task_or_self(task, arguments.i32(0)));
+    const std::uint32_t caller = task.credentials.effective_user;
+    if (caller != subject.credentials.effective_user && caller != subject.credentials.user && !task.credentials.has(capability::sys_nice))
+        return fail(Errno::EPERM);
+    TRY(choose_processors(subject, mask));
     return 0;
 }
 

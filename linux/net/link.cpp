@@ -1,5 +1,6 @@
 #include "linux/net/link.hpp"
 
+#include "linux/sandbox/configuration.hpp"
 #include "lwip/pbuf.h"
 
 #include "lib/native/clock.hpp"
@@ -156,7 +157,7 @@ base::Result<void> start(std::span<const std::byte, 32> secret, const InterfaceS
         SandboxLock lock;
         start_stack(secret, settings, link);
     }
-    TRY(native::start_thread([](void* self) { static_cast<Link*>(self)->run(); }, link));
+    TRY(native::start_thread([](void* self) { static_cast<Link*>(self)->run(); }, link, {.budget = configuration().budget}));
     return {};
 }
 

@@ -2,7 +2,9 @@
 #include "linux/fs/devices.hpp"
 #include "linux/fs/quota.hpp"
 #include "linux/proc/node.hpp"
+#include "linux/proc/processor_list.hpp"
 #include "linux/sandbox/configuration.hpp"
+#include "linux/sandbox/processors.hpp"
 #include "linux/task/table.hpp"
 
 #include <algorithm>
@@ -52,11 +54,18 @@ LinuxResult<void> write_boot_id(Text& to, const Subject&) {
 }
 
 LinuxResult<void> write_processors(Text& to, const Subject&) {
-    const std::uint64_t last = std::max<std::uint64_t>(quota_figures().cpus, 1) - 1;
-    if (last == 0)
-        to.put("0\n");
-    else
-        to.add("0-", last, '\n');
+    add_processor_list(to, online_processors());
+    to.put("\n");
+    return {};
+}
+LinuxResult<void> write_group_processors(Text& to, const Subject&) {
+    add_processor_list(to, processor_limits().processors);
+    to.put("\n");
+    return {};
+}
+LinuxResult<void> write_effective_processors(Text& to, const Subject&) {
+    add_processor_list(to, sandbox_processors());
+    to.put("\n");
     return {};
 }
 
@@ -147,7 +156,9 @@ constexpr Directory mm_directory{mm_entries};
 constexpr Entry sys_kernel_entries[] = {{"mm", directory, nullptr, &mm_directory}};
 constexpr Directory sys_kernel_directory{sys_kernel_entries};
 
-constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"cpu memory pids">}, {"cpu.max", file, write_processor_limit}, {"cpu.weight", file, write_processor_weight},
+constexpr Entry group_entries[] = {{"cgroup.controllers", file, fixed<"cpuset cpu memory pids">}, {"cpu.max", file, write_processor_limit}, {"cpu.weight", file, write_processor_weight},
+                                   {"cpuset.cpus", file, write_group_processors}, {"cpuset.cpus.effective", file, write_effective_processors},
+                                   {"cpuset.mems", file, fixed<"">}, {"cpuset.mems.effective", file, fixed<"0">},
                                    {"memory.current", file, write_memory_used}, {"memory.max", file, write_memory_limit}, {"pids.current", file, write_task_count},
                                    {"pids.max", file, write_task_limit}};
 constexpr Directory group_directory{group_entries};

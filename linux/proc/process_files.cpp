@@ -5,9 +5,12 @@
 #include "linux/fs/mount.hpp"
 #include "linux/fs/root.hpp"
 #include "linux/ipc/clock.hpp"
+#include "linux/proc/processor_list.hpp"
+#include "linux/sandbox/processors.hpp"
 #include "linux/task/table.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace personality::proc {
 
@@ -121,7 +124,10 @@ LinuxResult<void> write_status(Text& to, const Subject& subject) {
     to.add("CapInh:\t", base::Hex{who.inheritable, 16}, "\nCapPrm:\t", base::Hex{who.permitted, 16}, "\nCapEff:\t", base::Hex{who.effective, 16}, "\nCapBnd:\t",
            base::Hex{who.bounding, 16}, "\nCapAmb:\t", base::Hex{who.ambient, 16}, "\nNoNewPrivs:\t", who.no_new_privileges ? 1 : 0,
            "\nSeccomp:\t0\nSeccomp_filters:\t0\n");
-    to.add("Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t", task != nullptr ? task->voluntary_switches : 0,
+    const std::uint64_t allowed = task != nullptr ? processors_of(*task) : sandbox_processors();
+    to.add("Cpus_allowed:\t", base::Hex{allowed, (static_cast<unsigned>(std::bit_width(online_processors())) + 3) / 4}, "\nCpus_allowed_list:\t");
+    add_processor_list(to, allowed);
+    to.add("\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t", task != nullptr ? task->voluntary_switches : 0,
            "\nnonvoluntary_ctxt_switches:\t0\n");
     return {};
 }

@@ -4,6 +4,7 @@
 #include "lib/native/port.hpp"
 #include "lib/native/thread.hpp"
 #include "linux/core/lock.hpp"
+#include "linux/sandbox/configuration.hpp"
 
 #include <new>
 
@@ -43,7 +44,7 @@ LinuxResult<void> start_bells() {
     if (!port)
         return fail(Errno::ENOMEM);
     bells = new (storage) Bells(std::move(*port));
-    if (!native::start_thread(listen, nullptr))
+    if (!native::start_thread(listen, nullptr, {.budget = configuration().budget}))
         return fail(Errno::ENOMEM);
     return {};
 }

@@ -30,6 +30,7 @@ base::Result<void> read_processor_limits(abi::TlvReader records) {
         case Tag::cpu_quota: read.quota = record.number(); break;
         case Tag::cpu_period: read.period = record.number(); break;
         case Tag::cpu_shares: read.shares = record.number(); break;
+        case Tag::cpu_mask: read.processors = record.number(); break;
         default: break;
         }
     if (!records.ok())

@@ -28,6 +28,7 @@ struct ProcessorLimits {
     std::uint64_t quota = 0; // microseconds in each period; 0: no limit
     std::uint64_t period = 100'000;
     std::uint64_t shares = 0; // 0: none were given
+    std::uint64_t processors = 0; // a mask; 0: all
 };
 
 const Configuration& configuration();

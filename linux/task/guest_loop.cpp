@@ -5,6 +5,7 @@
 #include "linux/calls/table.hpp"
 #include "linux/core/lock.hpp"
 #include "linux/sandbox/configuration.hpp"
+#include "linux/sandbox/processors.hpp"
 #include "linux/signal/deliver.hpp"
 #include "linux/task/exit.hpp"
 #include "linux/task/vector_state.hpp"
@@ -81,6 +82,7 @@ void task_entry(void* argument) {
         SandboxLock lock;
         task.page = native::current_thread().page;
         task.thread = native::current_thread().handle;
+        take_inherited_processors(task);
     }
     if (start.prepare != nullptr && !start.prepare(task, start.argument))
         exit_task(task);

@@ -58,6 +58,9 @@ public:
     abi::ThreadPage* page = nullptr;
     abi::Handle thread = abi::no_handle;
 
+    // The processors that it chose; 0: all. (linux/sandbox/processors.hpp)
+    std::uint64_t processors = 0;
+
     // Sleeping: 1 awake, 0 asleep or about to be (linux/task/park.hpp).
     std::atomic<std::uint32_t> awake{1};
     // There may be signals, a stop or an end to look at before the guest goes on.

@@ -6,6 +6,7 @@
 #include "lib/native/thread_block.hpp"
 #include "linux/core/lock.hpp"
 #include "linux/ipc/clock.hpp"
+#include "linux/sandbox/configuration.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -57,7 +58,7 @@ void Alarm::expire(std::uint64_t now) {
 
 LinuxResult<void> Alarm::set(const AlarmSetting& setting) {
     if (!running && setting.value != 0) {
-        if (!native::start_thread(serve_alarms, nullptr))
+        if (!native::start_thread(serve_alarms, nullptr, {.budget = configuration().budget}))
             return fail(Errno::ENOMEM);
         running = true;
     }

@@ -38,6 +38,7 @@ ProcessorLimits processor_limits(const native::ChannelRequest& request) {
     ProcessorLimits limits;
     limits.quota = request.number(Tag::cpu_quota, 0);
     limits.shares = request.number(Tag::cpu_shares, 0);
+    limits.processors = request.number(Tag::cpu_mask, 0);
     if (const std::uint64_t period = request.number(Tag::cpu_period, 0); period != 0)
         limits.period = period;
     return limits;

@@ -27,6 +27,7 @@ constexpr std::uint64_t guest_pages_per_reserved_page = 16, least_reserve = 1024
 abi::BudgetParameters budget_parameters(const ProcessorLimits& limits, std::uint64_t cpus) {
     abi::BudgetParameters parameters{};
     parameters.weight = static_cast<std::uint32_t>(limits.shares == 0 ? usual_weight : std::min(limits.shares, highest_weight));
+    parameters.cpus = limits.processors;
     // More than all processors is no limit, which the kernel has no need to count.
     if (limits.quota != 0 && limits.quota / std::max<std::uint64_t>(cpus, 1) < limits.period) {
         parameters.limit_microseconds = limits.quota;
@@ -40,6 +41,7 @@ void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
     writer.number(static_cast<std::uint16_t>(Tag::cpu_quota), limits.quota);
     writer.number(static_cast<std::uint16_t>(Tag::cpu_period), limits.period);
     writer.number(static_cast<std::uint16_t>(Tag::cpu_shares), limits.shares);
+    writer.number(static_cast<std::uint16_t>(Tag::cpu_mask), limits.processors);
 }
 
 } // namespace
@@ -68,7 +70,7 @@ base::Result<void> Sandbox::prepare() {
 base::Result<void> Sandbox::limit_processor(const ProcessorLimits& limits) {
     TRY(native::call::budget_configure(budget_.get(), budget_parameters(limits, TRY(figures()).cpu_count)));
     settings_.processor = limits;
-    std::byte bytes[64];
+    std::byte bytes[128];
     abi::TlvWriter writer(bytes);
     write_limits(writer, limits);
     // The budget is what holds; a personality that does not read its commands shows the old figures.

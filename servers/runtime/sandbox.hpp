@@ -36,6 +36,7 @@ struct ProcessorLimits {
     std::uint64_t quota = 0; // microseconds in each period; 0: no limit
     std::uint64_t period = usual_period;
     std::uint64_t shares = 0; // 0: none were given
+    std::uint64_t processors = 0; // a mask; 0: all
     static constexpr std::uint64_t usual_period = 100'000;
 };
 

@@ -20,7 +20,7 @@ const std::set<std::string_view> known_host_settings = {
     "CpuShares",  "IpcMode",           "Isolation",     "LogConfig",       "MaskedPaths",      "Memory",
     "MemorySwap", "MemoryReservation", "NanoCpus",      "NetworkMode",     "MemorySwappiness", "OomScoreAdj",
     "PidsLimit",  "PortBindings",      "ReadonlyPaths", "RestartPolicy",   "Runtime",          "PublishAllPorts",
-    "ShmSize",    "OomKillDisable",
+    "ShmSize",    "OomKillDisable",    "CpusetCpus",    "CpusetMems",
 };
 
 // Docker's own limits; times in microseconds.
@@ -107,6 +107,27 @@ std::size_t parse_log_limit(const Json& host, std::size_t fallback) {
     return *number > fallback / unit ? fallback : std::max<std::size_t>(*number * unit, 1);
 }
 
+// "0-2,4" as a mask of what a node may have; `beyond` where there is more. Throws ApiError 400.
+std::uint64_t parse_set(const std::string& text, const std::string& what, bool& beyond) {
+    constexpr std::uint64_t most = 64;
+    const auto invalid = [&] { return bad_request("Invalid value " + text + " for cpuset " + what); };
+    std::uint64_t mask = 0;
+    std::string_view rest = text;
+    for (bool more = !text.empty(); more;) {
+        const std::string_view part = rest.substr(0, rest.find(','));
+        more = part.size() < rest.size();
+        rest.remove_prefix(part.size() + (more ? 1 : 0));
+        const std::size_t dash = part.find('-');
+        const auto first = services::parse_number(part.substr(0, dash));
+        const auto last = dash == std::string_view::npos ? first : services::parse_number(part.substr(dash + 1));
+        if (!first || !last || *first > *last) throw invalid();
+        beyond |= *last >= most;
+        if (beyond) continue;
+        mask |= (~std::uint64_t{0} >> (63 - (*last - *first))) << *first;
+    }
+    return mask;
+}
+
 ProcessorLimits parse_processor_limits(const Json& resources) {
     ProcessorLimits limits;
     limits.nano_cpus = static_cast<std::uint64_t>(number_field(resources, "NanoCpus"));
@@ -123,6 +144,12 @@ ProcessorLimits parse_processor_limits(const Json& resources) {
     if (limits.cfs_quota != 0 && limits.cfs_quota < least_quota)
         throw bad_request("CPU cfs quota can not be less than 1ms (i.e. 1000)");
     if (limits.cfs_quota > most_quota) throw bad_request("invalid value: CpuQuota is " + std::to_string(quota));
+    limits.cpuset = text_field(resources, "CpusetCpus");
+    limits.processors = parse_set(limits.cpuset, "cpus", limits.beyond);
+    const std::string memory_nodes = text_field(resources, "CpusetMems");
+    bool more_nodes = false;
+    if (parse_set(memory_nodes, "mems", more_nodes) > 1 || more_nodes)
+        throw bad_request("Requested memory nodes are not available - requested " + memory_nodes + ", available: 0");
     return limits;
 }
 
@@ -313,6 +340,8 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
 }
 
 void check_processors(const ProcessorLimits& limits, std::uint64_t cpus) {
+    if (limits.beyond || (cpus < 64 && limits.processors >> cpus != 0))
+        throw bad_request("Requested CPUs are not available - requested " + limits.cpuset + ", available: " + (cpus == 1 ? "0" : "0-" + std::to_string(cpus - 1)));
     if (limits.nano_cpus == 0) return;
     const std::string count = std::to_string(cpus);
     if (limits.nano_cpus < least_nano_cpus || limits.nano_cpus > cpus * nano_cpus_per_cpu)
@@ -321,7 +350,7 @@ void check_processors(const ProcessorLimits& limits, std::uint64_t cpus) {
 
 ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body) {
     for (const auto& [name, value] : body.items())
-        if (name != "NanoCpus" && name != "CpuQuota" && name != "CpuPeriod" && name != "CpuShares" && !is_empty_value(value))
+        if (name != "NanoCpus" && name != "CpuQuota" && name != "CpuPeriod" && name != "CpuShares" && name != "CpusetCpus" && !is_empty_value(value))
             throw not_supported("changing " + name + " of a container");
     const ProcessorLimits given = parse_processor_limits(body);
     const auto conflict = [](const std::string& what) { return ApiError(409, "Conflicting options: " + what + " has already been set"); };
@@ -335,6 +364,11 @@ ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body) 
     if (number_field(body, "CpuQuota", -1) != 0) result.cfs_quota = given.cfs_quota;
     if (given.cfs_period != 0) result.cfs_period = given.cfs_period;
     if (given.shares != 0) result.shares = given.shares;
+    if (!given.cpuset.empty()) {
+        result.cpuset = given.cpuset;
+        result.processors = given.processors;
+        result.beyond = given.beyond;
+    }
     return result;
 }
 

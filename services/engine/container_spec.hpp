@@ -38,6 +38,9 @@ struct ProcessorLimits {
     std::uint64_t cfs_quota = 0;  // microseconds in each period; 0: no limit
     std::uint64_t cfs_period = 0; // 0: the usual 100 ms
     std::uint64_t shares = 0;     // 0: the usual 1,024
+    std::string cpuset;           // as the client wrote it
+    std::uint64_t processors = 0; // what that means, a mask; 0: all
+    bool beyond = false;          // it names one that no node has
 
     // In microseconds, as the runtime takes them.
     std::uint64_t quota() const { return nano_cpus == 0 ? cfs_quota : nano_cpus / 10'000; }

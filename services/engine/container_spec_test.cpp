@@ -119,6 +119,32 @@ TEST(ContainerSpec, KnowsHowManyProcessorsThereAre) {
     EXPECT_EQ(refused(INT64_MAX), range);
 }
 
+TEST(ContainerSpec, ReadsSetsOfProcessorsAsDockerDoes) {
+    const auto limits = [](const std::string& host) { return parse(with_host(host)).processor; };
+    EXPECT_EQ(limits(R"({"CpusetCpus":""})").processors, 0U);
+    EXPECT_EQ(limits(R"({"CpusetCpus":"1"})").processors, 2U);
+    EXPECT_EQ(limits(R"({"CpusetCpus":"0-2,5,63"})").processors, 0x8000'0000'0000'0027U);
+    EXPECT_EQ(limits(R"({"CpusetCpus":"0-63"})").processors, UINT64_MAX);
+    for (const char* text : {"x", "1-x", "2-1", "-", "1,,2", "1,", ",", "1-2-3", "18446744073709551616"})
+        EXPECT_EQ(refusal(with_host(Json{{"CpusetCpus", text}}.dump())), "Invalid value " + std::string(text) + " for cpuset cpus") << text;
+    EXPECT_EQ(refusal(with_host(R"({"CpusetMems":"0"})")), "");
+    EXPECT_EQ(refusal(with_host(R"({"CpusetMems":"1"})")), "Requested memory nodes are not available - requested 1, available: 0");
+    EXPECT_EQ(refusal(with_host(R"({"CpusetMems":"0-x"})")), "Invalid value 0-x for cpuset mems");
+    const auto unavailable = [&](const char* host, std::uint64_t cpus) {
+        try {
+            check_processors(limits(host), cpus);
+            return std::string();
+        } catch (const ApiError& error) {
+            EXPECT_EQ(error.status, 400);
+            return std::string(error.what());
+        }
+    };
+    EXPECT_EQ(unavailable(R"({"CpusetCpus":"0,1"})", 2), "");
+    EXPECT_EQ(unavailable(R"({"CpusetCpus":"7"})", 2), "Requested CPUs are not available - requested 7, available: 0-1");
+    EXPECT_EQ(unavailable(R"({"CpusetCpus":"0-64"})", 64), "Requested CPUs are not available - requested 0-64, available: 0-63");
+    EXPECT_EQ(unavailable(R"({"CpusetCpus":"1"})", 1), "Requested CPUs are not available - requested 1, available: 0");
+}
+
 TEST(ContainerSpec, RefusesMemoryAsDockerDoes) {
     EXPECT_EQ(refusal(with_host(R"({"Memory":6291455})")), "Minimum memory limit allowed is 6MB");
     EXPECT_EQ(refusal(with_host(R"({"Memory":6291456})")), "");
@@ -154,7 +180,9 @@ TEST(ContainerSpec, UpdatesProcessorTimeAlone) {
     EXPECT_EQ(status(cfs, R"({"NanoCpus":500000000})"), 409);
     EXPECT_EQ(status({.cfs_period = 40000}, R"({"NanoCpus":500000000})"), 409);
     EXPECT_EQ(status(half, R"({"CpuQuota":1})"), 400);
-    for (const char* body : {R"({"Memory":67108864})", R"({"MemorySwap":-1})", R"({"PidsLimit":5})", R"({"CpusetCpus":"0"})", R"({"RestartPolicy":{"Name":"always"}})", R"({"Other":1})"})
+    EXPECT_EQ(updated_limits(half, Json::parse(R"({"CpusetCpus":"1"})")).processors, 2U);
+    EXPECT_EQ(updated_limits({.cpuset = "1", .processors = 2}, Json::parse(R"({"CpusetCpus":"","NanoCpus":1000000000})")).processors, 2U);
+    for (const char* body : {R"({"Memory":67108864})", R"({"MemorySwap":-1})", R"({"PidsLimit":5})", R"({"CpusetMems":"0"})", R"({"RestartPolicy":{"Name":"always"}})", R"({"Other":1})"})
         EXPECT_EQ(status(half, body), 501) << body;
 }
 

@@ -73,6 +73,8 @@ Json host_config(const Container& container) {
     result["CpuQuota"] = processor.cfs_quota;
     result["CpuPeriod"] = processor.cfs_period;
     result["CpuShares"] = processor.shares;
+    result["CpusetCpus"] = processor.cpuset;
+    result.emplace("CpusetMems", "");
     for (const char* name : {"AutoRemove", "Privileged", "PublishAllPorts", "ReadonlyRootfs"})
         result.emplace(name, false);
     result.emplace("PortBindings", Json::object());

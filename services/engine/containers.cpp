@@ -51,7 +51,7 @@ std::string Containers::claim_name(std::string name, const std::string& id) {
 }
 
 Task<> Containers::check_limits(const ProcessorLimits& limits) {
-    if (limits.nano_cpus == 0) co_return;
+    if (limits.nano_cpus == 0 && limits.cpuset.empty()) co_return;
     std::uint64_t cpus = 0;
     try {
         cpus = (co_await runtime_.node_info()).number(abi::runtime::Tag::cpu_count);

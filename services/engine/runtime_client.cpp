@@ -15,6 +15,7 @@ using services::Request;
 
 static void add_limits(Request& request, const ProcessorLimits& limits) {
     request.number(Tag::cpu_quota, limits.quota()).number(Tag::cpu_period, limits.period()).number(Tag::cpu_shares, limits.shares);
+    if (limits.processors != 0) request.number(Tag::cpu_mask, limits.processors);
 }
 
 Task<Reply> RuntimeClient::call(Message message, Request request) {

@@ -259,8 +259,8 @@ def _control_group(context):
     """What a program reads of its own limits: what was asked for, in the files of Linux."""
     def shown(*options):
         return _output(_run(context, *options, "busybox", "sh", "-c", _GROUP)).splitlines()
-    _same(shown(), ["cpu memory pids", "max 100000", "100", "max"])
-    _same(shown("--cpus", "0.5", "--cpu-shares", "512", "-m", "64m"), ["cpu memory pids", "50000 100000", "20", str(64 << 20)])
+    _same(shown(), ["cpuset cpu memory pids", "max 100000", "100", "max"])
+    _same(shown("--cpus", "0.5", "--cpu-shares", "512", "-m", "64m"), ["cpuset cpu memory pids", "50000 100000", "20", str(64 << 20)])
     _same(shown("--cpu-quota", "25000", "--cpu-period", "50000", "--cpu-shares", "262144")[1:3], ["25000 50000", "10000"])
     _same(shown("--cpu-period", "50000", "--cpu-shares", "2")[1:3], ["max 50000", "1"])
 
@@ -275,24 +275,27 @@ def _refused_limits(context):
         assert result.returncode == 125 and words in result.stderr, (options, result.returncode, result.stderr)
 
 
+def _until_lines(context, name, count):
+    """The lines of a container's log, once there are so many."""
+    end = time.monotonic() + 120
+    while len(lines := _output(context.docker("logs", name)).splitlines()) < count:
+        assert time.monotonic() < end, f"{name} says no more than {lines}"
+        time.sleep(0.1)
+    return lines
+
+
 def _update(context):
     """Limits of a container that runs change, in what holds them, in what is shown outside and in what its programs read."""
     def inside():
         # A program's lines come through the log: it writes when it is told to.
         before = len(_output(context.docker("logs", "updated")).splitlines())
         _output(context.docker("kill", "-s", "USR1", "updated"))
-        end = time.monotonic() + 120
-        while len(lines := _output(context.docker("logs", "updated")).splitlines()) < before + 2:
-            assert time.monotonic() < end, f"the program does not answer: {lines}"
-            time.sleep(0.1)
-        return lines[-2:]
+        return _until_lines(context, "updated", before + 2)[-2:]
 
     _output(context.docker("run", "-d", "--name", "updated", "--cpus", "0.5", "busybox", "sh", "-c",
                            "trap 'cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu.weight' USR1; echo ready; while :; do sleep 0.1; done"))
     try:
-        end = time.monotonic() + 120
-        while _output(context.docker("logs", "updated")) != "ready\n":
-            assert time.monotonic() < end, "the log stays empty"
+        _same(_until_lines(context, "updated", 1), ["ready"])
         _same(inside(), ["50000 100000", "100"])
         _same(_output(context.docker("update", "--cpus", "1.5", "--cpu-shares", "512", "updated")), "updated\n")
         _same(inside(), ["150000 100000", "20"])
@@ -305,6 +308,32 @@ def _update(context):
         _same(inside(), ["150000 100000", "20"])
     finally:
         context.docker("rm", "-f", "updated")
+
+
+def _processors(context):
+    """--cpuset-cpus is what programs may run on, count, and are told; an update reaches those that run."""
+    tell = "cat /sys/fs/cgroup/cpuset.cpus /sys/fs/cgroup/cpuset.cpus.effective; grep Cpus_allowed_list /proc/self/status; nproc; taskset -p $$ | sed 's/.*: //'"
+    for option, words in (("1", ["1", "1", "Cpus_allowed_list:\t1", "1", "2"]), ("0-1", ["0-1", "0-1", "Cpus_allowed_list:\t0-1", "2", "3"]),
+                          ("1,0", ["0-1", "0-1", "Cpus_allowed_list:\t0-1", "2", "3"])):
+        _same(_output(context.docker("run", "--rm", "--cpuset-cpus", option, "busybox", "sh", "-c", tell)).splitlines(), words)
+    _same(_output(context.docker("run", "--rm", "busybox", "sh", "-c", tell)).splitlines(), ["", "0-1", "Cpus_allowed_list:\t0-1", "2", "3"])
+    for option, words in (("7", "Requested CPUs are not available - requested 7, available: 0-1"), ("1-x", "Invalid value 1-x for cpuset cpus")):
+        result = context.docker("run", "--rm", "--cpuset-cpus", option, "busybox", "true")
+        assert result.returncode == 125 and words in result.stderr, (option, result.returncode, result.stderr)
+    # A program that chose the one that it loses goes on with what is left.
+    _output(context.docker("run", "-d", "--name", "processors", "--cpuset-cpus", "0-1", "busybox", "taskset", "2", "sh", "-c",
+                           "trap 'cat /sys/fs/cgroup/cpuset.cpus; grep Cpus_allowed_list /proc/$$/status' USR1; echo ready; while :; do sleep 0.1; done"))
+    try:
+        lines = _until_lines(context, "processors", 1)
+        _same(lines, ["ready"])
+        for cpus, allowed in (("0-1", "1"), ("0", "0"), ("1", "1")):
+            _output(context.docker("update", "--cpuset-cpus", cpus, "processors"))
+            _output(context.docker("kill", "-s", "USR1", "processors"))
+            lines = _until_lines(context, "processors", len(lines) + 2)
+            _same(lines[-2:], [cpus, f"Cpus_allowed_list:\t{allowed}"])
+        _same(_output(context.docker("inspect", "processors", "--format", "{{.HostConfig.CpusetCpus}}")), "1\n")
+    finally:
+        context.docker("rm", "-f", "processors")
 
 
 def _terminal(context):
@@ -481,6 +510,7 @@ def cases(context):
     yield "control group", case(_control_group)
     yield "refused limits", case(_refused_limits)
     yield "update", case(_update)
+    yield "processors", case(_processors)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)
     yield "no API from a container", case(_no_api_from_a_container)

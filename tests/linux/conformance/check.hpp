@@ -59,5 +59,6 @@ void names();
 void passing();
 void locks();
 void survival();
+void processors();
 
 } // namespace conformance

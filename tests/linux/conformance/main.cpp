@@ -15,7 +15,7 @@ constexpr conformance::Section sections[] = {
     {"threads", conformance::threads},     {"polling", conformance::polling},         {"sockets", conformance::sockets},
     {"times", conformance::times},         {"programs", conformance::programs},       {"delivery", conformance::delivery},
     {"names", conformance::names},         {"passing", conformance::passing},         {"locks", conformance::locks},
-    {"lies", conformance::lies},           {"survival", conformance::survival},
+    {"lies", conformance::lies},           {"survival", conformance::survival},   {"processors", conformance::processors},
 };
 
 bool wanted(const char* name, int count, char** names) {
