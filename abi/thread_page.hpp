@@ -60,10 +60,19 @@ struct RestrictedState {
     std::uint64_t error_code;
     std::uint64_t fault_address;
     std::uint32_t operation_count;  // in: how many of `operations` to do
-    std::uint32_t operations_done;  // out
-    std::int32_t operation_error;   // out: 0, or the negative Error of the first that failed (the guest then was not entered)
+    std::uint32_t operations_done;  // out, where there were any
+    std::int32_t operation_error;   // out, where there were any: 0, or the negative Error of the first that failed (the guest then was not entered)
     std::uint32_t reserved;
     MapOperation operations[map_operations];
+};
+
+// Calls of the guest that the kernel answers by itself, with rax alone changed: the personality does not hear of them. A call below `constant_calls` whose index is not 0 gets
+// values[index % constant_values]. The personality may change it at any time; for other threads, from their next call on.
+inline constexpr std::size_t constant_calls = 512;
+inline constexpr std::size_t constant_values = 16;
+struct ConstantCalls {
+    std::uint8_t index[constant_calls];
+    std::uint64_t values[constant_values];
 };
 
 // Allocated and pinned by the kernel, mapped into the owner's personality half at thread creation.
@@ -71,6 +80,7 @@ struct ThreadPage {
     MessageArea message;
     std::uint64_t reserved[70];
     RestrictedState restricted;
+    ConstantCalls constants;
 };
 static_assert(sizeof(MessageArea) == 48 * 8 + 4 * 8 + 4 * 4);
 static_assert(offsetof(ThreadPage, restricted) == 992);

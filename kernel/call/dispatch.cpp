@@ -27,7 +27,7 @@ void dispatch(Thread& caller, arch::Registers& registers) {
     if (number == static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) && registers.rdi >> 32 == 0) [[likely]] {
         const auto entered = enter_restricted(caller, static_cast<std::uint32_t>(registers.rdi));
         // The registers are the guest's now.
-        if (caller.restricted) return;
+        if (caller.restricted()) return;
         registers.rax = entered ? 0 : status(entered.error());
         registers.rdx = 0;
         return;

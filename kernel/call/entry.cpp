@@ -32,20 +32,20 @@ inline void settle(Thread& thread) {
         const bool attention = thread.attention() != 0;
         if (attention) thread.before_user();
         if (sched::is_switch_due() && sched::switch_if_due(true)) continue;
-        if (attention && thread.restricted && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
+        if (attention && thread.restricted() && thread.take_kick()) leave_restricted(thread, abi::ExitReason::kick);
         return;
     }
 }
 
 // SYSRET faults in ring 0 on a non-canonical rip.
 bool may_use_sysret(const Thread& thread, const UserRegisters& registers) {
-    const Half half = thread.restricted ? guest_half() : personality_half();
+    const Half half = thread.restricted() ? guest_half() : personality_half();
     return half.contains(registers.rip, 1) && arch::returns_by_sysret(registers);
 }
 
 bool is_native(const Thread& thread, const UserRegisters& registers) {
     if (base::weakened(base::Weakness::restricted_bit)) return personality_half().contains(registers.rip, 1);
-    return !thread.restricted;
+    return !thread.restricted();
 }
 
 // A fault of native code that nothing resolves ends its process. Not inlined: what it logs would give every call a frame with a guard.
@@ -56,7 +56,7 @@ bool is_native(const Thread& thread, const UserRegisters& registers) {
 
 // What user mode is told of a page fault. Outside its halves it learns nothing of what is mapped there: each fault looks like one over a page that is.
 std::uint64_t told_error(const Thread& thread, std::uint64_t address, std::uint64_t error) {
-    const bool own = guest_half().contains(address, 1) || (!thread.restricted && personality_half().contains(address, 1));
+    const bool own = guest_half().contains(address, 1) || (!thread.restricted() && personality_half().contains(address, 1));
     return own || base::weakened(base::Weakness::fault_code) ? error : error | error_present;
 }
 
@@ -67,8 +67,8 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
     base::Ref<Space> space;
     if (guest_half().contains(address, 1)) {
         // The personality touches its guest's memory directly, but never executes there.
-        if (thread.guest() && (thread.restricted || access != abi::protection::execute)) space = base::Ref<Space>(*thread.guest());
-    } else if (personality_half().contains(address, 1) && !thread.restricted) {
+        if (thread.guest() && (thread.restricted() || access != abi::protection::execute)) space = base::Ref<Space>(*thread.guest());
+    } else if (personality_half().contains(address, 1) && !thread.restricted()) {
         if (auto own = thread.process().space()) space = std::move(*own);
     }
     failure = abi::Error::bad_pointer;
@@ -81,26 +81,19 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
 } // namespace
 
 // entry.S knows these by number.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winvalid-offsetof"
+static_assert(offsetof(Task, top) == 0); // its EntryState is where arch::Cpu::current points to
+#pragma clang diagnostic pop
+static_assert((guest_flags(~std::uint64_t{0}) & ~arch::not_by_sysret) == (0x240cd5 | 0x202) && guest_flags(0) == 0x202);
 static_assert(static_cast<std::uint64_t>(abi::KernelCall::restricted_enter) == 40 && static_cast<std::uint64_t>(abi::KernelCall::ipc_call) == 45 &&
               static_cast<std::uint64_t>(abi::KernelCall::ipc_reply_receive) == 48);
 static_assert(offsetof(abi::GuestRegisters, rsp) == 56 && offsetof(abi::GuestRegisters, r15) == 120 && offsetof(abi::GuestRegisters, rip) == 128 &&
               offsetof(abi::GuestRegisters, rflags) == 136 && offsetof(abi::GuestRegisters, fs_base) == 144 && offsetof(abi::GuestRegisters, gs_base) == 152);
-
-// From entry.S: a guest's system call, whose registers are in the thread's page already.
-extern "C" void kernel_guest_call(std::uint64_t fs_base, std::uint64_t gs_base) {
-    Thread& thread = sched::current_thread();
-    leave_restricted_fast(thread, fs_base, gs_base);
-    settle(thread);
-}
-
-// From entry.S: native code's restricted_enter. Gives 0 where it is for kernel_system_call after all; else the guest may be returned to by SYSRET.
-FastEntry kernel_enter_guest(const arch::Registers* registers) asm("kernel_enter_guest");
-FastEntry kernel_enter_guest(const arch::Registers* registers) {
-    const arch::Cpu& cpu = arch::this_cpu();
-    Thread& thread = cpu.current->thread();
-    if (registers->rdi != 0 || thread.attention() != 0 || cpu.reschedule || !personality_half().contains(registers->rip, 1)) return {};
-    return enter_restricted_fast(thread);
-}
+static_assert(offsetof(abi::RestrictedState, registers) == 0 && offsetof(abi::RestrictedState, reason) == 160 && offsetof(abi::RestrictedState, operation_count) == 184 &&
+              static_cast<std::uint32_t>(abi::ExitReason::syscall) == 1);
+static_assert(offsetof(abi::ThreadPage, constants) - offsetof(abi::ThreadPage, restricted) == 520 && offsetof(abi::ConstantCalls, index) == 0 &&
+              offsetof(abi::ConstantCalls, values) == 512 && abi::constant_calls == 512 && abi::constant_values == 16);
 
 // From entry.S: a thread that handed the processor over runs again, because its wait ended in another way.
 extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
@@ -137,7 +130,7 @@ void handle_user_exception(arch::Registers& registers, std::uint64_t fault_addre
         return;
     }
     if (page_fault) registers.error = told_error(thread, address, registers.error);
-    if (thread.restricted) {
+    if (thread.restricted()) {
         const bool exhausted = page_fault && failure == abi::Error::no_memory;
         leave_restricted(thread, exhausted ? abi::ExitReason::no_memory : abi::ExitReason::exception,
                          static_cast<std::uint32_t>(registers.vector), registers.error, address);

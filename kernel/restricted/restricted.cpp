@@ -49,25 +49,31 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
 
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 
-// The bit, the frame that entries save to, and the root change together.
-[[gnu::always_inline]] inline void begin_guest(Thread& thread) {
-    // What the decoder of restricted_enter would have written, for the personality finds itself behind the call; and where the next system call goes.
-    UserRegisters& native = thread.registers();
-    native.rax = 0;
-    native.vector = reinterpret_cast<std::uint64_t>(&thread.page().restricted.registers);
+// The frame that entries save to, and by it whether a guest runs, changes together with the root. Entered in the general way once, the guest may be entered by entry.S.
+void begin_guest(Thread& thread) {
+    thread.task().guest = &thread.page().restricted.registers;
     thread.task().use_guest_frame();
-    thread.restricted = true;
     arch::load_root(thread.guest()->guest_root());
 }
 
-[[gnu::always_inline]] inline void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
+// The personality finds itself behind its restricted_enter, which kept rsp and rbp for it.
+void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
     abi::RestrictedState& page = thread.page().restricted;
     page.reason = reason;
     page.vector = vector;
     page.error_code = error_code;
     page.fault_address = fault_address;
     thread.task().use_native_frame();
-    thread.restricted = false;
+    UserRegisters& native = thread.registers();
+    const UserRegisters kept = native;
+    native = {};
+    native.vector = arch::system_call_vector;
+    native.rip = native.rcx = kept.rip;
+    native.rflags = native.r11 = kept.rflags;
+    native.rsp = kept.rsp;
+    native.rbp = kept.rbp;
+    native.cs = arch::user_code;
+    native.ss = arch::user_data;
     arch::load_root(thread.guest()->native_root());
 }
 
@@ -126,38 +132,16 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.rflags = guest_flags(guest.rflags);
     registers.cs = arch::user_code;
     registers.ss = arch::user_data;
-    if (fs_base != thread.guest_fs_base) {
+    arch::EntryState& state = thread.task();
+    if (fs_base != state.guest_fs_base) {
         arch::set_fs_base(fs_base);
-        thread.guest_fs_base = fs_base;
+        state.guest_fs_base = fs_base;
     }
-    if (gs_base != thread.guest_gs_base) {
+    if (gs_base != state.guest_gs_base) {
         arch::set_user_gs_base(gs_base);
-        thread.guest_gs_base = gs_base;
+        state.guest_gs_base = gs_base;
     }
     return {};
-}
-
-FastEntry enter_restricted_fast(Thread& thread) {
-    Space* const space = thread.guest();
-    if (!space || !thread.vector_area) return {};
-    abi::RestrictedState& page = thread.page().restricted;
-    if (__atomic_load_n(&page.operation_count, __ATOMIC_RELAXED) != 0) return {};
-    const volatile abi::GuestRegisters& guest = page.registers;
-    const std::uint64_t fs_base = guest.fs_base, gs_base = guest.gs_base, rip = guest.rip, flags = guest.rflags;
-    // What the guest made of its bases itself may be any address.
-    if (fs_base != thread.guest_fs_base || gs_base != thread.guest_gs_base || !in_guest_half(fs_base) || !in_guest_half(gs_base)) return {};
-    // SYSRET takes rip and flags from rcx and r11; it loses TF and RF.
-    if (!in_guest_half(rip) || guest.rcx != rip || guest.r11 != flags || guest_flags(flags) != flags || flags & arch::not_by_sysret) return {};
-    page.operations_done = 0;
-    page.operation_error = 0;
-    begin_guest(thread);
-    return {rip, flags};
-}
-
-void leave_restricted_fast(Thread& thread, std::uint64_t fs_base, std::uint64_t gs_base) {
-    thread.guest_fs_base = fs_base;
-    thread.guest_gs_base = gs_base;
-    end_guest(thread, abi::ExitReason::syscall, 0, 0, 0);
 }
 
 void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std::uint64_t error_code, std::uint64_t fault_address) {
@@ -183,8 +167,8 @@ void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vect
     guest.rip = registers.rip;
     guest.rflags = registers.rflags;
     // A guest may change them itself.
-    guest.fs_base = thread.guest_fs_base = arch::fs_base();
-    guest.gs_base = thread.guest_gs_base = arch::user_gs_base();
+    guest.fs_base = thread.task().guest_fs_base = arch::fs_base();
+    guest.gs_base = thread.task().guest_gs_base = arch::user_gs_base();
     end_guest(thread, reason, vector, error_code, fault_address);
 }
 

@@ -9,7 +9,7 @@
 namespace kernel {
 
 // The thread's saved registers are those of user mode, whichever that is; entering and leaving switch between the two frames of its stack. The personality
-// then finds itself behind its restricted_enter with rax = 0.
+// then finds itself behind its restricted_enter with rax = 0. The usual round trip, without operations and between two system calls, is entry.S's alone.
 
 inline constexpr std::uint32_t enter_reset_vector = 1u << 0;
 
@@ -20,16 +20,6 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags);
 // Ends the guest's turn: its registers go to the thread's page with the reason, the personality's come back.
 void leave_restricted(Thread& thread, abi::ExitReason reason, std::uint32_t vector = 0, std::uint64_t error_code = 0,
                       std::uint64_t fault_address = 0);
-
-// The usual round trip, without operations and between two system calls, in a form of its own: entry.S moves the general registers between processor and page. The thread
-// has nothing else to do before it returns to user mode.
-struct FastEntry {
-    std::uint64_t rip = 0; // 0: this is not the usual case, and nothing was done
-    std::uint64_t flags = 0;
-};
-FastEntry enter_restricted_fast(Thread& thread);
-// The bases are what the segment registers hold.
-void leave_restricted_fast(Thread& thread, std::uint64_t fs_base, std::uint64_t gs_base);
 
 // What the guest may have in RFLAGS: the arithmetic flags, trap, direction, alignment check and the ID flag; interrupts stay on.
 constexpr std::uint64_t guest_flags(std::uint64_t flags) {

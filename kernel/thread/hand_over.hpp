@@ -57,7 +57,7 @@ enum class Turn : bool { lent, given_back };
     // Before the task looks at its kicks and stops: who sets one and then sees another task here sends no interrupt.
     __atomic_store_n(&cpu.current, &to, __ATOMIC_SEQ_CST);
     cpu.dying = &to.dying;
-    cpu.kernel_stack = cpu.task_state.stack[0] = to.stack_top();
+    cpu.kernel_stack = cpu.task_state.stack[0] = to.top;
     if (guests) {
         arch::set_fs_base(to.saved_fs_);
         arch::set_user_gs_base(to.saved_gs_);

@@ -190,7 +190,7 @@ struct Scheduling {
             to->since_ = now;
             queue.slice_end = now + slice(*to, queue);
             (void)charge(queue, to->budget_, 0, now);
-            arch::set_kernel_stack(to->stack_top());
+            arch::set_kernel_stack(to->top);
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
             arch::load_root(root_of(to->thread()));
@@ -269,21 +269,21 @@ struct Scheduling {
 base::Result<void> Task::create(Quota& quota) {
     if (!quota.node().charge_pages(stack_pages))
         return base::fail(abi::Error::no_memory);
-    stack_top_ = allocate_stack();
-    if (stack_top_ == 0) {
+    native_top = allocate_stack();
+    if (native_top == 0) {
         quota.node().release_pages(stack_pages);
         return base::fail(abi::Error::no_memory);
     }
-    entry_top_ = stack_top_;
+    top = native_top;
     return {};
 }
 
 void Task::destroy(Quota& quota) {
-    if (stack_top_ == 0)
+    if (native_top == 0)
         return;
-    free_stack(stack_top_);
+    free_stack(native_top);
     quota.node().release_pages(stack_pages);
-    stack_top_ = 0;
+    native_top = 0;
 }
 
 void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page) {

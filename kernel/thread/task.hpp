@@ -6,6 +6,7 @@
 
 #include "abi/types.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "kernel/arch/entry_state.hpp"
 #include "kernel/arch/registers.hpp"
 #include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/dying.hpp"
@@ -20,7 +21,8 @@ class Thread;
 struct RunQueue;
 struct InRunQueue;
 
-class Task : public base::ListNodeOf<InRunQueue>, public DeadlineNode {
+// entry.S finds its EntryState where arch::Cpu::current points to.
+class Task : public arch::EntryState, public base::ListNodeOf<InRunQueue>, public DeadlineNode {
 public:
     Task(Thread& thread, Budget& budget) : budget_(budget), thread_(thread) {}
     Task(const Task&) = delete;
@@ -35,14 +37,11 @@ public:
     void start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page);
 
     Thread& thread() const { return thread_; }
-    // What the last entry from user mode saved. There are two frames at the top of the stack, native code's and below it the guest's: the switch between the two moves
-    // the place that entries save to, and copies nothing.
-    arch::Registers& user_registers() const { return *reinterpret_cast<arch::Registers*>(entry_top_ - sizeof(arch::Registers)); }
-    // Where the next entry from user mode begins to push.
-    std::uint64_t stack_top() const { return entry_top_; }
+    // What the last entry from user mode saved.
+    arch::Registers& user_registers() const { return *reinterpret_cast<arch::Registers*>(top - sizeof(arch::Registers)); }
     // By the current task alone. The return to user mode takes the frame that is chosen then.
-    void use_native_frame() { use_frame(stack_top_); }
-    void use_guest_frame() { use_frame(stack_top_ - sizeof(arch::Registers)); }
+    void use_native_frame() { use_frame(native_top); }
+    void use_guest_frame() { use_frame(native_top - sizeof(arch::Registers)); }
 
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
     std::uint32_t home() const { return home_.load(std::memory_order_seq_cst); }
@@ -80,15 +79,13 @@ public:
     std::uint64_t saved_gs_ = 0;
 
 private:
-    void use_frame(std::uint64_t top) {
-        entry_top_ = top;
-        arch::set_kernel_stack(top);
+    void use_frame(std::uint64_t frame_top) {
+        top = frame_top;
+        arch::set_kernel_stack(frame_top);
     }
 
     Thread& thread_;
     std::atomic<std::uint64_t> chosen_{0};
-    std::uint64_t stack_top_ = 0;
-    std::uint64_t entry_top_ = 0;
 };
 
 } // namespace kernel

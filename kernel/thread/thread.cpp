@@ -45,7 +45,7 @@ base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budge
 }
 
 Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind), process_(process), budget_(std::move(budget)), task_(*this, *budget_), wait_use_(*this) {
-    task_.dying.attention = &attention_;
+    task_.dying.attention = &task_.attention;
 }
 
 // Never started and nobody is left who could: its process must not wait for it. (One that ran has left already.)
@@ -134,7 +134,7 @@ base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::
 
 void Thread::stop() {
     base::Ref<Thread> keep(*this);
-    attention_.fetch_or(attention_stop, std::memory_order_seq_cst);
+    task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
         process_->thread_ended(*this, Process::Pauses::no);
@@ -146,17 +146,17 @@ void Thread::stop() {
 }
 
 void Thread::suspend() {
-    attention_.fetch_or(attention_suspend, std::memory_order_seq_cst);
+    task_.attention.fetch_or(attention_suspend, std::memory_order_seq_cst);
     sched::interrupt(task_);
 }
 
 void Thread::resume() {
-    attention_.fetch_and(~attention_suspend, std::memory_order_seq_cst);
+    task_.attention.fetch_and(~attention_suspend, std::memory_order_seq_cst);
     sched::wake(task_);
 }
 
 void Thread::kick() {
-    attention_.fetch_or(attention_kick, std::memory_order_seq_cst);
+    task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst);
     // The thread may have seen the latch already, ended a wait by it, and be in the next one, which this kick has nothing to do with: then the latch is gone.
     const std::uint32_t wait = wait_.current();
     if (kicked() && wait_.claim(wait)) finish_wait(negative(abi::Error::canceled));
@@ -172,16 +172,16 @@ base::Result<void> Thread::choose(std::uint64_t cpus) {
 }
 
 void Thread::before_user() {
-    if (attention_.load(std::memory_order_relaxed) & Dying::attention_bit) {
+    if (task_.attention.load(std::memory_order_relaxed) & Dying::attention_bit) {
         end_the_dying();
-        attention_.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
+        task_.attention.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
     }
     while ((attention() & (attention_stop | attention_suspend)) == attention_suspend) sched::block();
     if (stopping()) exit();
 }
 
 void Thread::exit() {
-    attention_.fetch_or(attention_stop, std::memory_order_seq_cst);
+    task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
     attach(nullptr);
     call_.finish();
     call_.reply.reset();
@@ -207,13 +207,16 @@ void Thread::inspect(abi::ThreadInfo& info) {
 
 std::uint64_t root_of(Thread& thread) {
     Space* const guest = thread.guest();
-    if (guest) return thread.restricted ? guest->guest_root() : guest->native_root();
+    if (guest) return thread.restricted() ? guest->guest_root() : guest->native_root();
     return thread.process().native_root();
 }
 
 void Thread::attach(base::Ref<Space> space) {
     base::Ref<Space> before = std::move(guest_);
     guest_ = std::move(space);
+    task_.guest = nullptr; // until the general way has prepared it
+    task_.guest_root = guest_ ? guest_->guest_root() : 0;
+    task_.native_root = guest_ ? guest_->native_root() : 0;
     // The old root must be out of the register before its tables may go.
     sched::load_root(task_);
 }

@@ -119,9 +119,9 @@ public:
     bool stopping() const { return attention() & attention_stop; }
     bool kicked() const { return attention() & attention_kick; }
     // True where there was a kick, which is used up by this.
-    bool take_kick() { return kicked() && attention_.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
+    bool take_kick() { return kicked() && task_.attention.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
     // Not 0: before_user() or take_kick() has something to do before the return to user mode.
-    std::uint32_t attention() const { return attention_.load(std::memory_order_seq_cst); }
+    std::uint32_t attention() const { return task_.attention.load(std::memory_order_seq_cst); }
     // What is to be done before every return to user mode, with interrupts off: end or suspension. Ends the thread where it must not return.
     void before_user();
     [[noreturn]] void exit();
@@ -129,14 +129,12 @@ public:
     void inspect(abi::ThreadInfo& info);
 
     // --- restricted mode
-    // The dispatcher of this thread's system calls and faults: set while a guest runs.
-    bool restricted = false;
+    // Whether a guest runs. The dispatcher of this thread's system calls and faults.
+    bool restricted() const { return task_.restricted(); }
     Space* guest() const { return guest_.get(); }
     void attach(base::Ref<Space> space);
     std::byte* vector_area = nullptr; // see restricted/vector_state.hpp
     std::uint32_t vector_cpu = 0;
-    std::uint64_t guest_fs_base = 0;  // what the segment registers hold, but for what a guest that runs makes of them
-    std::uint64_t guest_gs_base = 0;
 
     std::uint64_t futex_frame = 0; // the frame that the key of a shared word names, with a reference while the thread waits; under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
@@ -170,7 +168,6 @@ private:
     std::atomic<bool> started_{false};
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
     static_assert((Dying::attention_bit & (attention_stop | attention_suspend | attention_kick)) == 0);
-    std::atomic<std::uint32_t> attention_{0};
     base::Ref<Space> guest_;
 };
 

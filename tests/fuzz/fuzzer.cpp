@@ -89,7 +89,7 @@ public:
         std::uint64_t number = chosen.number;
         if (random_.below(512) == 0) number = random_.below(4) == 0 ? random_.next() : number + (random_.next() << 32);
         const call::RawResult result = chosen.custom ? message(number, words[0])
-                                                     : call::raw(static_cast<abi::KernelCall>(number), words[0], words[1], words[2], words[3], words[4], words[5]);
+                                                     : call::raw_losing_registers(static_cast<abi::KernelCall>(number), words[0], words[1], words[2], words[3], words[4], words[5]);
         if (number != chosen.number) return;
         if (result.status < 0) {
             tally().answers[number].fetch_or(std::uint64_t{1} << (-result.status & 63), std::memory_order_relaxed);

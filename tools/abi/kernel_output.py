@@ -193,6 +193,10 @@ struct RawResult {
 #if defined(THEMELIOS_HOST)
 // On the build machine a test supplies the kernel.
 RawResult raw(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e, std::uint64_t f);
+inline RawResult raw_losing_registers(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e,
+                                      std::uint64_t f) {
+    return raw(number, a, b, c, d, e, f);
+}
 #else
 inline RawResult raw(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e,
                      std::uint64_t f) {
@@ -204,6 +208,20 @@ inline RawResult raw(abi::KernelCall number, std::uint64_t a, std::uint64_t b, s
                  : "=a"(result.status), "=d"(result.value)
                  : "0"(static_cast<std::uint64_t>(number)), "D"(a), "S"(b), "1"(c), "r"(r10), "r"(r8), "r"(r9)
                  : "rcx", "r11", "memory");
+    return result;
+}
+
+// For the calls that keep rsp and rbp alone.
+inline RawResult raw_losing_registers(abi::KernelCall number, std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d, std::uint64_t e,
+                                      std::uint64_t f) {
+    RawResult result;
+    register std::uint64_t r10 asm("r10") = d;
+    register std::uint64_t r8 asm("r8") = e;
+    register std::uint64_t r9 asm("r9") = f;
+    asm volatile("syscall"
+                 : "=a"(result.status), "=d"(result.value), "+D"(a), "+S"(b), "+r"(r10), "+r"(r8), "+r"(r9)
+                 : "0"(static_cast<std::uint64_t>(number)), "1"(c)
+                 : "rbx", "rcx", "r11", "r12", "r13", "r14", "r15", "memory");
     return result;
 }
 #endif
@@ -227,7 +245,8 @@ def stubs(interface, source):
             parameters.append(f"{kind} {item.name}")
             words += expressions
         words += ["0"] * (6 - len(words))
-        raw = f"checked(raw(abi::KernelCall::{call.name}, {', '.join(words)}))"
+        function = "raw_losing_registers" if call.loses_registers else "raw"
+        raw = f"checked({function}(abi::KernelCall::{call.name}, {', '.join(words)}))"
         text += "\n" + comment(call.doc) + comment(["Errors: " + (", ".join(call.errors) or "none") + "."])
         result = "void"
         if call.outputs:

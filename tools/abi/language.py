@@ -66,6 +66,7 @@ class Call:
     outputs: list = field(default_factory=list)
     errors: list = None
     custom: bool = False
+    loses_registers: bool = False
 
 
 @dataclass
@@ -180,9 +181,12 @@ class Parser:
                 raise InterfaceError(f"unknown error '{name}'")
 
     def word_flags(self, rest):
-        if rest != "custom":
+        if rest == "custom":
+            self.call.custom = True
+        elif rest == "loses registers":
+            self.call.loses_registers = True
+        else:
             raise InterfaceError(f"unknown flag '{rest}'")
-        self.call.custom = True
 
     def parse_field(self, rest, fields):
         name, separator, text = rest.partition(":")
@@ -243,8 +247,8 @@ def check_kernel_call(call, refuse):
 
 
 def check_message(call, refuse):
-    if call.custom:
-        refuse("'flags custom' is for kernel calls")
+    if call.custom or call.loses_registers:
+        refuse("flags are for kernel calls")
     for fields in (call.inputs, call.outputs):
         for item in fields:
             if item.type.category not in ("scalar", "handle", "bytes"):

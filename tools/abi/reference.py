@@ -12,6 +12,8 @@ def page(interface, source):
         text += f"## {call.number} {call.name}\n\n" + " ".join(call.doc) + "\n\n"
         if call.custom:
             text += "Has a register convention of its own.\n\n"
+        if call.loses_registers:
+            text += "Keeps `rsp` and `rbp` alone.\n\n"
         rows = [("in", item) for item in call.inputs] + [("out", item) for item in call.outputs]
         if rows:
             text += "| | name | type |\n|---|---|---|\n"

@@ -28,29 +28,30 @@ struct [[gnu::packed]] TaskState {
 };
 
 struct Cpu {
-    // entry.S reads the first four at fixed offsets.
+    // entry.S knows the first seven by their offsets.
     Cpu* self = nullptr;
     std::uint64_t kernel_stack = 0; // top, of the current thread
     std::uint64_t user_stack = 0;   // scratch of the system call entry
     Task* current = nullptr;
+    std::uint64_t loaded_root = 0;              // what CR3 holds
+    std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
+    TaskState task_state;
 
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;
-    std::uint64_t loaded_root = 0;            // what CR3 holds
     std::atomic<std::uint64_t> quiescent{0};  // counts returns to user mode and idle rounds
     std::atomic<bool> online{false};
     std::atomic<std::uint64_t> shootdowns_requested{0};
     std::atomic<std::uint64_t> shootdowns_served{0};
     std::atomic<bool> shootdown_of_kernel{false}; // what is asked for takes the global translations too; set before the request is counted
-    std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
-    std::atomic<std::uint64_t> idle_wakeups{0}; // the same; interrupts that ended its halt
+    std::atomic<std::uint64_t> idle_wakeups{0}; // written by this CPU alone: interrupts that ended its halt
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
     Dying* dying = nullptr;                   // of the current thread, or the idle CPU's own
     std::uint64_t gdt[8] = {};
-    TaskState task_state;
 };
-static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24);
+static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24 && offsetof(Cpu, loaded_root) == 32 &&
+              offsetof(Cpu, root_loads) == 40 && offsetof(Cpu, task_state) == 48 && offsetof(TaskState, stack) == 4);
 
 inline Cpu& this_cpu() {
     Cpu* cpu;

@@ -2,11 +2,51 @@
 
 .set CPU_KERNEL_STACK, 8
 .set CPU_USER_STACK, 16
+.set CPU_CURRENT, 24
+.set CPU_ROOT, 32
+.set CPU_ROOT_LOADS, 40
+.set CPU_TASK_STACK, 52         # TaskState::stack[0]
+# arch::EntryState
+.set STATE_TOP, 0
+.set STATE_NATIVE_TOP, 8
+.set STATE_GUEST, 16
+.set STATE_GUEST_ROOT, 24
+.set STATE_NATIVE_ROOT, 32
+.set STATE_FS_BASE, 40
+.set STATE_GS_BASE, 48
+.set STATE_ATTENTION, 56
+# abi::RestrictedState from its GuestRegisters on, and the page's ConstantCalls from there
+.set GUEST_RBX, 8
+.set GUEST_RCX, 16
+.set GUEST_RDX, 24
+.set GUEST_RSI, 32
+.set GUEST_RDI, 40
+.set GUEST_RBP, 48
+.set GUEST_RSP, 56
+.set GUEST_R8, 64
+.set GUEST_R9, 72
+.set GUEST_R10, 80
+.set GUEST_R11, 88
+.set GUEST_R12, 96
+.set GUEST_R13, 104
+.set GUEST_R14, 112
+.set GUEST_R15, 120
+.set GUEST_RIP, 128
+.set GUEST_FLAGS, 136
+.set GUEST_FS_BASE, 144
+.set GUEST_GS_BASE, 152
+.set EXIT_REASON, 160
+.set REASON_SYSCALL, 1
+.set OPERATION_COUNT, 184
+.set CONSTANT_INDEX, 520
+.set CONSTANT_VALUES, 1032
+.set CONSTANT_CALLS, 512
 .set FRAME, 176                 # of arch::Registers
 .set SAVED_RAX, 112
-.set GUEST_PLACE, 120           # Registers::vector of native code's frame: the GuestRegisters of the guest that runs
 .set FLAGS, 152
 .set TRAP_OR_RESUME, 0x10100
+.set GUEST_FLAGS_FREE, 0x240cd5 # what guest_flags() allows but for those two
+.set GUEST_FLAGS_FIXED, 0x202
 .set RESTRICTED_ENTER, 40       # abi::KernelCall
 .set IPC_CALL, 45
 .set IPC_REPLY_RECEIVE, 48
@@ -100,8 +140,18 @@
 
 .section .text.entry, "ax"
 
-# Where the processor has FSGSBASE, SYSCALL comes here. The place that entries push to says whose call it is: the kernel's record of the thread's bit `restricted`, moved with
-# it. It is the end of the stack, which ends with a page, for native code, and lies below native code's frame for a guest.
+# Makes \root the page-table root, unless it is. The place before the register: see tlb::flush_everywhere.
+.macro change_root root
+    cmpq \root, %gs:CPU_ROOT
+    je 8f
+    movq \root, %gs:CPU_ROOT
+    incq %gs:CPU_ROOT_LOADS
+    movq \root, %cr3
+8:
+.endm
+
+# Where the processor has FSGSBASE, SYSCALL comes here. Whose call it is, the place that entries push to says: it is the end of the stack, which ends with a page, for native
+# code, and lies below native code's frame for a guest.
 .globl fast_system_call_entry
 .balign 16
 fast_system_call_entry:
@@ -109,43 +159,68 @@ fast_system_call_entry:
     testl $0xfff, %gs:CPU_KERNEL_STACK
     jz native_call
 
-    # A guest's call. Its registers go where the personality finds them and nowhere else; native code's frame is right above the stack pointer.
+    # A guest's call. Its registers go where the personality finds them and nowhere else. No register is free yet but rsp, and whatever comes in here has a stack of its own.
     movq %rsp, %gs:CPU_USER_STACK
-    movq %gs:CPU_KERNEL_STACK, %rsp
-    pushq %rax
-    movq 8 + GUEST_PLACE(%rsp), %rax
-    movq %rbx, 8(%rax)
-    movq %rcx, 16(%rax)
-    movq %rcx, 128(%rax)    # rip
-    movq %rdx, 24(%rax)
-    movq %rsi, 32(%rax)
-    movq %rdi, 40(%rax)
-    movq %rbp, 48(%rax)
-    movq %r8, 64(%rax)
-    movq %r9, 72(%rax)
-    movq %r10, 80(%rax)
-    movq %r11, 88(%rax)
-    movq %r11, 136(%rax)    # flags
-    movq %r12, 96(%rax)
-    movq %r13, 104(%rax)
-    movq %r14, 112(%rax)
-    movq %r15, 120(%rax)
-    popq %rcx
-    movq %rcx, (%rax)
+    movq %gs:CPU_CURRENT, %rsp
+    movq STATE_GUEST(%rsp), %rsp
+    movq %rax, (%rsp)
+    andl $(CONSTANT_CALLS - 1), %eax    # no guess of the processor leads out of the table
+    cmpb $0, CONSTANT_INDEX(%rsp, %rax)
+    jne constant_call
+guest_call:
+    movq %rbx, GUEST_RBX(%rsp)
+    movq %rcx, GUEST_RCX(%rsp)
+    movq %rcx, GUEST_RIP(%rsp)
+    movq %rdx, GUEST_RDX(%rsp)
+    movq %rsi, GUEST_RSI(%rsp)
+    movq %rdi, GUEST_RDI(%rsp)
+    movq %rbp, GUEST_RBP(%rsp)
+    movq %r8, GUEST_R8(%rsp)
+    movq %r9, GUEST_R9(%rsp)
+    movq %r10, GUEST_R10(%rsp)
+    movq %r11, GUEST_R11(%rsp)
+    movq %r11, GUEST_FLAGS(%rsp)
+    movq %r12, GUEST_R12(%rsp)
+    movq %r13, GUEST_R13(%rsp)
+    movq %r14, GUEST_R14(%rsp)
+    movq %r15, GUEST_R15(%rsp)
+    movq %rsp, %rax
     movq %gs:CPU_USER_STACK, %rcx
-    movq %rcx, 56(%rax)
-    rdfsbase %rdi
+    movq %rcx, GUEST_RSP(%rax)
+    movl $REASON_SYSCALL, EXIT_REASON(%rax)
+    movq %gs:CPU_CURRENT, %rdx
+    rdfsbase %rsi
+    movq %rsi, GUEST_FS_BASE(%rax)
+    movq %rsi, STATE_FS_BASE(%rdx)
+    movq STATE_NATIVE_TOP(%rdx), %rsp
+    movq %rsp, STATE_TOP(%rdx)
+    movq %rsp, %gs:CPU_KERNEL_STACK
+    movq %rsp, %gs:CPU_TASK_STACK
+    movq STATE_NATIVE_ROOT(%rdx), %rsi
+    change_root %rsi
+    # What is to be done before user mode, a switch among it, was asked for by an interrupt, which comes as soon as user mode lets it.
+    movq RIP-FRAME(%rsp), %rcx
+    movq FLAGS-FRAME(%rsp), %r11
+    movq RBP-FRAME(%rsp), %rbp
+    movq RSP-FRAME(%rsp), %rsp
     swapgs
     rdgsbase %rsi
+    movq %rsi, GUEST_GS_BASE(%rax)
+    movq %rsi, STATE_GS_BASE(%rdx)
+    xorl %eax, %eax
+    sysretq
+
+constant_call:
+    cmpq $(CONSTANT_CALLS - 1), (%rsp)
+    ja guest_call
+    testl $TRAP_OR_RESUME, %r11d
+    jnz guest_call
+    movzbl CONSTANT_INDEX(%rsp, %rax), %eax
+    andl $15, %eax
+    movq CONSTANT_VALUES(%rsp, %rax, 8), %rax
+    movq %gs:CPU_USER_STACK, %rsp
     swapgs
-    movq %rdi, 144(%rax)
-    movq %rsi, 152(%rax)
-    xorl %ebp, %ebp
-    call kernel_guest_call
-    # Native code's frame is one of SYSCALL, so rcx is rip, r11 the flags, and restricted_enter was called from the personality half. SYSRET loses TF and RF.
-    testl $TRAP_OR_RESUME, FLAGS(%rsp)
-    jnz restore_by_iret
-    jmp restore_by_sysret
+    sysretq
 
 # SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
 .globl system_call_entry
@@ -241,33 +316,80 @@ not_directly:
     xorl %ebp, %ebp
     jmp general_call
 
+# restricted_enter where all is as usual: the guest was prepared by the general way, nothing is to be done before it, and SYSRET can return to it. Other threads of the process may
+# write the page at any time: what is checked is read once. rip in rcx, flags in r11, and neither these nor what the general way needs is touched before the last check.
+.macro otherwise condition
+    j\condition enter_generally
+.endm
+.balign 16
 native_enter:
-    push_call_frame
-    movq %rsp, %rdi
-    call kernel_enter_guest
-    # rip and flags where all is as usual; else the general way, which begins anew.
+    testq %rdi, %rdi                    # no flags
+    otherwise nz
+    testq %rcx, %rcx                    # called from the upper half
+    otherwise ns
+    testl $TRAP_OR_RESUME, %r11d
+    otherwise nz
+    movq %gs:CPU_CURRENT, %rdx
+    movq STATE_GUEST(%rdx), %rax
     testq %rax, %rax
-    jz general_call
-    movq %rax, %rcx
-    movq %rdx, %r11
+    otherwise z
+    cmpl $0, STATE_ATTENTION(%rdx)
+    otherwise ne
+    cmpl $0, OPERATION_COUNT(%rax)
+    otherwise ne
+    movq GUEST_RIP(%rax), %r8
+    movq %r8, %r9
+    shrq $47, %r9
+    otherwise nz
+    cmpq GUEST_RCX(%rax), %r8
+    otherwise ne
+    movq GUEST_FLAGS(%rax), %r10
+    cmpq GUEST_R11(%rax), %r10
+    otherwise ne
+    movq %r10, %r9
+    andq $~GUEST_FLAGS_FREE, %r9
+    cmpq $GUEST_FLAGS_FIXED, %r9
+    otherwise ne
+    movq GUEST_FS_BASE(%rax), %r9
+    cmpq STATE_FS_BASE(%rdx), %r9
+    otherwise ne
+    movq GUEST_GS_BASE(%rax), %r9
+    cmpq STATE_GS_BASE(%rdx), %r9
+    otherwise ne
+    movq %rcx, RIP-FRAME(%rsp)
+    movq %r11, FLAGS-FRAME(%rsp)
+    movq %rbp, RBP-FRAME(%rsp)
+    movq %gs:CPU_USER_STACK, %r9
+    movq %r9, RSP-FRAME(%rsp)
+    subq $FRAME, %rsp
+    movq %rsp, STATE_TOP(%rdx)
+    movq %rsp, %gs:CPU_KERNEL_STACK
+    movq %rsp, %gs:CPU_TASK_STACK
+    movq STATE_GUEST_ROOT(%rdx), %r9
+    change_root %r9
+    movq %r8, %rcx
+    movq %r10, %r11
     # What is loaded from the page here may be anything: general registers alone.
-    movq GUEST_PLACE(%rsp), %rax
-    movq 8(%rax), %rbx
-    movq 24(%rax), %rdx
-    movq 32(%rax), %rsi
-    movq 40(%rax), %rdi
-    movq 48(%rax), %rbp
-    movq 64(%rax), %r8
-    movq 72(%rax), %r9
-    movq 80(%rax), %r10
-    movq 96(%rax), %r12
-    movq 104(%rax), %r13
-    movq 112(%rax), %r14
-    movq 120(%rax), %r15
-    movq 56(%rax), %rsp
+    movq GUEST_RBX(%rax), %rbx
+    movq GUEST_RDX(%rax), %rdx
+    movq GUEST_RSI(%rax), %rsi
+    movq GUEST_RDI(%rax), %rdi
+    movq GUEST_RBP(%rax), %rbp
+    movq GUEST_R8(%rax), %r8
+    movq GUEST_R9(%rax), %r9
+    movq GUEST_R10(%rax), %r10
+    movq GUEST_R12(%rax), %r12
+    movq GUEST_R13(%rax), %r13
+    movq GUEST_R14(%rax), %r14
+    movq GUEST_R15(%rax), %r15
+    movq GUEST_RSP(%rax), %rsp
     movq (%rax), %rax
     swapgs
     sysretq
+
+enter_generally:
+    movl $RESTRICTED_ENTER, %eax
+    push_call_frame
 
 general_call:
     movq %rsp, %rdi

@@ -6,7 +6,7 @@
 namespace kernel::arch {
 
 // Pushed by entry.S: at the top of the thread's kernel stack when it comes from user mode. `vector` is `system_call_vector` for SYSCALL.
-// Of native code's frame, while a guest runs, `vector` is the address of the abi::GuestRegisters that its next SYSCALL is to be written to.
+// Of native code's frame, while a guest runs, rip, rflags, rsp and rbp alone are good.
 struct Registers {
     std::uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
     std::uint64_t vector, error;

@@ -85,7 +85,7 @@ public:
             if ((chosen.number == 17 || chosen.number == 24) && random_.below(256) != 0) return;
             std::uint64_t words[6] = {};
             for (unsigned i = 0; i < chosen.count; ++i) words[i] = argument(chosen.arguments[i]);
-            const auto result = call::raw(static_cast<abi::KernelCall>(chosen.number), words[0], words[1], words[2], words[3], words[4], words[5]);
+            const auto result = call::raw_losing_registers(static_cast<abi::KernelCall>(chosen.number), words[0], words[1], words[2], words[3], words[4], words[5]);
             tally.granted += result.status >= 0;
             if (result.status >= 0 && result.value != 0) learn(result.value);
         }

@@ -399,7 +399,7 @@ void Process::thread_ended(Thread& thread, Pauses) {
 void Process::end_in_steps() {}
 
 base::Result<void> Task::create(Quota&) {
-    stack_top_ = entry_top_ = reinterpret_cast<std::uint64_t>(arena_allocate(sizeof(arch::Registers))) + sizeof(arch::Registers);
+    native_top = top = reinterpret_cast<std::uint64_t>(arena_allocate(sizeof(arch::Registers))) + sizeof(arch::Registers);
     return {};
 }
 void Task::destroy(Quota&) {}
