@@ -1,5 +1,6 @@
 // Who a thread is: user and group ids (man 7 credentials) and capabilities. A thread changes its own credentials; glibc makes all threads of a process follow.
 #include "linux/calls/call.hpp"
+#include "linux/task/constant_calls.hpp"
 #include "linux/task/task.hpp"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ LinuxResult<std::uint64_t> sys_setuid(Task& task, const CallArguments& arguments
     const std::uint32_t id = arguments.u32(0);
     if (id == keep)
         return fail(Errno::EINVAL);
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     Credentials fresh = task.credentials;
     if (fresh.has(capability::setuid))
         fresh.user = fresh.saved_user = id;
@@ -49,7 +50,7 @@ LinuxResult<std::uint64_t> sys_setgid(Task& task, const CallArguments& arguments
     const std::uint32_t id = arguments.u32(0);
     if (id == keep)
         return fail(Errno::EINVAL);
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     Credentials& now = task.credentials;
     if (now.has(capability::setgid))
         now.group = now.saved_group = id;
@@ -61,7 +62,7 @@ LinuxResult<std::uint64_t> sys_setgid(Task& task, const CallArguments& arguments
 
 LinuxResult<std::uint64_t> sys_setreuid(Task& task, const CallArguments& arguments) {
     const std::uint32_t real = arguments.u32(0), effective = arguments.u32(1);
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     Credentials fresh = task.credentials;
     const Credentials& old = task.credentials;
     if (!old.has(capability::setuid)) {
@@ -83,7 +84,7 @@ LinuxResult<std::uint64_t> sys_setreuid(Task& task, const CallArguments& argumen
 
 LinuxResult<std::uint64_t> sys_setregid(Task& task, const CallArguments& arguments) {
     const std::uint32_t real = arguments.u32(0), effective = arguments.u32(1);
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     const Credentials old = task.credentials;
     if (!old.has(capability::setgid)) {
         if (real != keep && real != old.group && real != old.effective_group)
@@ -102,7 +103,7 @@ LinuxResult<std::uint64_t> sys_setregid(Task& task, const CallArguments& argumen
 }
 
 LinuxResult<std::uint64_t> sys_setresuid(Task& task, const CallArguments& arguments) {
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     const Credentials& old = task.credentials;
     for (unsigned i = 0; i < 3; ++i)
         if (const std::uint32_t id = arguments.u32(i); id != keep && !old.has(capability::setuid) && !one_of(id, old.user, old.effective_user, old.saved_user))
@@ -120,7 +121,7 @@ LinuxResult<std::uint64_t> sys_setresuid(Task& task, const CallArguments& argume
 }
 
 LinuxResult<std::uint64_t> sys_setresgid(Task& task, const CallArguments& arguments) {
-    const SandboxLock lock;
+    const CredentialsChange change(task);
     Credentials& now = task.credentials;
     for (unsigned i = 0; i < 3; ++i)
         if (const std::uint32_t id = arguments.u32(i); id != keep && !now.has(capability::setgid) && !one_of(id, now.group, now.effective_group, now.saved_group))

@@ -3,6 +3,7 @@
 #include "lib/native/kernel.hpp"
 #include "linux/memory/user_memory.hpp"
 #include "linux/core/lock.hpp"
+#include "linux/task/constant_calls.hpp"
 #include "linux/task/exit.hpp"
 #include "linux/task/park.hpp"
 
@@ -120,6 +121,7 @@ void become_program(Task& task, Program& program) {
         drop_posix_timers(process);
         reset_signals(task);
         change_credentials(task.credentials, program);
+        refresh_constant_calls(task);
         count_executable(process, std::move(program.executable));
         process.executed = true;
         process.dumpable = !program.secure;

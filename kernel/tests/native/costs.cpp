@@ -5,7 +5,7 @@
 #include "lib/native/thread.hpp"
 #include "lib/native/thread_block.hpp"
 
-extern "C" const unsigned char guest_add[], guest_add_end[];
+extern "C" const unsigned char guest_add[], guest_add_end[], guest_constants[], guest_constants_end[];
 extern "C" void call_in_registers(abi::Handle endpoint, std::uint64_t tag);
 extern "C" void answer_in_registers(abi::Handle endpoint);
 
@@ -19,11 +19,11 @@ namespace protection = abi::protection;
 constexpr std::uint64_t rounds = 2000;
 
 template <class Function>
-void measure(const char* name, Function&& function) {
+void measure(const char* name, Function&& function, std::uint64_t each = 1) {
     function(); // brings pages and caches in
     const std::uint64_t begin = native::monotonic_nanoseconds();
     for (std::uint64_t i = 0; i < rounds; ++i) function();
-    native::print("cost ", name, ": ", (native::monotonic_nanoseconds() - begin) / rounds, " ns");
+    native::print("cost ", name, ": ", (native::monotonic_nanoseconds() - begin) / rounds / each, " ns");
 }
 
 void echo(void* argument) {
@@ -34,17 +34,19 @@ void echo(void* argument) {
     if (incoming) (void)native::answer(incoming->reply, message);
 }
 
-void measure_restricted(const char* name, std::uint32_t flags) {
+// `each`: how many of what is measured are in a round.
+void measure_restricted(const char* name, std::uint32_t flags, const unsigned char* begin, const unsigned char* end, std::uint64_t each) {
     const auto half = call::space_create(quota(), flags);
     const auto code = call::memory_create(quota(), abi::page_size, 0);
     if (!half || !code) return;
-    (void)call::memory_write(*code, 0, {reinterpret_cast<const std::byte*>(guest_add), static_cast<std::size_t>(guest_add_end - guest_add)});
+    (void)call::memory_write(*code, 0, {reinterpret_cast<const std::byte*>(begin), static_cast<std::size_t>(end - begin)});
     (void)call::space_map(*half, *code, 0x400000, 0, abi::page_size, protection::read | protection::execute);
     (void)call::restricted_attach(*half);
     abi::RestrictedState& state = native::current_thread().page->restricted;
     state.registers = {};
     state.registers.rip = 0x400000;
-    measure(name, [] { (void)call::restricted_enter(0); });
+    native::current_thread().page->constants.index[39] = 1;
+    measure(name, [] { (void)call::restricted_enter(0); }, each);
     (void)call::restricted_attach(0);
     (void)call::handle_close(*half);
     (void)call::handle_close(*code);
@@ -63,8 +65,9 @@ void print_costs() {
         (void)call::notification_wait(*notification, abi::poll);
     });
     measure("Memory create and close", [] { (void)call::handle_close(call::memory_create(quota(), abi::page_size, 0).value_or(0)); });
-    measure_restricted("restricted round trip, split", 0);
-    measure_restricted("restricted round trip, fused", 1);
+    measure_restricted("restricted round trip, split", 0, guest_add, guest_add_end, 1);
+    measure_restricted("restricted round trip, fused", 1, guest_add, guest_add_end, 1);
+    measure_restricted("guest call that is a constant", 0, guest_constants, guest_constants_end, 100);
     abi::Handle endpoint = call::endpoint_create(quota()).value_or(0);
     auto server = native::Thread::create(echo, &endpoint);
     if (!server) return;

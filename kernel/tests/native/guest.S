@@ -12,6 +12,32 @@ guest_add:
     jmp 1b
 guest_add_end:
 
+# Makes call rdi, and with its answer in rbx call 9, for ever.
+.globl guest_constant
+.globl guest_constant_end
+guest_constant:
+    movq %rdi, %rax
+    syscall
+    movq %rax, %rbx
+    movl $9, %eax
+    syscall
+    jmp guest_constant
+guest_constant_end:
+
+# Makes call 39 a hundred times, then call 9, and again for ever.
+.globl guest_constants
+.globl guest_constants_end
+guest_constants:
+    movl $100, %edi
+1:  movl $39, %eax
+    syscall
+    decl %edi
+    jnz 1b
+    movl $9, %eax
+    syscall
+    jmp guest_constants
+guest_constants_end:
+
 # Loops for ever.
 .globl guest_loop
 .globl guest_loop_end

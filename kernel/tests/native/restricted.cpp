@@ -14,7 +14,7 @@ namespace protection = abi::protection;
 extern "C" {
 extern const unsigned char guest_add[], guest_add_end[], guest_loop[], guest_loop_end[], guest_touch[], guest_touch_end[];
 extern const unsigned char guest_fault[], guest_fault_end[], guest_vector[], guest_vector_end[];
-extern const unsigned char guest_bases[], guest_bases_end[];
+extern const unsigned char guest_bases[], guest_bases_end[], guest_constant[], guest_constant_end[];
 extern const unsigned char peek_begin[], peek_end[], peek_landing[];
 std::int64_t native_peek(std::uint64_t address, std::uint64_t* out);
 std::int64_t native_poke(std::uint64_t address, std::uint64_t value);
@@ -80,6 +80,49 @@ void run_adder(std::uint32_t flags) {
 
 KERNEL_USER_TEST(a_guest_calls_its_personality_split) { run_adder(0); }
 KERNEL_USER_TEST(a_guest_calls_its_personality_fused) { run_adder(fused); }
+
+// What the table of constants answers is answered, and nothing beside it.
+KERNEL_USER_TEST(constant_calls_do_not_leave_the_guest) {
+    for (const std::uint32_t flags : {0u, fused}) {
+        Guest one;
+        REQUIRE(one.create(flags, guest_constant, guest_constant_end));
+        abi::ConstantCalls& constants = native::current_thread().page->constants;
+        constants = {};
+        constants.index[39] = 1;
+        constants.index[abi::constant_calls - 1] = abi::constant_values + 15;
+        constants.values[1] = 0x123456789abc;
+        constants.values[15] = 15;
+        const auto ask = [](std::uint64_t number) {
+            guest().rip = code_at;
+            guest().rdi = number;
+            guest().rdx = 0xd;
+            CHECK(call::restricted_enter(0));
+            CHECK(state().reason == abi::ExitReason::syscall && guest().rdi == number && guest().rdx == 0xd);
+        };
+        ask(39); // in the general way
+        CHECK(guest().rax == 9 && guest().rbx == 0x123456789abc);
+        guest().rcx = guest().rip = code_at;
+        ask(39);
+        CHECK(guest().rax == 9 && guest().rbx == 0x123456789abc);
+        ask(abi::constant_calls - 1);
+        CHECK(guest().rax == 9 && guest().rbx == 15);
+        for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{38}, std::uint64_t{abi::constant_calls + 39}, (std::uint64_t{1} << 32) + 39, ~std::uint64_t{0}}) {
+            ask(other);
+            CHECK(guest().rax == other);
+        }
+        // Who steps through a guest sees the call.
+        guest().rip = code_at + 3;
+        guest().rax = 39;
+        guest().rflags = 0x100;
+        CHECK(call::restricted_enter(0));
+        CHECK(state().reason == abi::ExitReason::syscall && guest().rax == 39);
+        guest().rflags = 0;
+        constants.index[39] = 0;
+        ask(39);
+        CHECK(guest().rax == 39);
+        one.close();
+    }
+}
 
 KERNEL_USER_TEST(a_guest_does_not_reach_the_personality) {
     Guest one;
