@@ -16,10 +16,10 @@ namespace {
 
 // All processes that were not torn down, and who waits for one to be.
 struct ProcessList {
-    SpinLock lock;
-    base::List<Process, Process> processes;
-    ThreadQueue waiters;
-    std::uint64_t next_number = 1;
+    SpinLock lock{LockRank::process_list};
+    base::List<Process, Process> processes BASE_GUARDED_BY(lock);
+    ThreadQueue waiters BASE_GUARDED_BY(lock);
+    std::uint64_t next_number BASE_GUARDED_BY(lock) = 1;
 };
 
 // Made by the first use, at boot on one CPU: a list's head points to itself, so it cannot be made at compile time.
@@ -45,6 +45,7 @@ void Process::end_in_steps() { tear_down(Pauses::yes); }
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
+    process->lock_.assume_held(); // nobody knows it yet
     process->space_ = TRY(Space::create_personality(quota, process->number_));
     process->native_root_ = process->space_->native_root();
     return process;
@@ -220,12 +221,12 @@ public:
     }
 
 private:
-    static void announce(Thread& waiter) {
+    static void announce(Thread& waiter) BASE_REQUIRES(all().lock) {
         waiter.wait_state().announce();
         all().waiters.push(waiter);
     }
-    // Under the lock; the reference stays.
-    void leave() {
+    // The reference stays.
+    void leave() BASE_REQUIRES(all().lock) {
         if (at_ && --at_->cursors_ == 0 && at_->left_) all().processes.remove(*at_);
     }
 
