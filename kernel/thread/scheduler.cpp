@@ -312,6 +312,7 @@ void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argumen
 namespace sched {
 
 void block() {
+    lock_ranks::expect_none("a wait");
     Task& self = *Scheduling::current();
     RunQueue& queue = Scheduling::queue();
     queue.lock.lock();
@@ -484,6 +485,7 @@ void idle() {
 } // namespace sched
 
 void preemption_point() {
+    lock_ranks::expect_none("a preemption point");
     serve_interrupts();
     RunQueue* const queue = arch::this_cpu().queue;
     if (queue == nullptr)
