@@ -2,6 +2,8 @@
 
 #ifdef KERNEL_LOCK_RANKS
 
+#include <initializer_list>
+
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/upcalls.hpp"
 
@@ -29,8 +31,6 @@ HeldLocks* own() {
     return cpu != nullptr ? &of_cpus[cpu->index] : nullptr;
 }
 
-const char* name(LockRank rank) { return lock_rank_names[static_cast<std::size_t>(rank)]; }
-
 [[noreturn]] void fail(const char* first, const char* second, const char* third, const char* fourth) {
     char text[128];
     std::size_t length = 0;
@@ -56,7 +56,7 @@ void check(LockRank rank) {
     if (held == nullptr)
         return;
     if (const Held* const last = innermost(*held); last != nullptr && last->rank >= rank)
-        fail("order of locks: ", name(rank), " is taken under ", name(last->rank));
+        fail("order of locks: ", name_of(rank), " is taken under ", name_of(last->rank));
 }
 
 void check_beside(LockRank rank) {
@@ -64,7 +64,7 @@ void check_beside(LockRank rank) {
     if (held == nullptr)
         return;
     if (const Held* const last = innermost(*held); last == nullptr || last->rank != rank)
-        fail("order of locks: ", name(rank), " is taken as a second one under ", last == nullptr ? "none" : name(last->rank));
+        fail("order of locks: ", name_of(rank), " is taken as a second one under ", last == nullptr ? "none" : name_of(last->rank));
 }
 
 void note_taken(const SpinLock& lock, LockRank rank) {
@@ -72,7 +72,7 @@ void note_taken(const SpinLock& lock, LockRank rank) {
     if (held == nullptr)
         return;
     if (held->count == most_held)
-        fail("order of locks: too many are held under ", name(rank), "", "");
+        fail("order of locks: too many are held under ", name_of(rank), "", "");
     held->list[held->count++] = {&lock, rank};
 }
 
@@ -88,7 +88,7 @@ void note_released(const SpinLock& lock, LockRank rank) {
         --held->count;
         return;
     }
-    fail("order of locks: ", name(rank), " is given back and was not held", "");
+    fail("order of locks: ", name_of(rank), " is given back and was not held", "");
 }
 
 void expect_held(const SpinLock& lock, LockRank rank) {
@@ -98,13 +98,13 @@ void expect_held(const SpinLock& lock, LockRank rank) {
     for (std::size_t i = 0; i < held->count; ++i)
         if (held->list[i].lock == &lock)
             return;
-    fail("order of locks: ", name(rank), " is not held", "");
+    fail("order of locks: ", name_of(rank), " is not held", "");
 }
 
 void expect_none(const char* place) {
     const HeldLocks* const held = own();
     if (held != nullptr && held->count != 0)
-        fail("order of locks: ", name(innermost(*held)->rank), " is held at ", place);
+        fail("order of locks: ", name_of(innermost(*held)->rank), " is held at ", place);
 }
 
 } // namespace kernel::lock_ranks

@@ -2,9 +2,6 @@
 // it at every lock; the analysis of lib/base/thread_safety.hpp does not know the order.
 #pragma once
 #include <cstdint>
-#ifdef KERNEL_LOCK_RANKS
-#include <iterator>
-#endif
 
 namespace kernel {
 
@@ -12,10 +9,6 @@ class SpinLock;
 
 // Outermost first.
 enum class LockRank : std::uint8_t {
-    // An interrupt's way to whoever waits for it: the handler runs under the lock of the handlers, masks its source and signals.
-    interrupt_handlers,
-    irq,
-    irq_sources,
     // A futex' word is looked up in its space under the lock of its bucket. Two buckets are locked in the order of their addresses.
     futex_bucket,
     // What a space shows is a Memory's. A fork locks the copy as well, which nobody else can.
@@ -24,6 +17,10 @@ enum class LockRank : std::uint8_t {
     memory,
     // Where threads wait. The lock is held while a wait is ended: under it are the Reply, the server's handles, and the run queue of the thread that is woken.
     endpoint,
+    // An interrupt's way to whoever waits for it: the handler runs under the lock of the handlers, masks its source and signals.
+    interrupt_handlers,
+    irq,
+    irq_sources,
     notification,
     port_binding,
     port,
@@ -50,12 +47,45 @@ enum class LockRank : std::uint8_t {
 
 #ifdef KERNEL_LOCK_RANKS
 
-inline constexpr const char* lock_rank_names[] = {
-    "interrupt_handlers", "irq",          "irq_sources",  "futex_bucket", "space",  "io_space", "memory",    "endpoint", "notification", "port_binding", "port", "lease_tree",
-    "process_list",       "process",      "handle_table", "reply",        "budget", "run_queue", "arrivals", "budget_pool", "kernel_map", "heap",        "frames", "io_apic",
-    "log",
+struct LockRankName {
+    LockRank rank;
+    const char* name;
 };
-static_assert(std::size(lock_rank_names) == static_cast<std::size_t>(LockRank::log) + 1);
+
+inline constexpr LockRankName lock_rank_names[] = {
+    {LockRank::futex_bucket, "futex_bucket"},
+    {LockRank::space, "space"},
+    {LockRank::io_space, "io_space"},
+    {LockRank::memory, "memory"},
+    {LockRank::endpoint, "endpoint"},
+    {LockRank::interrupt_handlers, "interrupt_handlers"},
+    {LockRank::irq, "irq"},
+    {LockRank::irq_sources, "irq_sources"},
+    {LockRank::notification, "notification"},
+    {LockRank::port_binding, "port_binding"},
+    {LockRank::port, "port"},
+    {LockRank::lease_tree, "lease_tree"},
+    {LockRank::process_list, "process_list"},
+    {LockRank::process, "process"},
+    {LockRank::handle_table, "handle_table"},
+    {LockRank::reply, "reply"},
+    {LockRank::budget, "budget"},
+    {LockRank::run_queue, "run_queue"},
+    {LockRank::arrivals, "arrivals"},
+    {LockRank::budget_pool, "budget_pool"},
+    {LockRank::kernel_map, "kernel_map"},
+    {LockRank::heap, "heap"},
+    {LockRank::frames, "frames"},
+    {LockRank::io_apic, "io_apic"},
+    {LockRank::log, "log"},
+};
+
+constexpr const char* name_of(LockRank rank) {
+    for (const LockRankName& known : lock_rank_names)
+        if (known.rank == rank)
+            return known.name;
+    return "nameless";
+}
 
 // What each CPU holds. A lock is checked before it is waited for; panics, with the names of both, where one is held that does not stand above it.
 namespace lock_ranks {
