@@ -17,6 +17,9 @@ namespace kernel {
 class Space;
 class Budget;
 
+// Of the list of all processes.
+extern constinit SpinLock process_list_lock;
+
 class Process final : public Object, public base::ListNodeOf<Process> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::process;
@@ -104,9 +107,9 @@ private:
     abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
     Fixup fixup_ BASE_GUARDED_BY(lock_);
     base::List<Watch, Watch> watches_ BASE_GUARDED_BY(lock_);
-    // Under the lock of the list of processes: one that a walk is at stays in it until the walk has gone on.
-    std::uint32_t cursors_ = 0;
-    bool left_ = false;
+    // One that a walk is at stays in the list until the walk has gone on.
+    std::uint32_t cursors_ BASE_GUARDED_BY(process_list_lock) = 0;
+    bool left_ BASE_GUARDED_BY(process_list_lock) = false;
 };
 
 } // namespace kernel
