@@ -9,11 +9,11 @@ namespace kernel {
 namespace {
 
 constexpr std::size_t ring_bytes = 256 * 1024;
-constinit SpinLock lock; // guards the ring and the order of lines on the console; the innermost lock of all
-constinit char ring[ring_bytes] = {};
-constinit std::uint64_t written = 0;
+constinit SpinLock lock{LockRank::log}; // the order of lines on the console too
+constinit char ring[ring_bytes] BASE_GUARDED_BY(lock) = {};
+constinit std::uint64_t written BASE_GUARDED_BY(lock) = 0;
 
-void put(char character) {
+void put(char character) BASE_REQUIRES(lock) {
     ring[written++ % ring_bytes] = character;
     arch::console_put(character);
     display::put(character);

@@ -69,9 +69,9 @@ public:
     void release_pins();
 
 private:
-    SpinLock lock_; // before a Memory's
-    base::List<Memory, InIoSpace> pinned_; // a reference each; this object's own one for all of them
-    std::size_t pins_ = 0;
+    SpinLock lock_{LockRank::io_space};
+    base::List<Memory, InIoSpace> pinned_ BASE_GUARDED_BY(lock_); // a reference each; this object's own one for all of them
+    std::size_t pins_ BASE_GUARDED_BY(lock_) = 0;
 };
 
 } // namespace kernel

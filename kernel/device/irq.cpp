@@ -8,8 +8,8 @@ namespace kernel {
 namespace {
 
 constexpr std::uint64_t gsi_count = 256;
-constinit SpinLock sources_lock;
-constinit bool source_taken[gsi_count] = {};
+constinit SpinLock sources_lock{LockRank::irq_sources};
+constinit bool source_taken[gsi_count] BASE_GUARDED_BY(sources_lock) = {};
 
 bool take_source(std::uint64_t gsi) {
     LockGuard guard(sources_lock);

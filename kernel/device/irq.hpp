@@ -40,12 +40,13 @@ private:
     enum class Which : bool { any, revoked };
     void unbind(Which which);
 
-    // Then that of the lease tree: the interrupt is linked to a lease exactly while it is bound under one, but for the time in which a revocation is about to end that binding.
-    SpinLock lock_;
-    base::Ref<Notification> notification_;
-    LeaseHold hold_;
-    std::uint64_t bits_ = 0;
-    std::uint64_t count_ = 0;
+    // The interrupt is linked to a lease exactly while it is bound under one, but for the time in which a revocation is about to end that binding.
+    SpinLock lock_{LockRank::irq};
+    base::Ref<Notification> notification_ BASE_GUARDED_BY(lock_);
+    LeaseHold hold_ BASE_GUARDED_BY(lock_);
+    std::uint64_t bits_ BASE_GUARDED_BY(lock_) = 0;
+    std::uint64_t count_ BASE_GUARDED_BY(lock_) = 0;
+    // Fixed by create:
     std::uint64_t source_ = 0;
     std::uint32_t flags_ = 0;
     std::uint32_t vector_ = 0;

@@ -32,8 +32,8 @@ public:
 
     // The short ways, for messages of register words alone between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
     // Null, and nothing done, where anything is not as usual. At return the processor is the partner's and its queue's lock is held.
-    UserRegisters* call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge);
-    UserRegisters* reply_receive_directly(Thread& server, const LeaseHold& hold);
+    UserRegisters* call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge) BASE_NO_THREAD_SAFETY_ANALYSIS;
+    UserRegisters* reply_receive_directly(Thread& server, const LeaseHold& hold) BASE_NO_THREAD_SAFETY_ANALYSIS;
 
 private:
     std::uint64_t take_event(bool& again) override;
@@ -54,9 +54,9 @@ private:
     // either it is the current thread, or lock_ is held. Where it fails, the caller of this takes `handles` back. Errors: no_slots, no_memory, revoked.
     base::Result<void> deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]);
 
-    SpinLock lock_;
-    ThreadQueue callers_;
-    ThreadQueue servers_;
+    SpinLock lock_{LockRank::endpoint};
+    ThreadQueue callers_ BASE_GUARDED_BY(lock_);
+    ThreadQueue servers_ BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

@@ -35,6 +35,7 @@ std::uint64_t resume_stack() { return reinterpret_cast<std::uint64_t>(exchange_r
 
 } // namespace
 
+// Not analysed, as the next one: where it gives a frame it leaves the lock of the queue to the caller, and a Reply that nobody else has needs none.
 [[gnu::always_inline]] inline UserRegisters* Endpoint::call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge) {
     Reply* const reply = caller.call().reply.get();
     if (!reply || !reply->has_one_reference() || !lock_.try_lock()) return nullptr;

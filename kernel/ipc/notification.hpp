@@ -25,9 +25,9 @@ public:
 private:
     std::uint64_t take_event(bool& again) override;
 
-    SpinLock lock_;
-    std::uint64_t bits_ = 0;
-    ThreadQueue waiters_;
+    SpinLock lock_{LockRank::notification};
+    std::uint64_t bits_ BASE_GUARDED_BY(lock_) = 0;
+    ThreadQueue waiters_ BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

@@ -1,6 +1,7 @@
 #include "kernel/ipc/port.hpp"
 
 #include "kernel/thread/thread.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -74,6 +75,7 @@ std::size_t Port::collect(std::span<abi::PortEvent> events) {
             if (ready_.empty() || &ready_.front() == first_again) break;
             source = ready_.pop_front();
             source->queued_ = false;
+            if (base::weakened(base::Weakness::lock_order)) LockGuard binding(source->binding_lock_);
             key = source->key_;
             // A source in destruction unlinks itself; here it only leaves the list earlier.
             if (!source->try_retain()) continue;

@@ -39,10 +39,10 @@ private:
     bool begin_end() override;
     void end_use() override;
 
-    SpinLock binding_lock_;
-    base::Ref<Port> port_;
-    LeaseHold hold_;
-    std::uint64_t key_ = 0;
+    SpinLock binding_lock_{LockRank::port_binding};
+    base::Ref<Port> port_ BASE_GUARDED_BY(binding_lock_);
+    LeaseHold hold_ BASE_GUARDED_BY(binding_lock_);
+    std::uint64_t key_ = 0; // fixed while it is bound
     bool queued_ = false; // under the port's lock
 };
 
@@ -61,9 +61,9 @@ private:
     friend class PortSource;
     std::size_t collect(std::span<abi::PortEvent> events);
 
-    SpinLock lock_;
-    base::List<PortSource, Port> ready_;
-    ThreadQueue waiters_;
+    SpinLock lock_{LockRank::port};
+    base::List<PortSource, Port> ready_ BASE_GUARDED_BY(lock_);
+    ThreadQueue waiters_ BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

@@ -22,20 +22,20 @@ struct FreeRun {
     FreeRun* previous;
 };
 
-constinit SpinLock lock;
-constinit FreeRun* lists[orders] = {};
+constinit SpinLock lock{LockRank::frames};
+constinit FreeRun* lists[orders] BASE_GUARDED_BY(lock) = {};
 constinit Frame* records = nullptr;
 constinit std::uint64_t record_count = 0;
 constinit std::uint64_t records_physical = 0;
 constinit std::uint64_t window = 0; // offset of the direct map in use
 constinit std::atomic<std::uint64_t> free_frames{0};
-constinit std::uint64_t total_frames = 0;
+constinit std::uint64_t total_frames = 0; // fixed after the boot
 
 std::uint64_t up(std::uint64_t value, std::uint64_t to) { return (value + to - 1) & ~(to - 1); }
 FreeRun* run_at(std::uint64_t index) { return reinterpret_cast<FreeRun*>(window + index * page); }
 std::uint64_t index_of(const FreeRun* run) { return (reinterpret_cast<std::uint64_t>(run) - window) / page; }
 
-void link(std::uint64_t index, unsigned order) {
+void link(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     FreeRun* run = run_at(index);
     run->previous = nullptr;
     run->next = lists[order];
@@ -45,7 +45,7 @@ void link(std::uint64_t index, unsigned order) {
     records[index].order_and_flags = flag_memory | flag_free | order;
 }
 
-void unlink(std::uint64_t index, unsigned order) {
+void unlink(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     FreeRun* run = run_at(index);
     (run->previous != nullptr ? run->previous->next : lists[order]) = run->next;
     if (run->next != nullptr)
@@ -53,8 +53,8 @@ void unlink(std::uint64_t index, unsigned order) {
     records[index].order_and_flags = flag_memory;
 }
 
-// Lock held. Joins the run with its free buddies.
-void put(std::uint64_t index, unsigned order) {
+// Joins the run with its free buddies.
+void put(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     free_frames.fetch_add(1ull << order, std::memory_order_relaxed);
     while (order + 1 < orders) {
         const std::uint64_t buddy = index ^ (1ull << order);
@@ -67,8 +67,8 @@ void put(std::uint64_t index, unsigned order) {
     link(index, order);
 }
 
-// Lock held. The first frame's index, or 0.
-std::uint64_t take(unsigned order) {
+// The first frame's index, or 0.
+std::uint64_t take(unsigned order) BASE_REQUIRES(lock) {
     unsigned found = order;
     while (found < orders && lists[found] == nullptr)
         ++found;
@@ -84,7 +84,7 @@ std::uint64_t take(unsigned order) {
     return index;
 }
 
-void add_range(std::uint64_t begin, std::uint64_t end) {
+void add_range(std::uint64_t begin, std::uint64_t end) BASE_REQUIRES(lock) {
     begin = up(begin, page) / page;
     end /= page;
     if (begin == 0)
@@ -108,6 +108,7 @@ bool is_ram(limine::MemoryType type) {
 } // namespace
 
 void initialize(const limine::MemoryEntry* entries, std::size_t count, std::uint64_t offset) {
+    lock.assume_held(); // at boot
     window = offset;
     std::uint64_t end = 0;
     for (std::size_t i = 0; i < count; ++i)
@@ -138,6 +139,7 @@ void initialize(const limine::MemoryEntry* entries, std::size_t count, std::uint
 }
 
 void use_direct_map() {
+    lock.assume_held(); // at boot
     const std::uint64_t from = window;
     window = direct_map_base;
     records = direct<Frame>(records_physical);

@@ -28,8 +28,8 @@ struct Slab {
 static_assert(sizeof(Slab) <= 32);
 
 struct Class {
-    SpinLock lock;
-    Slab* partial = nullptr; // slabs with a free block
+    SpinLock lock{LockRank::heap}; // of what is in the class' slabs as well
+    Slab* partial BASE_GUARDED_BY(lock) = nullptr; // slabs with a free block
 };
 constinit Class pool[classes];
 
@@ -54,7 +54,7 @@ Slab* new_slab(std::size_t index) {
     return slab;
 }
 
-void link(Class& list, Slab& slab) {
+void link(Class& list, Slab& slab) BASE_REQUIRES(list.lock) {
     slab.previous = nullptr;
     slab.next = list.partial;
     if (slab.next != nullptr)
@@ -62,7 +62,7 @@ void link(Class& list, Slab& slab) {
     list.partial = &slab;
 }
 
-void unlink(Class& list, Slab& slab) {
+void unlink(Class& list, Slab& slab) BASE_REQUIRES(list.lock) {
     (slab.previous != nullptr ? slab.previous->next : list.partial) = slab.next;
     if (slab.next != nullptr)
         slab.next->previous = slab.previous;

@@ -22,32 +22,32 @@ namespace {
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t big_page = 2 << 20;
 
-constinit SpinLock lock; // guards the tables below the shared top-level entries, and the two regions' cursors
+constinit SpinLock lock{LockRank::kernel_map}; // the tables below the shared top-level entries too
 constinit std::uint64_t root = 0;
 constinit std::uint64_t window = 0; // how tables are reached: the loader's direct map first, then the kernel's
-constinit std::uint64_t device_cursor = device_map_base;
-constinit std::uint64_t stack_cursor = stack_map_base;
-constinit std::uint64_t table_pages = 0;
+constinit std::uint64_t device_cursor BASE_GUARDED_BY(lock) = device_map_base;
+constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
+constinit std::uint64_t table_pages BASE_GUARDED_BY(lock) = 0; // read without it
 // Freed stacks that keep their frames, linked through their highest word.
 constexpr std::size_t most_free_stacks = 48;
 // As many lose their frames at once: each time all CPUs flush.
 constexpr std::size_t retired_stacks = 16;
-constinit std::uint64_t free_stacks = 0;
-constinit std::size_t free_stack_count = 0;
+constinit std::uint64_t free_stacks BASE_GUARDED_BY(lock) = 0;
+constinit std::size_t free_stack_count BASE_GUARDED_BY(lock) = 0;
 // Ranges of stacks without their frames, by their tops, linked through the entry of the lowest page: a top is a multiple of the page, so the entry is not present.
-constinit std::uint64_t bare_stacks = 0;
+constinit std::uint64_t bare_stacks BASE_GUARDED_BY(lock) = 0;
 
 std::uint64_t* table(std::uint64_t physical) { return reinterpret_cast<std::uint64_t*>(window + physical); }
 
-std::uint64_t new_table() {
+std::uint64_t new_table() BASE_REQUIRES(lock) {
     const std::uint64_t frame = frames::allocate_zeroed();
     if (frame != 0)
         ++table_pages;
     return frame;
 }
 
-// Lock held (or one CPU only). The entry for `address` at `level` (0: 4 KiB, 1: 2 MiB), or null where memory is exhausted.
-std::uint64_t* entry_for(std::uint64_t address, unsigned level) {
+// The entry for `address` at `level` (0: 4 KiB, 1: 2 MiB), or null where memory is exhausted.
+std::uint64_t* entry_for(std::uint64_t address, unsigned level) BASE_REQUIRES(lock) {
     std::uint64_t* at = table(root);
     for (unsigned depth = 3; depth > level; --depth) {
         std::uint64_t& entry = at[(address >> (12 + 9 * depth)) & 511];
@@ -62,7 +62,7 @@ std::uint64_t* entry_for(std::uint64_t address, unsigned level) {
     return &at[(address >> (12 + 9 * level)) & 511];
 }
 
-void map(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, std::uint64_t flags) {
+void map(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, std::uint64_t flags) BASE_REQUIRES(lock) {
     for (std::uint64_t offset = 0; offset < bytes; offset += page) {
         std::uint64_t* const entry = entry_for(address + offset, 0);
         if (entry == nullptr)
@@ -73,12 +73,12 @@ void map(std::uint64_t address, std::uint64_t physical, std::uint64_t bytes, std
 
 std::uint64_t& next_free_stack(std::uint64_t top) { return *reinterpret_cast<std::uint64_t*>(top - 8); }
 
-// Lock held. Of a range that was mapped once.
-std::uint64_t* lowest_entry(std::uint64_t top) { return entry_for(top - stack_pages * page, 0); }
+// Of a range that was mapped once.
+std::uint64_t* lowest_entry(std::uint64_t top) BASE_REQUIRES(lock) { return entry_for(top - stack_pages * page, 0); }
 
-// Lock held. Gives a range the frames that it lacks; false where memory is exhausted. The lowest page comes last: until the range is whole, its entry can hold the link. What an
+// Gives a range the frames that it lacks; false where memory is exhausted. The lowest page comes last: until the range is whole, its entry can hold the link. What an
 // attempt that fails has mapped stays so, for a translation of it may be remembered somewhere.
-bool map_stack(std::uint64_t top) {
+bool map_stack(std::uint64_t top) BASE_REQUIRES(lock) {
     for (std::size_t i = 1; i <= stack_pages; ++i) {
         std::uint64_t* const entry = entry_for(top - i * page, 0);
         if (entry == nullptr)
@@ -139,6 +139,7 @@ void retire_stacks() {
 } // namespace
 
 void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count, std::uint64_t physical_base) {
+    lock.assume_held(); // at boot
     // The loader's map is still loaded: its offset is what frames uses now.
     window = canonical_upper;
     root = new_table();
@@ -167,6 +168,7 @@ void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count
     const auto address = [](const unsigned char* symbol) { return reinterpret_cast<std::uint64_t>(symbol); };
     const std::uint64_t image = address(image_begin);
     const auto map_part = [&](const unsigned char* from, const unsigned char* to, std::uint64_t flags) {
+        lock.assume_held();
         map(address(from), physical_base + (address(from) - image), (address(to) - address(from) + page - 1) & ~(page - 1), flags);
     };
     map_part(text_begin, text_end, 0);
@@ -178,6 +180,7 @@ void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count
 }
 
 void protect_image_alias(std::uint64_t physical_base) {
+    lock.assume_held(); // at boot
     const auto offset = [](const unsigned char* symbol) { return static_cast<std::uint64_t>(symbol - image_begin); };
     for (std::uint64_t physical = physical_base + offset(text_begin); physical < physical_base + offset(rodata_end); physical += page) {
         const std::uint64_t address = direct_map_base + physical;
@@ -196,7 +199,7 @@ void protect_image_alias(std::uint64_t physical_base) {
 }
 
 std::uint64_t kernel_root() { return root; }
-std::uint64_t kernel_table_pages() { return table_pages; }
+std::uint64_t kernel_table_pages() { return __atomic_load_n(&table_pages, __ATOMIC_RELAXED); }
 
 void share_kernel_map(std::uint64_t other) {
     auto* const target = direct<std::uint64_t>(other);

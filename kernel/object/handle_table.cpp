@@ -17,14 +17,12 @@ void TablePages::free_page(void* page) { frames::release(physical_of(page)); }
 base::Result<abi::Handle> HandleTable::insert(Capability&& capability) {
     Object& object = *capability.object;
     const abi::Rights rights = capability.rights;
-    // Counted before the slot can be seen, so that a close on another CPU never counts below zero.
-    object.slot_added(rights);
-    base::Result<abi::Handle> handle = std::unexpected(abi::Error::bad_state);
-    {
-        LockGuard guard(lock_);
-        if (!closed_) handle = slots_.insert(std::move(capability));
-    }
-    if (!handle) object.slot_removed(rights);
+    LockGuard guard(lock_);
+    if (closed_) return std::unexpected(abi::Error::bad_state);
+    const base::Result<abi::Handle> handle = slots_.insert(std::move(capability));
+    // Counted before the slot can be seen, so that a close on another CPU never counts below zero; and only where there is one: a count that is taken back may be the last, and
+    // what that ends takes locks, under whatever the caller holds.
+    if (handle) object.slot_added(rights);
     return handle;
 }
 

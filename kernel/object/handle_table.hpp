@@ -54,10 +54,10 @@ public:
     std::uint32_t count();
 
 private:
-    SpinLock lock_;
-    bool closed_ = false;
+    SpinLock lock_{LockRank::handle_table};
+    bool closed_ BASE_GUARDED_BY(lock_) = false;
     TablePages pages_;
-    SlotTable<Capability, TablePages> slots_;
+    SlotTable<Capability, TablePages> slots_ BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

@@ -8,32 +8,31 @@ namespace kernel {
 
 namespace {
 
-// One lock for the whole tree and the lists of uses: revocation is rare, and linking a use is short.
-constinit SpinLock tree_lock;
-
 // How many uses a revocation takes from their lists before it gives the lock to others.
 constexpr unsigned steps_in_one_hold = 64;
 
 } // namespace
+
+constinit SpinLock lease_tree_lock{LockRank::lease_tree};
 
 Lease::Lease(base::Ref<Lease> parent) : Object(object_kind), parent_(std::move(parent)), node_(*this) {}
 
 base::Result<base::Ref<Lease>> Lease::create(Quota& payer, base::Ref<Lease> parent) {
     auto lease = TRY(make_object<Lease>(payer, parent));
     if (!parent) return lease;
-    LockGuard guard(tree_lock);
+    LockGuard guard(lease_tree_lock);
     if (parent->node_.revoked()) return std::unexpected(abi::Error::revoked);
     lease->node_.link_below(parent->node_);
     return lease;
 }
 
 Lease::~Lease() {
-    LockGuard guard(tree_lock);
+    LockGuard guard(lease_tree_lock);
     node_.unlink();
 }
 
 bool LeaseUse::link(Lease& lease, std::uint64_t generation) {
-    LockGuard guard(tree_lock);
+    LockGuard guard(lease_tree_lock);
     if (!lease.node_.valid(generation)) return false;
     linked_to_ = &lease;
     lease.uses_.push_back(*this);
@@ -41,7 +40,7 @@ bool LeaseUse::link(Lease& lease, std::uint64_t generation) {
 }
 
 void LeaseUse::unlink() {
-    LockGuard guard(tree_lock);
+    LockGuard guard(lease_tree_lock);
     if (!linked_to_) return;
     linked_to_->uses_.remove(*this);
     linked_to_ = nullptr;
@@ -54,7 +53,7 @@ void Lease::bump_all() {
     while (at) {
         base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
         {
-            LockGuard guard(tree_lock);
+            LockGuard guard(lease_tree_lock);
             LeaseNode* node = &at->node_;
             at = nullptr;
             left = std::move(held);
@@ -83,7 +82,7 @@ void Lease::revoke() {
         LeaseUse* use = nullptr;
         base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
         {
-            LockGuard guard(tree_lock);
+            LockGuard guard(lease_tree_lock);
             unsigned steps = 0;
             while (!use && steps++ < steps_in_one_hold) {
                 if (LeaseUse* first = at->uses_.pop_front()) {

@@ -11,6 +11,9 @@ namespace kernel {
 
 class Lease;
 
+// One lock for the whole tree and the lists of uses: revocation is rare, and linking a use is short.
+extern constinit SpinLock lease_tree_lock;
+
 // Something that a lease's revocation ends: a mapping, a binding, a call that is blocked. It links itself while it lies under a lease.
 class LeaseUse : public base::ListNodeOf<LeaseUse> {
 public:
@@ -28,12 +31,12 @@ protected:
 
 private:
     friend class Lease;
-    // First step of the end, under the lock of the lease tree: keeps what end_use needs alive, or does a short non-blocking end by itself.
+    // First step of the end: keeps what end_use needs alive, or does a short non-blocking end by itself.
     // False: the object is going away by itself or all is done, end_use is not called.
-    virtual bool begin_end() = 0;
+    virtual bool begin_end() BASE_REQUIRES(lease_tree_lock) = 0;
     // The rest, without locks; drops what begin_end kept.
     virtual void end_use() {}
-    Lease* linked_to_ = nullptr;
+    Lease* linked_to_ BASE_GUARDED_BY(lease_tree_lock) = nullptr;
 };
 
 class Lease final : public Object {
@@ -63,7 +66,7 @@ private:
     base::Ref<Lease> parent_;
     Node node_;
     static Lease& of(LeaseNode& node) { return static_cast<Node&>(node).lease; }
-    base::List<LeaseUse, LeaseUse> uses_;
+    base::List<LeaseUse, LeaseUse> uses_ BASE_GUARDED_BY(lease_tree_lock);
 };
 
 } // namespace kernel

@@ -30,6 +30,7 @@ Memory::Memory(Quota& quota) : Object(object_kind), quota_(quota) {}
 Memory::~Memory() { release_frames(false); }
 
 void Memory::release_frames(bool in_steps) {
+    lock_.assume_held(); // nobody refers to it
     while (!drop_some_frames(0)) {
         if (in_steps) preemption_point();
     }
@@ -47,6 +48,7 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
     }
     if (size > max_pages * page_size) return std::unexpected(abi::Error::too_large);
     auto memory = TRY(make_object<Memory>(quota, quota));
+    memory->lock_.assume_held(); // nobody knows it yet
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     if (flags & abi::memory_flag::contiguous) {
         if (!quota.charge_pages(pages)) return std::unexpected(abi::Error::no_memory);
@@ -78,6 +80,7 @@ base::Result<base::Ref<Memory>> Memory::create_slice(Quota& quota, base::Ref<Mem
     }
     if (!origin->sealed()) return std::unexpected(abi::Error::bad_state);
     auto slice = TRY(make_object<Memory>(quota, quota));
+    slice->lock_.assume_held(); // nobody knows it yet
     slice->pages_ = (size + page_size - 1) / page_size;
     slice->sealed_ = true;
     // A slice of a slice shows the same frames: it names the one that has them, so look-ups never walk a chain.
@@ -88,6 +91,7 @@ base::Result<base::Ref<Memory>> Memory::create_slice(Quota& quota, base::Ref<Mem
 
 base::Result<base::Ref<Memory>> Memory::create_fixed(Quota& quota, std::uint64_t physical, std::uint64_t size, bool sealed) {
     auto memory = TRY(make_object<Memory>(quota, quota));
+    memory->lock_.assume_held(); // nobody knows it yet
     memory->run_ = physical;
     memory->pages_ = (size + page_size - 1) / page_size;
     memory->committed_ = memory->pages_;
@@ -102,6 +106,7 @@ std::uint64_t Memory::frame_of(std::uint64_t page) const { return run_ ? run_ + 
 
 base::Result<std::uint64_t> Memory::take_frame(std::uint64_t page, bool commit) {
     if (origin_) {
+        lock_.assume_held(); // its size stays
         if (page >= pages_) return std::unexpected(abi::Error::bad_argument);
         return origin_->take_frame(origin_page_ + page, commit);
     }
@@ -142,6 +147,7 @@ bool Memory::drop_some_frames(std::uint64_t first_page) {
     return map_.truncate(
         first_page, work,
         [this](std::uint64_t frame) {
+            lock_.assume_held(); // as around it
             frames::release(frame);
             --committed_;
         },

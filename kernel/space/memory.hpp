@@ -19,7 +19,7 @@ struct InIoSpace;
 // Where the frames come from decides the kinds: ordinary Memory commits a frame at the first use of each page; contiguous Memory is one run, committed at once; a
 // slice has none of its own and shows a window of a sealed Memory; a boot module shows frames that were never free.
 //
-// Lock order: a space, then a Memory. What needs both the other way round (seal, shrink) first takes the mappings off the list, then works on the spaces.
+// What needs its lock and then a space's (seal, shrink) first takes the mappings off the list, then works on the spaces.
 class Memory final : public Object, public base::ListNodeOf<InIoSpace> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::memory;
@@ -79,39 +79,42 @@ public:
     void remove_mapping(Mapping& mapping);
 
 private:
-    bool ends_long() const override { return !map_.empty() || (run_ && !fixed_); }
+    bool ends_long() const override {
+        lock_.assume_held(); // nobody refers to it
+        return !map_.empty() || (run_ && !fixed_);
+    }
     void end_in_steps() override { release_frames(true); }
     void release_frames(bool in_steps);
-    std::uint64_t frame_of(std::uint64_t page) const;
-    // Some of the frames from the page on; false where there are more. Under the lock.
-    bool drop_some_frames(std::uint64_t first_page);
+    std::uint64_t frame_of(std::uint64_t page) const BASE_REQUIRES(lock_);
+    // Some of the frames from the page on; false where there are more.
+    bool drop_some_frames(std::uint64_t first_page) BASE_REQUIRES(lock_);
     // Resize and seal one after the other: whose turn it is not sleeps. Without the lock.
     void begin_work();
     void end_work();
     bool has_writable_mapping();
-    void uncount(Mapping& mapping, abi::Protection protection);
+    void uncount(Mapping& mapping, abi::Protection protection) BASE_REQUIRES(lock_);
 
     template <class Function> void for_each_mapping(Function&& function);
-    void pass(Mapping& mapping);
+    void pass(Mapping& mapping) BASE_REQUIRES(lock_);
 
     base::Ref<Quota> quota_;
-    SpinLock lock_;
-    PageMap map_;
+    SpinLock lock_{LockRank::memory};
+    PageMap map_ BASE_GUARDED_BY(lock_);
     base::Ref<Memory> origin_;        // of a slice
     std::uint64_t origin_page_ = 0;
     std::uint64_t run_ = 0;           // physical address of a contiguous or fixed run
-    std::uint64_t pages_ = 0;
-    std::uint64_t committed_ = 0;
-    const Object* pinned_by_ = nullptr; // compared alone
-    bool sealed_ = false;
+    std::uint64_t pages_ BASE_GUARDED_BY(lock_) = 0;
+    std::uint64_t committed_ BASE_GUARDED_BY(lock_) = 0;
+    const Object* pinned_by_ BASE_GUARDED_BY(lock_) = nullptr; // compared alone
+    bool sealed_ BASE_GUARDED_BY(lock_) = false;
     bool contiguous_ = false;
     bool fixed_ = false;
-    bool was_shared_ = false; // has had a mapping
-    std::uint64_t writable_mappings_ = 0;   // never both
-    std::uint64_t executable_mappings_ = 0;
-    bool at_work_ = false;    // begin_work
-    bool side_ = false;       // of the mappings that a walk has behind it or that came after its begin; where there is no walk, all
-    base::List<Mapping, InMemory> mappings_[2];
+    bool was_shared_ BASE_GUARDED_BY(lock_) = false; // has had a mapping
+    std::uint64_t writable_mappings_ BASE_GUARDED_BY(lock_) = 0;   // never both
+    std::uint64_t executable_mappings_ BASE_GUARDED_BY(lock_) = 0;
+    bool at_work_ BASE_GUARDED_BY(lock_) = false;    // begin_work
+    bool side_ BASE_GUARDED_BY(lock_) = false;       // of the mappings that a walk has behind it or that came after its begin; where there is no walk, all
+    base::List<Mapping, InMemory> mappings_[2] BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

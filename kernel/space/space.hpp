@@ -25,7 +25,7 @@ struct Walk;
 // finds in it what it left there, but for what the ends of leases, seal and shrink take away; those never wait. At every unlock what a table shows of a Memory or device
 // is covered by a live mapping (or by one's counterpart in a move), so they find all there is.
 //
-// Lock order: Space, Memory, the lease tree. Two spaces are never locked at once, but for a fork's copy that nobody else can lock.
+// Two spaces are never locked at once, but for a fork's copy that nobody else can lock.
 class Space final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::space;
@@ -85,7 +85,10 @@ public:
 private:
     // Whoever closed the last slot of a space that nobody else has ends it here, without locks and so in steps.
     void on_slots_gone() override;
-    bool ends_long() const override { return table_ && !emptied_; }
+    bool ends_long() const override {
+        lock_.assume_held(); // nobody refers to it
+        return table_ && !emptied_;
+    }
     void end_in_steps() override { remove_all(); }
 
     friend class TableBatch;
@@ -130,8 +133,8 @@ private:
     base::Result<void> protect_range(Range range, abi::Protection protection);
     base::Result<void> move_range(Range source, Range target);
     base::Result<void> copy_mappings(Space& copy);
-    // For a mapping that is to lose something: the range, and where a move that is under way has brought part of it. Under the lock.
-    RangeWork work_on(const Mapping& mapping, bool hides) const;
+    // For a mapping that is to lose something: the range, and where a move that is under way has brought part of it.
+    RangeWork work_on(const Mapping& mapping, bool hides) const BASE_REQUIRES(lock_);
     void remove_all(Manner manner);
     static void relax(Manner manner);
     base::Result<void> create_roots(std::uint64_t personality_table);
@@ -141,35 +144,34 @@ private:
     void top_changed(unsigned index, std::uint64_t entry);
     PageTable<TableBatch> tables(TableBatch& batch) const;
 
-    // All under the lock.
-    base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access);
-    Mapping* find_mapping(std::uint64_t address);
-    bool overlaps_mapping(Range range);
+    base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access) BASE_REQUIRES(lock_);
+    Mapping* find_mapping(std::uint64_t address) BASE_REQUIRES(lock_);
+    bool overlaps_mapping(Range range) BASE_REQUIRES(lock_);
     // The first that lies within the range; null where there is none.
-    Mapping* first_within(Range range);
-    bool hidden(std::uint64_t address) const;
+    Mapping* first_within(Range range) BASE_REQUIRES(lock_);
+    bool hidden(std::uint64_t address) const BASE_REQUIRES(lock_);
     // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
-    base::Result<void> split_at_edges(Range range);
-    base::Result<void> split_at(std::uint64_t address);
+    base::Result<void> split_at_edges(Range range) BASE_REQUIRES(lock_);
+    base::Result<void> split_at(std::uint64_t address) BASE_REQUIRES(lock_);
     // Errors: revoked (meanwhile), bad_state (it would be written here and executed elsewhere, or the other way).
     // `origin`: the one it is taken from.
-    base::Result<void> insert_mapping(Mapping& mapping, Mapping* origin = nullptr);
-    void remove_mapping(Mapping& mapping);
+    base::Result<void> insert_mapping(Mapping& mapping, Mapping* origin = nullptr) BASE_REQUIRES(lock_);
+    void remove_mapping(Mapping& mapping) BASE_REQUIRES(lock_);
 
     base::Ref<Quota> quota_;
     Half half_;
     std::uint64_t process_number_;
     bool fused_;
-    SpinLock lock_;
+    SpinLock lock_{LockRank::space};
     std::uint64_t table_ = 0;       // the top table of this half: the guest root, or the third-level table of the personality half
     std::uint64_t guest_root_ = 0;
     std::uint64_t native_root_ = 0;
     base::Ref<Space> personality_; // of a guest half: keeps the table that its root names
-    bool ended_ = false;           // remove_all is at work or done: nothing is entered any more
-    bool emptied_ = false;         // remove_all is done
-    std::uint32_t drops_ = 0;      // mappings that revocation took
-    base::List<RangeWork> works_;
-    base::Tree<Mapping, MappingEnd, InSpace> mappings_;
+    bool ended_ BASE_GUARDED_BY(lock_) = false;           // remove_all is at work or done: nothing is entered any more
+    bool emptied_ BASE_GUARDED_BY(lock_) = false;         // remove_all is done
+    std::uint32_t drops_ BASE_GUARDED_BY(lock_) = 0;      // mappings that revocation took
+    base::List<RangeWork> works_ BASE_GUARDED_BY(lock_);
+    base::Tree<Mapping, MappingEnd, InSpace> mappings_ BASE_GUARDED_BY(lock_);
 };
 
 } // namespace kernel

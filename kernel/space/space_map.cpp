@@ -249,6 +249,7 @@ base::Result<void> Space::enter_device(std::uint64_t physical, Range range, cons
 
 base::Result<void> Space::check_empty(Range range) {
     return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        lock_.assert_held();
         if (overlaps_mapping(range) || !table.empty(walk)) return std::unexpected(abi::Error::exists);
         return {};
     });
@@ -256,6 +257,7 @@ base::Result<void> Space::check_empty(Range range) {
 
 base::Result<void> Space::cut_edges(Range range) {
     return in_steps([&](TableBatch& batch) -> base::Result<bool> {
+        lock_.assert_held();
         TRY(split_at_edges(range));
         TRY(tables(batch).split(range.begin));
         TRY(tables(batch).split(range.end));
@@ -266,6 +268,7 @@ base::Result<void> Space::cut_edges(Range range) {
 base::Result<void> Space::clear_range(Range range) {
     TRY(walk_in_steps(range, [](auto& table, Walk& walk) { return table.unmap(walk); }));
     return visit_mappings(range, [&](Mapping& mapping) -> base::Result<void> {
+        lock_.assert_held();
         remove_mapping(mapping);
         return {};
     });
@@ -295,6 +298,7 @@ base::Result<void> Space::protect_range(Range range, abi::Protection protection)
     // What only touches the range counts before it is split.
     Range rest = range;
     TRY(in_steps([&](TableBatch&) -> base::Result<bool> {
+        lock_.assert_held();
         for (unsigned i = 0; i < step_mappings; ++i) {
             const Mapping* mapping = mappings_.lower_bound(rest.begin + 1);
             if (!mapping || mapping->begin >= range.end) return true;
@@ -333,6 +337,7 @@ base::Result<void> Space::move_range(Range source, Range target) {
     // All tables are there and nobody else enters anything, so this fails only where the space has ended.
     TRY(walk_in_steps(source, [&](auto& table, Walk& walk) { return table.commit_move(walk, target.begin); }));
     return visit_mappings(source, [&](Mapping& mapping) -> base::Result<void> {
+        lock_.assert_held();
         mappings_.remove(mapping);
         mapping.begin = mapping.begin - source.begin + target.begin;
         mapping.end = mapping.end - source.begin + target.begin;
@@ -354,7 +359,7 @@ base::Result<void> Space::copy_mappings(Space& copy) {
         twin->protection = mapping.protection;
         twin->allowed = mapping.allowed;
         twin->counted = mapping.counted;
-        LockGuard guard(copy.lock_);
+        BesideGuard guard(copy.lock_);
         if (copy.insert_mapping(*twin, &mapping)) return {};
         twin->release();
         return std::unexpected(abi::Error::bad_state);
@@ -372,7 +377,7 @@ base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> person
     auto copied = copy_mappings(*copy);
     if (copied) {
         copied = walk_in_steps(work.range, [&](auto& table, Walk& walk) -> base::Result<void> {
-            LockGuard guard(copy->lock_);
+            BesideGuard guard(copy->lock_);
             if (copy->drops_ != 0) return std::unexpected(abi::Error::bad_state);
             TableBatch batch(*copy);
             auto copy_table = copy->tables(batch);

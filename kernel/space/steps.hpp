@@ -42,6 +42,7 @@ template <class Step> base::Result<void> Space::walk_in_steps(Manner manner, Ran
 
 template <class Visit> base::Result<void> Space::visit_mappings(Range range, Visit&& visit) {
     return in_steps([&](TableBatch&) -> base::Result<bool> {
+        lock_.assert_held();
         for (unsigned i = 0; i < step_mappings; ++i) {
             Mapping* mapping = first_within(range);
             if (!mapping) return true;

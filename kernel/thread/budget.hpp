@@ -62,19 +62,19 @@ public:
 private:
     // Processor time in a period. A debt is paid from the next periods' time; what is left over is lost.
     struct Pool {
-        SpinLock lock;
-        std::uint64_t limit = 0; // nanoseconds; 0: no limit
-        std::uint64_t period = 0;
-        std::int64_t left = 0;
-        std::uint64_t refill = 0;
+        SpinLock lock{LockRank::budget_pool};
+        std::uint64_t limit BASE_GUARDED_BY(lock) = 0; // nanoseconds; 0: no limit
+        std::uint64_t period BASE_GUARDED_BY(lock) = 0;
+        std::int64_t left BASE_GUARDED_BY(lock) = 0;
+        std::uint64_t refill BASE_GUARDED_BY(lock) = 0;
     };
 
-    void set_up();
+    void set_up() BASE_REQUIRES(lock_);
     static base::Result<void> check(const abi::BudgetParameters& parameters, const Budget* parent);
 
     base::Ref<Budget> parent_;
-    mutable SpinLock lock_;
-    abi::BudgetParameters parameters_;
+    mutable SpinLock lock_{LockRank::budget};
+    abi::BudgetParameters parameters_ BASE_GUARDED_BY(lock_);
     std::atomic<std::uint32_t> weight_{usual_weight};
     std::atomic<std::uint32_t> priority_{0};
     std::atomic<std::uint64_t> cpus_{0}; // 0: all

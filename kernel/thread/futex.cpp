@@ -15,10 +15,29 @@ namespace kernel {
 
 namespace {
 
-// Lock order: a bucket, then a space.
 struct Bucket {
-    SpinLock lock;
-    FutexQueue waiters;
+    SpinLock lock{LockRank::futex_bucket};
+    FutexQueue waiters BASE_GUARDED_BY(lock);
+};
+
+// Two buckets, or one and the same twice, in the order of their addresses. Not analysed: whether there are two locks is known when it runs.
+class BASE_SCOPED_CAPABILITY BucketsGuard {
+public:
+    BucketsGuard(Bucket& one, Bucket& other) BASE_ACQUIRE(one.lock, other.lock) BASE_NO_THREAD_SAFETY_ANALYSIS
+        : first_(&one < &other ? one : other), second_(&one < &other ? other : one) {
+        first_.lock.lock();
+        if (&first_ != &second_) second_.lock.lock_beside();
+    }
+    ~BucketsGuard() BASE_RELEASE() BASE_NO_THREAD_SAFETY_ANALYSIS {
+        if (&first_ != &second_) second_.lock.unlock();
+        first_.lock.unlock();
+    }
+    BucketsGuard(const BucketsGuard&) = delete;
+    BucketsGuard& operator=(const BucketsGuard&) = delete;
+
+private:
+    Bucket& first_;
+    Bucket& second_;
 };
 
 constexpr std::size_t bucket_count = 256;
@@ -84,7 +103,7 @@ base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
 }
 
 // A waiter, in no queue now, is to wait at another word. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
-void move_to(Bucket& bucket, Thread& thread, const Word& target) {
+void move_to(Bucket& bucket, Thread& thread, const Word& target) BASE_REQUIRES(bucket.lock) {
     if (target.frame.get()) frames::retain(target.frame.get());
     if (thread.futex_frame) frames::release(thread.futex_frame);
     thread.futex_frame = target.frame.get();
@@ -141,15 +160,11 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
     if (requeue_to && target.key == key) requeue_to = 0;
     Bucket& from = bucket_of(key);
     Bucket& to = requeue_to ? bucket_of(target.key) : from;
-    // Two buckets are locked in the order of their addresses.
-    Bucket& first = &from < &to ? from : to;
-    Bucket& second = &from < &to ? to : from;
     std::uint64_t woken = 0;
     std::uint32_t moved = 0;
     std::uint64_t end = 0; // the turn of who came after the begin
     for (;; preemption_point()) {
-        LockGuard guard(first.lock);
-        if (&first != &second) second.lock.lock();
+        BucketsGuard guard(from, to);
         if (end == 0) end = from.waiters.turn();
         bool more = true;
         for (unsigned i = 0; i < waiters_of_step && more; ++i) {
@@ -166,7 +181,6 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
                 ++woken;
             }
         }
-        if (&first != &second) second.lock.unlock();
         if (!more) return woken;
     }
 }

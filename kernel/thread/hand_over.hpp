@@ -17,7 +17,7 @@ namespace kernel::sched {
 enum class Turn : bool { lent, given_back };
 
 // Where `from`, the current task, may hand over to `to`: true, with the lock of the CPU's queue held. `to` is blocked then, and stays it. False else, without the lock.
-[[gnu::always_inline]] inline bool begin_hand_over(RunQueue& queue, const Task& from, const Task& to, Turn turn) {
+[[gnu::always_inline]] inline bool begin_hand_over(RunQueue& queue, const Task& from, const Task& to, Turn turn) BASE_TRY_ACQUIRE(true, queue.lock) {
     // Where the rules changed, a sleeper is looked at when it is woken.
     if (to.home() != queue.cpu || to.priority_ != from.priority_ || to.rules_ != from.rules_) return false;
     queue.lock.lock();
@@ -29,7 +29,7 @@ enum class Turn : bool { lent, given_back };
 }
 
 // The switch itself, after begin_hand_over(). `from` is blocked from here on, and runs next at `resume_stack`. The lock is still held: as long as anything on from's stack is in use.
-[[gnu::always_inline]] inline void end_hand_over(RunQueue& queue, Task& from, Task& to, Turn turn, std::uint64_t resume_stack) {
+[[gnu::always_inline]] inline void end_hand_over(RunQueue& queue, Task& from, Task& to, Turn turn, std::uint64_t resume_stack) BASE_REQUIRES(queue.lock) {
     arch::Cpu& cpu = arch::this_cpu();
     Thread& before = from.thread();
     Thread& after = to.thread();

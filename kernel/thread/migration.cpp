@@ -48,8 +48,8 @@ struct Found {
     unsigned index = 0;
 };
 
-// Queue lock held. The best of those who may run on one of `cpus`.
-Found find(RunQueue& queue, std::uint64_t cpus) {
+// The best of those who may run on one of `cpus`.
+Found find(RunQueue& queue, std::uint64_t cpus) BASE_REQUIRES(queue.lock) {
     unsigned looked_at = 0;
     for (std::uint32_t left = queue.occupied; left != 0;) {
         const unsigned index = static_cast<unsigned>(std::bit_width(left)) - 1;
@@ -64,8 +64,8 @@ Found find(RunQueue& queue, std::uint64_t cpus) {
     return {};
 }
 
-// `from`'s lock held; the task is ready, and in no list.
-void send(RunQueue& from, Task& task, std::uint32_t to) {
+// The task is ready, and in no list.
+void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock) {
     --from.load;
     --task.budget_.runnable[from.cpu];
     // Whoever waits with a deadline looks at it when it runs, and arms again.
@@ -102,8 +102,8 @@ RunQueue* fullest(std::uint64_t but) {
     return best;
 }
 
-// Queue lock held. One that came here, counted; null where there is none.
-Task* arrived(RunQueue& queue) {
+// One that came here, counted; null where there is none.
+Task* arrived(RunQueue& queue) BASE_REQUIRES(queue.lock) {
     RunQueue::Arrivals& arrivals = queue.arrivals;
     if (!__atomic_load_n(&arrivals.any, __ATOMIC_ACQUIRE))
         return nullptr;

@@ -15,9 +15,9 @@ inline void clear_idle(std::uint32_t cpu) { idle_cpus.fetch_and(~(1ull << cpu), 
 // Whether there is a CPU that could take something.
 inline bool is_wanted() { return idle_cpus.load(std::memory_order_relaxed) != 0; }
 
-void offer_waiting(RunQueue& queue);
-// Queue lock held. Somebody computes on its CPU, or is about to: what is ready beside may run elsewhere. Asks one idle CPU to take of it.
-inline void offer(RunQueue& queue) {
+void offer_waiting(RunQueue& queue) BASE_REQUIRES(queue.lock);
+// Somebody computes on its CPU, or is about to: what is ready beside may run elsewhere. Asks one idle CPU to take of it.
+inline void offer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
     if (queue.occupied != 0) [[unlikely]]
         offer_waiting(queue);
 }
@@ -32,20 +32,20 @@ extern constinit std::atomic<std::uint32_t> rules;
 void renew_rules(Task& task);
 // Of the CPUs of a mask; the first of all where none is there.
 std::uint32_t least_loaded(std::uint64_t cpus);
-// Its queue's lock held, in no list. Brings up to date what the task may; gives whether it may be on that CPU.
-inline bool may_stay(RunQueue& queue, Task& task) {
+// In no list. Brings up to date what the task may; gives whether it may be on that CPU.
+inline bool may_stay(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
     if (task.rules_ != rules.load(std::memory_order_acquire)) [[unlikely]]
         renew_rules(task);
     return (task.allowed_ >> queue.cpu & 1) != 0;
 }
-// `from`'s lock held; the task is counted as ready there, and in no list. It goes to a CPU of its mask, which is told.
-void send_away(RunQueue& from, Task& task);
+// The task is counted as ready there, and in no list. It goes to a CPU of its mask, which is told.
+void send_away(RunQueue& from, Task& task) BASE_REQUIRES(from.lock);
 
-inline bool is_unsorted(RunQueue& queue) { return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty(); }
-void sort_in_step(RunQueue& queue);
-// The queue's lock held, by its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,
+inline bool is_unsorted(RunQueue& queue) BASE_REQUIRES(queue.lock) { return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty(); }
+void sort_in_step(RunQueue& queue) BASE_REQUIRES(queue.lock);
+// By its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,
 // and the CPU told to take it soon.
-inline void sort_in(RunQueue& queue) {
+inline void sort_in(RunQueue& queue) BASE_REQUIRES(queue.lock) {
     if (queue.rules != rules.load(std::memory_order_acquire) || is_unsorted(queue)) [[unlikely]]
         sort_in_step(queue);
 }

@@ -16,10 +16,9 @@ namespace {
 
 // All processes that were not torn down, and who waits for one to be.
 struct ProcessList {
-    SpinLock lock;
-    base::List<Process, Process> processes;
-    ThreadQueue waiters;
-    std::uint64_t next_number = 1;
+    base::List<Process, Process> processes BASE_GUARDED_BY(process_list_lock);
+    ThreadQueue waiters BASE_GUARDED_BY(process_list_lock);
+    std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
 };
 
 // Made by the first use, at boot on one CPU: a list's head points to itself, so it cannot be made at compile time.
@@ -33,8 +32,10 @@ ProcessList& all() {
 
 } // namespace
 
+constinit SpinLock process_list_lock{LockRank::process_list};
+
 Process::Process(Quota& quota, base::Ref<Budget> budget) : Object(object_kind), quota_(quota), budget_(std::move(budget)), handles_(quota) {
-    LockGuard guard(all().lock);
+    LockGuard guard(process_list_lock);
     number_ = all().next_number++;
     all().processes.push_back(*this);
 }
@@ -45,6 +46,7 @@ void Process::end_in_steps() { tear_down(Pauses::yes); }
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
+    process->lock_.assume_held(); // nobody knows it yet
     process->space_ = TRY(Space::create_personality(quota, process->number_));
     process->native_root_ = process->space_->native_root();
     return process;
@@ -150,7 +152,7 @@ void Process::tear_down(Pauses pauses) {
         delete_watch(*watch);
         if (pauses == Pauses::yes) preemption_point();
     }
-    LockGuard guard(all().lock);
+    LockGuard guard(process_list_lock);
     left_ = true;
     if (cursors_ == 0) all().processes.remove(*this);
     while (Thread* waiter = all().waiters.first()) {
@@ -170,7 +172,7 @@ base::Result<void> Process::end_quota(Quota& quota) {
 class Process::Cursor {
 public:
     ~Cursor() {
-        LockGuard guard(all().lock);
+        LockGuard guard(process_list_lock);
         leave();
     }
 
@@ -181,7 +183,7 @@ public:
         blocked = false;
         for (;; preemption_point()) {
             base::Ref<Process> before; // a last reference ends outside of the lock
-            LockGuard guard(all().lock);
+            LockGuard guard(process_list_lock);
             using Iterator = decltype(all().processes)::Iterator;
             const Iterator end = all().processes.end();
             Iterator at = all().processes.begin();
@@ -213,19 +215,19 @@ public:
 
     // Whether the one it is at has left; announces the caller's wait where not.
     bool has_left(Thread& waiter) {
-        LockGuard guard(all().lock);
+        LockGuard guard(process_list_lock);
         if (at_->left_) return true;
         announce(waiter);
         return false;
     }
 
 private:
-    static void announce(Thread& waiter) {
+    static void announce(Thread& waiter) BASE_REQUIRES(process_list_lock) {
         waiter.wait_state().announce();
         all().waiters.push(waiter);
     }
-    // Under the lock; the reference stays.
-    void leave() {
+    // The reference stays.
+    void leave() BASE_REQUIRES(process_list_lock) {
         if (at_ && --at_->cursors_ == 0 && at_->left_) all().processes.remove(*at_);
     }
 
@@ -252,7 +254,7 @@ void Process::end_all_within(const QuotaNode& quota) {
         while (blocked || !cursor.has_left(self)) {
             // A kick does not end this: what was begun must be finished before the call returns. Only the caller's own end does.
             (void)self.wait(abi::never, {});
-            LockGuard guard(all().lock);
+            LockGuard guard(process_list_lock);
             all().waiters.remove_if_queued(self);
             if (self.stopping()) return;
             if (std::exchange(blocked, false)) break;

@@ -17,6 +17,9 @@ namespace kernel {
 class Space;
 class Budget;
 
+// Of the list of all processes.
+extern constinit SpinLock process_list_lock;
+
 class Process final : public Object, public base::ListNodeOf<Process> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::process;
@@ -81,7 +84,10 @@ private:
     };
     Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     void delete_watch(Watch& watch);
-    bool ends_long() const override { return !torn_down_; }
+    bool ends_long() const override {
+        lock_.assume_held(); // nobody refers to it
+        return !torn_down_;
+    }
     void end_in_steps() override;
     // Frees what the process had, when no thread is left. Once.
     void tear_down(Pauses pauses);
@@ -90,20 +96,20 @@ private:
     base::Ref<Budget> budget_;
     std::uint64_t number_;
     HandleTable handles_;
-    SpinLock lock_;
-    base::Ref<Space> space_;
+    SpinLock lock_{LockRank::process};
+    base::Ref<Space> space_ BASE_GUARDED_BY(lock_);
     std::uint64_t native_root_ = 0;
-    base::List<Thread, InProcess> threads_;
-    std::uint32_t thread_count_ = 0;
+    base::List<Thread, InProcess> threads_ BASE_GUARDED_BY(lock_);
+    std::uint32_t thread_count_ BASE_GUARDED_BY(lock_) = 0;
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};
     std::atomic<bool> ending_{false}; // written under the lock
-    bool torn_down_ = false;
-    abi::ProcessInfo record_{};
-    Fixup fixup_;
-    base::List<Watch, Watch> watches_;
-    // Under the lock of the list of processes: one that a walk is at stays in it until the walk has gone on.
-    std::uint32_t cursors_ = 0;
-    bool left_ = false;
+    bool torn_down_ BASE_GUARDED_BY(lock_) = false;
+    abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
+    Fixup fixup_ BASE_GUARDED_BY(lock_);
+    base::List<Watch, Watch> watches_ BASE_GUARDED_BY(lock_);
+    // One that a walk is at stays in the list until the walk has gone on.
+    std::uint32_t cursors_ BASE_GUARDED_BY(process_list_lock) = 0;
+    bool left_ BASE_GUARDED_BY(process_list_lock) = false;
 };
 
 } // namespace kernel

@@ -35,8 +35,8 @@ private:
     // The caller, claimed for this answer, or null where it left. It does not run until its wait is finished.
     Thread* claim_caller();
 
-    SpinLock lock_;
-    Thread* caller_ = nullptr; // alive while it is set: it waits
+    SpinLock lock_{LockRank::reply};
+    Thread* caller_ BASE_GUARDED_BY(lock_) = nullptr; // alive while it is set: it waits
 };
 
 } // namespace kernel

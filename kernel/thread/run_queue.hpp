@@ -13,36 +13,36 @@ namespace kernel {
 
 inline constexpr unsigned priorities = 32;
 
-// Lock order: inside it are the pools' locks, its arrivals' and the log's; no second queue's. Held with interrupts off, as everything.
+// One lock at a time of those of all queues. Held with interrupts off, as everything.
 struct RunQueue {
-    SpinLock lock;
-    base::List<Task, InRunQueue> ready[priorities]; // [0] is ordered by virtual time
-    std::uint32_t occupied = 0;                     // bit i: ready[i] is not empty
-    DeadlineQueue deadlines;
-    base::List<Task, InRunQueue> unsorted;          // ready before the rules changed: each is looked at again
-    std::uint32_t rules = 0;                        // of which state of all rules those in `ready` are
-    std::uint32_t load = 0;                         // ready or running tasks
-    FairClock clock;
-    std::uint64_t slice_end = 0;
-    std::uint64_t pool_refill = 0;        // when the empty pool of the running task is filled again
-    std::uint64_t timer_due = abi::never; // when the timer goes off
-    Task* moving = nullptr;     // goes to another CPU after the switch, when its stack is not used any more
-    Task* ended = nullptr;      // its reference is released after the switch
+    SpinLock lock{LockRank::run_queue};
+    base::List<Task, InRunQueue> ready[priorities] BASE_GUARDED_BY(lock); // [0] is ordered by virtual time
+    std::uint32_t occupied BASE_GUARDED_BY(lock) = 0;                     // bit i: ready[i] is not empty
+    DeadlineQueue deadlines BASE_GUARDED_BY(lock);
+    base::List<Task, InRunQueue> unsorted BASE_GUARDED_BY(lock);          // ready before the rules changed: each is looked at again
+    std::uint32_t rules BASE_GUARDED_BY(lock) = 0;                        // of which state of all rules those in `ready` are
+    std::uint32_t load BASE_GUARDED_BY(lock) = 0;                         // ready or running tasks; read without the lock
+    FairClock clock BASE_GUARDED_BY(lock);
+    std::uint64_t slice_end BASE_GUARDED_BY(lock) = 0;
+    std::uint64_t pool_refill BASE_GUARDED_BY(lock) = 0;        // when the empty pool of the running task is filled again
+    std::uint64_t timer_due BASE_GUARDED_BY(lock) = abi::never; // when the timer goes off
+    Task* moving BASE_GUARDED_BY(lock) = nullptr;     // goes to another CPU after the switch, when its stack is not used any more
+    Task* ended BASE_GUARDED_BY(lock) = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
     std::uint32_t cpu = 0;
-    std::uint64_t switches = 0; // since the start; read without the lock
+    std::uint64_t switches BASE_GUARDED_BY(lock) = 0; // since the start; read without the lock
     // Who pays for the time since the running task's `since_`, where that is another: a caller that handed its turn over. It waits, and its home is here.
-    Task* payer = nullptr;
-    bool offered = false; // somebody ready waits here while another one computes; read without the lock
+    Task* payer BASE_GUARDED_BY(lock) = nullptr;
+    bool offered BASE_GUARDED_BY(lock) = false; // somebody ready waits here while another one computes; read without the lock
 
     // Tasks on the way here. Its lock is taken with that of any queue held.
     struct Arrivals {
-        SpinLock lock;
-        base::List<Task, InRunQueue> tasks;
-        bool any = false; // read without the lock
+        SpinLock lock{LockRank::arrivals};
+        base::List<Task, InRunQueue> tasks BASE_GUARDED_BY(lock);
+        bool any BASE_GUARDED_BY(lock) = false; // read without the lock
     } arrivals;
 
-    void add(Task& task) {
+    void add(Task& task) BASE_REQUIRES(lock) {
         occupied |= 1u << task.priority_;
         if (task.priority_ > 0) {
             ready[task.priority_].push_back(task);
@@ -57,11 +57,11 @@ struct RunQueue {
         ready[0].push_back(task);
     }
 
-    Task* best() {
+    Task* best() BASE_REQUIRES(lock) {
         return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
     }
 
-    Task* take_best() {
+    Task* take_best() BASE_REQUIRES(lock) {
         if (occupied == 0)
             return nullptr;
         const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
@@ -71,7 +71,7 @@ struct RunQueue {
     }
 
     // A task that is ready at `index`.
-    void take(unsigned index, Task& task) {
+    void take(unsigned index, Task& task) BASE_REQUIRES(lock) {
         ready[index].remove(task);
         if (!ready[index].empty())
             return;
@@ -81,7 +81,7 @@ struct RunQueue {
     }
 
     // Whether a ready task should run instead of `running`. `expired`: its slice is over.
-    bool beats(const Task& running, bool expired) {
+    bool beats(const Task& running, bool expired) BASE_REQUIRES(lock) {
         Task* const other = best();
         if (other == nullptr)
             return false;

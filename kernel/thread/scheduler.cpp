@@ -48,8 +48,8 @@ struct Scheduling {
     static Task*& current() { return arch::this_cpu().current; }
     static RunQueue& queue() { return *arch::this_cpu().queue; }
     static RunQueue& home(const Task& task) { return *arch::cpu(task.home()).queue; }
-    // With its lock held. A task moves under the lock of the queue that it leaves: until that is held its home is a guess.
-    static RunQueue& lock_home(const Task& task) {
+    // With its lock held. A task moves under the lock of the queue that it leaves: until that is held its home is a guess. Not analysed: a lock that is returned has no name.
+    static RunQueue& lock_home(const Task& task) BASE_NO_THREAD_SAFETY_ANALYSIS {
         for (;;) {
             RunQueue& queue = home(task);
             queue.lock.lock();
@@ -59,14 +59,14 @@ struct Scheduling {
         }
     }
 
-    // Queue lock held. Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
+    // Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
     // goes through switch_if_due().
-    static bool charge(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) {
+    static bool charge(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         if (!Budget::any_limited()) [[likely]]
             return false;
         return charge_pools(queue, budget, used, now);
     }
-    [[gnu::noinline]] static bool charge_pools(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) {
+    [[gnu::noinline]] static bool charge_pools(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         const Budget::Left left = budget.charge(used, now);
         if (left.nanoseconds == Budget::unlimited)
             return false;
@@ -82,8 +82,8 @@ struct Scheduling {
         return false;
     }
 
-    // Queue lock held. Charges the time of the running task, to whoever lent it; gives whether its own budget is used up.
-    static bool account(Task& task, RunQueue& queue) {
+    // Charges the time of the running task, to whoever lent it; gives whether its own budget is used up.
+    static bool account(Task& task, RunQueue& queue) BASE_REQUIRES(queue.lock) {
         const std::uint64_t now = arch::monotonic_nanoseconds();
         std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
@@ -94,13 +94,13 @@ struct Scheduling {
             queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
         return charge(queue, task.budget_, used, now);
     }
-    [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) {
+    [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) BASE_REQUIRES(queue.lock) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
         Budget& budget = task.budget_;
         // Its budget's weight, in equal parts to those of its threads that are runnable here.
         task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
     }
-    [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) {
+    [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         Task& lender = *std::exchange(queue.payer, nullptr);
         // It waits, but for its own turn's time it counts.
         ++lender.budget_.runnable[queue.cpu];
@@ -110,15 +110,15 @@ struct Scheduling {
         (void)lender.budget_.charge(used, now);
     }
 
-    // Queue lock held, of whatever CPU. The lender's wait ended while the other one still works in its turn.
-    [[gnu::noinline]] static void end_loan(RunQueue& queue) {
+    // Of whatever CPU. The lender's wait ended while the other one still works in its turn.
+    [[gnu::noinline]] static void end_loan(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task& running = *arch::cpu(queue.cpu).current;
         const std::uint64_t now = arch::monotonic_nanoseconds();
         charge_lender(queue, now > running.since_ ? now - running.since_ : 0, now);
         running.since_ = now;
     }
 
-    static std::uint64_t slice(Task& task, RunQueue& queue) {
+    static std::uint64_t slice(Task& task, RunQueue& queue) BASE_REQUIRES(queue.lock) {
         const std::uint32_t sharers = task.budget_.runnable[queue.cpu];
         if (sharers <= 1)
             return slice_nanoseconds;
@@ -126,16 +126,16 @@ struct Scheduling {
         return part < shortest_slice_nanoseconds ? shortest_slice_nanoseconds : part;
     }
 
-    // Queue lock held. The task is none of the runnable ones from here on.
-    static void leave(RunQueue& queue, Task& task, Task::State state) {
+    // The task is none of the runnable ones from here on.
+    static void leave(RunQueue& queue, Task& task, Task::State state) BASE_REQUIRES(queue.lock) {
         task.state_ = state;
         --queue.load;
         --task.budget_.runnable[queue.cpu];
     }
 
-    // Queue lock held. The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
+    // The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
     // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
-    static void program_timer(RunQueue& queue) {
+    static void program_timer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         std::uint64_t next = abi::never;
         if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
             next = queue.slice_end;
@@ -146,7 +146,7 @@ struct Scheduling {
         queue.timer_due = now + arch::start_timer(next > now ? next - now : 1000);
     }
 
-    static void make_ready(RunQueue& queue, Task& task) {
+    static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         if (queue.payer == &task) [[unlikely]]
             end_loan(queue);
         task.state_ = Task::State::ready;
@@ -158,9 +158,9 @@ struct Scheduling {
             migration::send_away(queue, task);
     }
 
-    // Queue lock held at entry, free at return, which is when this task runs again. The current task was charged and put where it belongs, and what came here was sorted in
+    // The lock is free at return, which is when this task runs again. The current task was charged and put where it belongs, and what came here was sorted in
     // before that: who is sorted in may be sent away, which the current task, whose stack is in use, must not.
-    static void switch_away(RunQueue& queue) {
+    static void switch_away(RunQueue& queue) BASE_RELEASE(queue.lock) {
         Task* const from = current();
         Task* const to = queue.take_best();
         migration::offer(queue);
@@ -202,13 +202,17 @@ struct Scheduling {
             arch::load_root(kernel_root());
         }
         program_timer(queue);
-        // The lock goes on to whoever comes out of the switch: nobody else may take a task whose stack is still in use.
+        switch_over(queue, save, load);
+    }
+    // The lock goes on to whoever comes out of the switch: nobody else may take a task whose stack is still in use. Not analysed: the one that is given back at return may be
+    // another CPU's.
+    [[gnu::always_inline]] static void switch_over(RunQueue& queue, std::uint64_t* save, const std::uint64_t* load) BASE_RELEASE(queue.lock) BASE_NO_THREAD_SAFETY_ANALYSIS {
         switch_stacks(save, load);
         after_switch();
     }
 
-    // Queue lock held at entry, free at return. For a task that holds nothing.
-    [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) {
+    // For a task that holds nothing.
+    [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) BASE_RELEASE(queue.lock) {
         // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
         if (self.take_wake()) {
             queue.lock.unlock();
@@ -230,6 +234,7 @@ struct Scheduling {
 
     static void after_switch() {
         RunQueue& queue = Scheduling::queue();
+        queue.lock.assert_held();
         Task* const ended = queue.ended;
         queue.ended = nullptr;
         if (queue.moving != nullptr) [[unlikely]]
@@ -239,8 +244,8 @@ struct Scheduling {
             ended->thread().release();
     }
 
-    // On the idle stack, queue lock held at entry, free at return. Gives whether somebody ran, or there is more to sort in.
-    static bool run_if_ready(RunQueue& queue) {
+    // On the idle stack. Gives whether somebody ran, or there is more to sort in.
+    static bool run_if_ready(RunQueue& queue) BASE_RELEASE(queue.lock) {
         arch::this_cpu().reschedule = false;
         migration::sort_in(queue);
         if (queue.best() == nullptr) {
@@ -307,6 +312,7 @@ void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argumen
 namespace sched {
 
 void block() {
+    lock_ranks::expect_none("a wait");
     Task& self = *Scheduling::current();
     RunQueue& queue = Scheduling::queue();
     queue.lock.lock();
@@ -348,6 +354,7 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
 
 void wake(Task& task) {
     RunQueue& queue = Scheduling::lock_home(task);
+    queue.lock.assert_held();
     arch::Cpu& cpu = arch::cpu(queue.cpu);
     const bool here = &cpu == &arch::this_cpu();
     if (!task.must_be_woken()) {
@@ -478,6 +485,7 @@ void idle() {
 } // namespace sched
 
 void preemption_point() {
+    lock_ranks::expect_none("a preemption point");
     serve_interrupts();
     RunQueue* const queue = arch::this_cpu().queue;
     if (queue == nullptr)

@@ -24,6 +24,7 @@ enum class Weakness : std::uint8_t {
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
     alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another
     unbounded_step,     // kernel: work on a space's tables is done in steps
+    lock_order,         // kernel: the lock of a port's source is taken before the port's
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -71,6 +72,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::device_pin, "device_pin"},
     {Weakness::alias_execute, "alias_execute"},
     {Weakness::unbounded_step, "unbounded_step"},
+    {Weakness::lock_order, "lock_order"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -3,7 +3,7 @@
 import os
 import re
 
-from xt import paths
+from xt import build, paths
 
 CPUS = (1, 2, 4)
 # Not a test by itself: the personality, which runs what the command line names.
@@ -12,12 +12,12 @@ OTHERS = ("test-native-linux",)
 ICOUNT = ("-icount", "shift=0,sleep=off")
 
 
-def _image(name):
-    return os.path.join(paths.NATIVE, "bin", f"test-native-{name}")
+def _image(name, folder=paths.NATIVE):
+    return os.path.join(folder, "bin", f"test-native-{name}")
 
 
-def _boot(context, name, cpus):
-    code, text = context.boot(f"native-{name}-{cpus}", kernel=_image(name), cpus=cpus)
+def _boot(context, name, cpus, folder=paths.NATIVE):
+    code, text = context.boot(f"native-{os.path.basename(folder)}-{name}-{cpus}", kernel=_image(name, folder), cpus=cpus)
     found = re.search(r"native tests: (\d+) passed, (\d+) failed", text)
     assert found, "no result; the serial port's last lines:\n" + "\n".join(text.splitlines()[-20:])
     assert code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines() if "FAIL" in line or "native tests" in line)
@@ -34,12 +34,24 @@ def _bounded(context, cpus):
     assert code == 33 and found[2] == "0", "\n".join(line for line in text.splitlines() if "FAIL" in line or line.startswith(("  ", "bounded worst")))
 
 
+def _wrong_order(context):
+    """The debug kernel dies where two locks are taken the wrong way round."""
+    _, text = context.boot("native-lock-order", append="weaken=lock_order only=ports_gather_notifications_and_endpoints", kernel=_image("calls", paths.DEBUG))
+    assert "PANIC: order of locks: port_binding is taken under port" in text, "locks in the wrong order are not noticed: the ranks test nothing"
+
+
 def cases(context):
     folder = os.path.join(paths.NATIVE, "bin")
     names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-") and name not in OTHERS)
     assert names, "no test images were built"
+    yield "build", lambda: build.build("debug", targets=[f"test-native-{name}" for name in names])
     for name in names:
         for cpus in CPUS:
             yield f"{name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus)
+    # Whoever holds a lock takes only those behind it in the list of ranks.
+    for name in names:
+        for cpus in (1, 2):
+            yield f"lock ranks, {name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus, paths.DEBUG)
+    yield "lock ranks, teeth", lambda: _wrong_order(context)
     for cpus in (1, 2):
         yield f"bounded {cpus} CPUs", lambda cpus=cpus: _bounded(context, cpus)

@@ -55,11 +55,12 @@ def _tools(context):
 
 
 def _check(context):
-    from check import binary, dependencies, length
+    from check import binary, dependencies, length, locks
     yield "dependencies", lambda: _none(dependencies.violations(paths.TOP))
     yield "file length", lambda: _none(length.violations(paths.TOP))
     programs = os.path.join(paths.NATIVE, "bin")
     if os.path.isdir(programs):
+        yield "fields with locks", lambda: _none(locks.violations(paths.NATIVE))
         for name in sorted(os.listdir(programs)):
             path = os.path.join(programs, name)
             if binary.is_checked(path):

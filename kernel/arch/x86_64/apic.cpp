@@ -15,7 +15,7 @@ namespace {
 
 constinit volatile std::uint32_t* local = nullptr;
 constinit volatile std::uint32_t* io = nullptr;
-constinit SpinLock io_lock; // the IO APIC's index and data registers are one pair
+constinit SpinLock io_lock{LockRank::io_apic}; // the IO APIC's index and data registers are one pair
 constinit std::uint64_t timer_hertz = 0;
 constinit std::uint64_t longest_timer = 0; // that fits the counter
 
@@ -28,11 +28,11 @@ enum Register : std::uint32_t {
 std::uint32_t read_local(std::uint32_t number) { return local[number / 4]; }
 void write_local(std::uint32_t number, std::uint32_t value) { local[number / 4] = value; }
 
-std::uint32_t read_io(std::uint32_t number) {
+std::uint32_t read_io(std::uint32_t number) BASE_REQUIRES(io_lock) {
     io[0] = number;
     return io[4];
 }
-void write_io(std::uint32_t number, std::uint32_t value) {
+void write_io(std::uint32_t number, std::uint32_t value) BASE_REQUIRES(io_lock) {
     io[0] = number;
     io[4] = value;
 }
@@ -54,8 +54,8 @@ struct Handler {
     std::atomic<InterruptHandler> function{nullptr};
     void* context = nullptr;
 };
-constinit SpinLock handlers_lock;
-constinit Handler handlers[vector::device_last - vector::device_first + 1];
+constinit SpinLock handlers_lock{LockRank::interrupt_handlers};
+constinit Handler handlers[vector::device_last - vector::device_first + 1] BASE_GUARDED_BY(handlers_lock);
 
 } // namespace
 
@@ -66,6 +66,7 @@ void initialize_interrupt_controllers() {
     if (acpi().io_apic == 0)
         return;
     io = static_cast<volatile std::uint32_t*>(upcall::map_device(acpi().io_apic, 4096));
+    io_lock.assume_held(); // at boot
     const std::uint32_t last = read_io(1) >> 16 & 0xff;
     for (std::uint32_t i = 0; i <= last; ++i) {
         write_io(0x10 + 2 * i, masked_bit);

@@ -1,5 +1,7 @@
 #include "kernel/arch/x86_64/cpu.hpp"
 
+#include <iterator>
+
 #include "kernel/arch/x86_64/instructions.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -110,6 +112,12 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     write_msr(msr::cstar, reinterpret_cast<std::uint64_t>(compatibility_call_entry));
     write_msr(msr::fmask, 0x47700); // TF IF DF IOPL NT AC
     write_msr(0x174, 0);            // SYSENTER refuses: a null code segment faults
+}
+
+Cpu* find_this_cpu() {
+    const std::uint64_t base = read_msr(msr::gs_base);
+    const bool known = base >= reinterpret_cast<std::uint64_t>(std::begin(cpus)) && base < reinterpret_cast<std::uint64_t>(std::end(cpus));
+    return known ? reinterpret_cast<Cpu*>(base) : nullptr;
 }
 
 void change_root(std::uint64_t root) {

@@ -58,6 +58,8 @@ inline Cpu& this_cpu() {
     asm volatile("mov %%gs:0, %0" : "=r"(cpu));
     return *cpu;
 }
+// The same from the very begin on: null while GS does not lead to it yet.
+Cpu* find_this_cpu();
 Cpu& cpu(std::size_t index);
 std::size_t cpu_count(); // online
 

@@ -57,6 +57,21 @@ struct Blocked {
     std::atomic<std::int32_t> error{-1};
 };
 
+struct Sender {
+    abi::Handle endpoint = 0;
+    abi::Handle carried = 0;
+    std::int32_t error = -1;
+};
+
+void call_with_capability(void* argument) {
+    Sender& sender = *static_cast<Sender*>(argument);
+    native::Message message{};
+    message.tag = abi::make_tag(1, 1, 1);
+    message.handles[0] = sender.carried;
+    message.handle_rights[0] = 0;
+    sender.error = error_of(native::send_call(sender.endpoint, message));
+}
+
 void wait_for_notification(void* argument) {
     Blocked& blocked = *static_cast<Blocked*>(argument);
     blocked.error = error_of(call::notification_wait(blocked.handle, abi::never));
@@ -154,6 +169,33 @@ KERNEL_USER_TEST(a_dropped_reply_and_a_lost_server_are_errors) {
     CHECK(result[2] == static_cast<std::int32_t>(abi::Error::peer_closed));
     CHECK_ERROR(native::send_call(*client, message), peer_closed);
     CHECK(call::handle_close(*client));
+}
+
+// The carried capability is the last one to an Endpoint's receivers: that it finds no room is not its end, which would be told under the lock of the Endpoint that carries it.
+KERNEL_USER_TEST(a_capability_without_room_ends_nothing_on_the_way) {
+    const auto port = call::port_create(quota());
+    const auto endpoint = call::endpoint_create(quota());
+    const auto carried = call::endpoint_create(quota());
+    REQUIRE(port && endpoint && carried);
+    CHECK(call::port_bind(*port, *endpoint, 1));
+    Sender sender{.endpoint = *endpoint, .carried = *carried};
+    auto caller = native::Thread::create(call_with_capability, &sender);
+    REQUIRE(caller);
+    abi::PortEvent events[1] = {};
+    CHECK(call::port_wait(*port, std::as_writable_bytes(std::span(events)), abi::never).value_or(0) == 1);
+    CHECK(call::handle_close(*carried));
+    constexpr std::size_t most = 1 << 17;
+    static abi::Handle filling[most];
+    std::size_t count = 0;
+    base::Result<abi::Handle> handle = 0;
+    while (count < most && (handle = call::handle_duplicate(*port, 0, 0, 0))) filling[count++] = *handle;
+    CHECK_ERROR(handle, no_slots);
+    native::Message message{};
+    CHECK_ERROR(native::receive(*endpoint, message, abi::poll), no_slots);
+    (*caller)->join();
+    CHECK(sender.error == static_cast<std::int32_t>(abi::Error::no_slots));
+    while (count > 0) CHECK(call::handle_close(filling[--count]));
+    for (const auto each : {*port, *endpoint}) CHECK(call::handle_close(each));
 }
 
 KERNEL_USER_TEST(waits_end_by_deadline_kick_and_revocation) {

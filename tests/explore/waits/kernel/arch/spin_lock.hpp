@@ -3,29 +3,34 @@
 #include <atomic>
 #include <cstdint>
 
+#include "kernel/arch/lock_rank.hpp"
+#include "lib/base/thread_safety.hpp"
 #include "tests/explore/waits/machine.hpp"
 
 namespace kernel {
 
-class SpinLock {
+class BASE_CAPABILITY("lock") SpinLock {
 public:
-    constexpr SpinLock() = default;
+    constexpr explicit SpinLock(LockRank) {}
     SpinLock(const SpinLock&) = delete;
     SpinLock& operator=(const SpinLock&) = delete;
-    void lock() { explore::lock(this); }
-    bool try_lock() { return explore::try_lock(this); }
-    void unlock() { explore::unlock(this); }
+    void lock() BASE_ACQUIRE() { explore::lock(this); }
+    void lock_beside() BASE_ACQUIRE() { lock(); }
+    bool try_lock() BASE_TRY_ACQUIRE(true) { return explore::try_lock(this); }
+    void unlock() BASE_RELEASE() { explore::unlock(this); }
     bool held() const { return explore::is_locked(this); }
+    void assert_held() const BASE_ASSERT_CAPABILITY() {}
+    void assume_held() const BASE_ASSERT_CAPABILITY() {}
     std::atomic<std::uint32_t>& serving() { return serving_; }
 
 private:
     std::atomic<std::uint32_t> serving_{0};
 };
 
-class LockGuard {
+class BASE_SCOPED_CAPABILITY LockGuard {
 public:
-    explicit LockGuard(SpinLock& lock) : lock_(lock) { lock_.lock(); }
-    ~LockGuard() { lock_.unlock(); }
+    explicit LockGuard(SpinLock& lock) BASE_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+    ~LockGuard() BASE_RELEASE() { lock_.unlock(); }
     LockGuard(const LockGuard&) = delete;
     LockGuard& operator=(const LockGuard&) = delete;
 
