@@ -19,7 +19,21 @@ namespace {
 
 std::uint64_t status(abi::Error error) { return static_cast<std::uint64_t>(-static_cast<std::int64_t>(error)); }
 
+// entry.S knows them by number.
+constexpr bool custom_calls_are_those_from_45_to_48() {
+    for (std::uint64_t number = 0; number < decoders::table_size; ++number)
+        if (is_custom_call(number) != (number >= 45 && number <= 48)) return false;
+    return true;
+}
+static_assert(custom_calls_are_those_from_45_to_48());
+
 } // namespace
+
+std::uint64_t dispatch_plain(Thread& caller, std::uint64_t number, arch::Registers& registers) {
+    const auto result = dispatch(caller, number, registers);
+    registers.rdx = result ? *result : 0;
+    return result ? 0 : status(result.error());
+}
 
 void dispatch(Thread& caller, arch::Registers& registers) {
     const std::uint64_t number = registers.rax;
@@ -38,9 +52,7 @@ void dispatch(Thread& caller, arch::Registers& registers) {
         registers.rax = result ? 0 : status(result.error());
         return;
     }
-    const auto result = dispatch(caller, number, registers);
-    registers.rax = result ? 0 : status(result.error());
-    registers.rdx = result ? *result : 0;
+    registers.rax = dispatch_plain(caller, number, registers);
 }
 
 } // namespace kernel

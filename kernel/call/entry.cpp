@@ -105,6 +105,14 @@ extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
     return may_use_sysret(thread, thread.registers());
 }
 
+// From entry.S: a call of native code that is none of those with a convention of their own. Gives rax, and rdx in the frame, of which no more is good than the arguments.
+extern "C" std::uint64_t kernel_plain_call(std::uint64_t number, arch::Registers* registers) {
+    Thread& thread = sched::current_thread();
+    const std::uint64_t status = dispatch_plain(thread, number, *registers);
+    settle(thread);
+    return status;
+}
+
 // From entry.S. True where the return may be by SYSRET.
 extern "C" bool kernel_system_call(arch::Registers* registers) {
     Thread& thread = sched::current_thread();

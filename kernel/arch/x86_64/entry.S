@@ -236,11 +236,49 @@ native_call:
     cmpq $RESTRICTED_ENTER, %rax
     je native_enter
     cmpq $IPC_CALL, %rax
+    jb plain_call
     je native_ipc_call
     cmpq $IPC_REPLY_RECEIVE, %rax
     je native_ipc_reply_receive
+    ja plain_call
+native_general:
     push_call_frame
     jmp general_call
+
+# A call whose arguments are its six registers: of the frame these are saved, and what C++ does not keep. Called from the upper half, so SYSRET returns from it.
+plain_call:
+    testl $TRAP_OR_RESUME, %r11d
+    jnz native_general
+    testq %rcx, %rcx
+    jns native_general
+    subq $FRAME, %rsp
+    movq %rcx, RIP(%rsp)
+    movq %r11, FLAGS(%rsp)
+    movq %gs:CPU_USER_STACK, %rcx
+    movq %rcx, RSP(%rsp)
+    movq %rbp, RBP(%rsp)
+    movq %rdi, RDI(%rsp)
+    movq %rsi, RSI(%rsp)
+    movq %rdx, RDX(%rsp)
+    movq %r10, R10(%rsp)
+    movq %r8, R8(%rsp)
+    movq %r9, R9(%rsp)
+    movq %rax, %rdi
+    movq %rsp, %rsi
+    xorl %ebp, %ebp
+    call kernel_plain_call
+    movq RDI(%rsp), %rdi
+    movq RSI(%rsp), %rsi
+    movq RDX(%rsp), %rdx
+    movq R10(%rsp), %r10
+    movq R8(%rsp), %r8
+    movq R9(%rsp), %r9
+    movq RBP(%rsp), %rbp
+    movq RIP(%rsp), %rcx
+    movq FLAGS(%rsp), %r11
+    movq RSP(%rsp), %rsp
+    swapgs
+    sysretq
 
 # A call or an answer between two threads of this processor. The message stays in the registers, but for those that C++ does not keep: they are put below the frame, for the
 # frame is the partner's and everybody's from the moment at which this thread waits. The lock of the queue keeps the stack.
