@@ -79,15 +79,21 @@ class Node:
     def __init__(self, context, cpus):
         self.cpus = cpus
         self._context = context
-        self._node = self.port = None
+        self._node = None
+        self.port = None
 
-    def start(self):
+    def run(self, case):
+        if self._node is None:
+            self._start()
+        case()
+
+    def _start(self):
         self._node = self._context.own_node(f"budgets-{self.cpus}", extra=ICOUNT, accel="tcg,thread=single", cpus=self.cpus)
         self.port = self._node.__enter__()
         self._done("load", "-i", _archive())
 
     def close(self):
-        if self.port:
+        if self.port is not None:
             self._node.__exit__(None, None, None)
 
     def _done(self, *words):
@@ -270,10 +276,7 @@ def cases(context):
     for cpus in (1, 2):
         node = Node(context, cpus)
         try:
-            yield f"build {cpus} CPUs", node.start
-            if node.port is None:
-                continue
             for name, case in node.cases():
-                yield f"{name} {cpus} CPUs", case
+                yield f"{name} {cpus} CPUs", lambda node=node, case=case: node.run(case)
         finally:
             node.close()
