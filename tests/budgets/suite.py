@@ -18,7 +18,7 @@ MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND
 # The guest's clock counts instructions, whatever this machine does besides. Processors in turn share it: each does a part of the work of one that is alone.
 ICOUNT = ("-icount", "shift=1,sleep=off")
-PATIENCE = 200 # seconds of this machine until a container is given up
+PATIENCE = 100 # seconds of this machine until a container is given up
 LIMIT_PART = 0.05 # how far from its limit a container may be
 WEIGHT_PART = 0.1 # and from its part by weight
 LATEST = 10 * MILLISECOND # behind its deadline a sleeper runs
@@ -91,6 +91,8 @@ class Node:
         self._node = self._context.own_node(f"budgets-{self.cpus}", extra=ICOUNT, accel="tcg,thread=single", cpus=self.cpus)
         self.port = self._node.__enter__()
         self._done("load", "-i", _archive())
+        # A guest that waits goes on at once to the next time that it waits for, and a processor runs ahead of the others until then: both are to be near.
+        self._done("run", "-d", "--name", "paces", NAME, NAME, "pace")
 
     def close(self):
         if self.port is not None:
