@@ -1,5 +1,5 @@
 // Who uses a container's budget, and tells by the guest's clock what came of it.
-// Usage: load spin THREADS SECONDS | sample SECONDS | sleep THREADS SECONDS | eat MIB | serve | ask ADDRESS | pace
+// Usage: load spin THREADS SECONDS | sleep THREADS SECONDS | eat MIB | serve | ask ADDRESS | pace
 #include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>
@@ -14,7 +14,6 @@
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace {
@@ -89,38 +88,6 @@ int spin(unsigned threads, long duration) {
     return 0;
 }
 
-constexpr unsigned most_cpus = 64;
-std::atomic<std::uint64_t> samples[most_cpus];
-
-void* sample_for_a_while(void*) {
-    const long end = now() + 10 * millisecond;
-    do {
-        for (int i = 0; i < 20; ++i) {
-            unsigned cpu = 0;
-            if (syscall(SYS_getcpu, &cpu, nullptr, nullptr) < 0)
-                die("getcpu");
-            samples[cpu % most_cpus].fetch_add(1, std::memory_order_relaxed);
-        }
-    } while (now() < end);
-    return nullptr;
-}
-
-// Threads are made and ended all the time. Tells how many there were, and how often they were on the first two processors.
-int sample(long duration) {
-    constexpr unsigned together = 4;
-    pthread_t threads[together];
-    unsigned made = 0;
-    for (const long end = now() + duration; now() < end;) {
-        for (pthread_t& thread : threads)
-            start(sample_for_a_while, nullptr, thread);
-        for (const pthread_t thread : threads)
-            pthread_join(thread, nullptr);
-        made += together;
-    }
-    std::printf("%u %lu %lu\n", made, samples[0].load(), samples[1].load());
-    return 0;
-}
-
 // Tells how often it slept, and how late it was at worst, in nanoseconds.
 int sleep_again_and_again(unsigned threads, long duration) {
     start_computing(threads);
@@ -137,7 +104,7 @@ int sleep_again_and_again(unsigned threads, long duration) {
     return 0;
 }
 
-// A timer is always about to go off: the emulator has no processor run ahead of the other ones for longer.
+// A timer is always about to go off: a guest that waits does not go on by more than that.
 [[noreturn]] void pace() {
     while (true)
         sleep_until(now() + millisecond);
@@ -217,8 +184,6 @@ int main(int count, char** words) {
     const std::string_view mode = count > 1 ? words[1] : "";
     if (mode == "spin" && count > 3)
         return spin(number(words[2]), seconds(words[3]));
-    if (mode == "sample" && count > 2)
-        return sample(seconds(words[2]));
     if (mode == "sleep" && count > 3)
         return sleep_again_and_again(number(words[2]), seconds(words[3]));
     if (mode == "eat" && count > 2)

@@ -16,7 +16,7 @@ PROGRAM = os.path.join(paths.SERVICES, "bin", "test-budgets")
 NAME = "test-budgets"
 MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND
-# The guest's clock counts instructions, whatever this machine does besides. Processors in turn share it: each does a part of the work of one that is alone.
+# The guest's clock counts instructions, whatever this machine does besides.
 ICOUNT = ("-icount", "shift=1,sleep=off")
 PATIENCE = 100 # seconds of this machine until a container is given up
 LIMIT_PART = 0.05 # how far from its limit a container may be
@@ -91,7 +91,7 @@ class Node:
         self._node = self._context.own_node(f"budgets-{self.cpus}", extra=ICOUNT, accel="tcg,thread=single", cpus=self.cpus)
         self.port = self._node.__enter__()
         self._done("load", "-i", _archive())
-        # A guest that waits goes on at once to the next time that it waits for, and a processor runs ahead of the others until then: both are to be near.
+        # A guest that waits goes on at once to the next time that it waits for: that is to be near, or the API's connections are too old.
         self._done("run", "-d", "--name", "paces", NAME, NAME, "pace")
 
     def close(self):
@@ -123,7 +123,7 @@ class Node:
     # --- processor time
     @staticmethod
     def _rates(rows, begin, end):
-        """Work and processor time in a nanosecond of the guest's time, and the work in all, of the longest stretch that is told of between two times."""
+        """Work and processor time in a nanosecond of the guest's time, of the longest stretch that is told of between two times."""
         inside = [row for row in rows if begin <= row[0] <= end]
         assert len(inside) > 2, (begin, end, rows[-3:])
         (at, work, used), (at_end, work_end, used_end) = inside[0], inside[-1]
@@ -190,19 +190,6 @@ class Node:
         for measured, wanted in ((before, 0.5), (after, 0.25), (part / whole, 0.5)):
             assert abs(measured / wanted - 1) <= LIMIT_PART, measured
 
-    def processors(self):
-        found = []
-        with self._load("second", [], "spin", 4, 1000) as other:
-            other.until(lambda rows: rows)
-            for options in (["--cpuset-cpus", "1"], []):
-                with self._load("first", options, "sample", 3) as load:
-                    assert load.code() == 0
-                    found.append(load.rows[0])
-        (made, outside, inside), (_, free, _) = found
-        self._say(f"--cpuset-cpus 1: {made} threads, {inside} times on CPU 1 and {outside} times on CPU 0; without it {free} times")
-        assert outside == 0 and made > 20 and inside > 1000, found
-        assert free > 1000, f"{free}: without a set it is not on CPU 0, which tests nothing"
-
     def sleeper(self):
         with self._load("second", [], "spin", 64, 1000) as other:
             other.until(lambda rows: rows)
@@ -264,21 +251,19 @@ class Node:
 
     def cases(self):
         yield "limit alone", self.limit_alone
-        yield "limit beside", self.limit_beside
         yield "shares", self.shares
-        yield "shares in proportion", self.shares_in_proportion
         yield "update", self.update
-        if self.cpus > 1:
-            yield "processors", self.processors
         yield "memory", self.memory
+        yield "limit beside", self.limit_beside
+        yield "shares in proportion", self.shares_in_proportion
         yield "sleeper", self.sleeper
 
 
 def cases(context):
-    for cpus in (1, 2):
-        node = Node(context, cpus)
-        try:
-            for name, case in node.cases():
-                yield f"{name} {cpus} CPUs", lambda node=node, case=case: node.run(case)
-        finally:
-            node.close()
+    # At one processor: QEMU 7.2 has one of two that both compute starve where it counts instructions.
+    node = Node(context, 1)
+    try:
+        for name, case in node.cases():
+            yield name, lambda case=case: node.run(case)
+    finally:
+        node.close()
