@@ -260,7 +260,7 @@ class Node:
 
 
 def cases(context):
-    # At one processor: QEMU 7.2 has one of two that both compute starve where it counts instructions.
+    # At one processor: with two that both compute under `-icount` the node stops answering (QEMU 7.2), and the cause is not known.
     node = Node(context, 1)
     try:
         for name, case in node.cases():
