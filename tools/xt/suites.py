@@ -71,11 +71,11 @@ class Context:
 
     # --- boots of their own
     @contextlib.contextmanager
-    def own_node(self, name, append="", kernel=None, root=None, extra=(), accel=None):
+    def own_node(self, name, append="", kernel=None, root=None, extra=(), accel=None, cpus=2):
         """A node with the API beside the shared one; gives the API's port, and ends with the block."""
         log = os.path.join(self.log_folder, name + ".serial")
         (port,) = free_ports(1)
-        words = qemu.base(accel or self.accel, 2048, 2, "file:" + log) + ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE]
+        words = qemu.base(accel or self.accel, 2048, cpus, "file:" + log) + ["-kernel", kernel or paths.DIRECT, "-initrd", root or paths.ROOT_IMAGE]
         words += (["-append", append] if append else []) + qemu.network(port, []) + list(extra)
         with open(log + ".qemu", "wb") as errors:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
