@@ -51,6 +51,8 @@ struct Guest {
         guest() = {};
         guest().rip = code_at;
         guest().rsp = stack_at + page;
+        // For native_peek and native_poke.
+        good &= call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)).has_value();
         return good;
     }
     void close() {
@@ -113,7 +115,6 @@ KERNEL_USER_TEST(a_guest_does_not_reach_the_personality) {
 KERNEL_USER_TEST(fault_fixup_covers_guest_memory) {
     Guest one;
     REQUIRE(one.create(0, guest_touch, guest_touch_end));
-    CHECK(call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)));
     std::uint64_t value = 1;
     CHECK(native_peek(data_at, &value) == 0 && value == 0);
     CHECK(native_peek(0x1000, &value) == -1);

@@ -1,0 +1,123 @@
+"""Errors put into the kernel, one at a time: the tests in the guest find them. A few picked by a seed here, all of them with --full."""
+
+import importlib.util
+import os
+import random
+import time
+import zlib
+
+from xt import paths
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHORT = 8
+LEAST_SHARE = 0.8
+# What measures time or needs very much of it, and is asked only about errors that name it.
+SLOW_FILES = ("bounded", "budgets", "contention", "processors", "main", "runner", "costs")
+SLOW_FILES_ASKED = ("budgets", "contention", "processors")
+
+
+def _load(name):
+    specification = importlib.util.spec_from_file_location("mutants_" + name, os.path.join(HERE, name + ".py"))
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+bank = _load("bank")
+seeded_tree = _load("seeded_tree")
+
+
+def _source(error):
+    with open(os.path.join(paths.TOP, "kernel", error[1]), encoding="utf-8") as file:
+        return file.read()
+
+
+def _texts():
+    """The bank does not rot: each text stands in its file once, and each name in the bank."""
+    wrong = [f"{error[0]}: its text stands in kernel/{error[1]} {_source(error).count(error[2])} times" for error in bank.ERRORS if _source(error).count(error[2]) != 1]
+    names = [error[0] for error in bank.ERRORS]
+    wrong += [f"{name}: there are two of that name" for name in sorted(set(names)) if names.count(name) > 1]
+    wrong += [f"{name}: not in the bank" for name in bank.NOT_FOUND if name not in names]
+    assert not wrong, "\n".join(wrong)
+
+
+def _usual_files():
+    folder = os.path.join(paths.TOP, "kernel", "tests", "native")
+    return ",".join(sorted(name[:-4] for name in os.listdir(folder) if name.endswith(".cpp") and name[:-4] not in SLOW_FILES))
+
+
+def _find(context, error, whole):
+    """What the tests say about a kernel with the error: the test and how it failed, or None."""
+    name, path, text, seeded, apt, _ = error
+    inner = os.path.join("kernel", path)
+    source = _source(error)
+    try:
+        seeded_tree.write(inner, source.replace(text, seeded).encode())
+        seeded_tree.build()
+        found, _ = seeded_tree.boot(context.accel, apt)
+        if not found and whole:
+            found, _ = seeded_tree.boot(context.accel, _usual_files())
+        return found
+    finally:
+        seeded_tree.write(inner, source.encode())
+
+
+def _say(error, begin, what):
+    print(f"{error[0]} ({time.monotonic() - begin:.0f} s): {what}", flush=True)
+
+
+def _one(context, error):
+    begin = time.monotonic()
+    found = _find(context, error, False)
+    assert found, f"{error[5]}\nkernel/{error[1]}; passed: {error[4]}"
+    _say(error, begin, found)
+
+
+def _all(context):
+    missed, unbuilt = [], []
+    for error in bank.ERRORS:
+        begin = time.monotonic()
+        try:
+            found = _find(context, error, True)
+        except seeded_tree.Unbuilt as failure:
+            unbuilt.append(f"{error[0]}: {failure}")
+            _say(error, begin, "DOES NOT BUILD")
+            continue
+        _say(error, begin, found or "NOT FOUND")
+        if not found:
+            missed.append(error)
+    total = len(bank.ERRORS)
+    print(f"found {total - len(missed) - len(unbuilt)} of {total}", flush=True)
+    for error in missed:
+        print(f"not found: {error[0]} (kernel/{error[1]}): {error[5]}", flush=True)
+    for name in bank.NOT_FOUND:
+        if name not in [error[0] for error in missed]:
+            print(f"found, and the bank says that it is not: {name}", flush=True)
+    assert not unbuilt, "\n".join(unbuilt)
+    assert total - len(missed) >= LEAST_SHARE * total, f"{len(missed)} of {total} errors were not found"
+
+
+def _sound(context):
+    """Without an error nothing fails of what is asked about errors later."""
+    for only in (_usual_files(), *(SLOW_FILES_ASKED if context.full else ())):
+        found, text = seeded_tree.boot(context.accel, only)
+        assert not found, f"{found}\n" + "\n".join(text.splitlines()[-20:])
+
+
+def _copy_and_build():
+    seeded_tree.copy()
+    seeded_tree.build()
+
+
+def cases(context):
+    yield "every text is found once", _texts
+    yield "build", _copy_and_build
+    yield "the tests pass where nothing is wrong", lambda: _sound(context)
+    if context.full:
+        yield "the share that is found", lambda: _all(context)
+        return
+    # Others as the kernel changes, and the same for one state of it.
+    seed = zlib.crc32("".join(_source(error) for error in bank.ERRORS).encode())
+    print(f"seed {seed}", flush=True)
+    for error in random.Random(seed).sample([error for error in bank.ERRORS if error[0] not in bank.NOT_FOUND], SHORT):
+        yield error[0], lambda error=error: _one(context, error)
