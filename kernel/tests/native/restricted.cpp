@@ -352,3 +352,67 @@ KERNEL_USER_TEST(futexes_wake_waiters_of_the_same_word) {
     for (auto* thread : threads) thread->join();
     for (auto& result : results) CHECK(result == 0);
 }
+
+KERNEL_USER_TEST(a_forks_frames_come_back) {
+    std::uint64_t used[2] = {};
+    for (std::uint64_t& now : used) {
+        for (int round = 0; round < 4; ++round) {
+            Guest one;
+            REQUIRE(one.create(0, guest_touch, guest_touch_end));
+            CHECK(native_poke(data_at, 1) == 0);
+            const auto copy = call::space_fork(one.space, quota());
+            REQUIRE(copy);
+            CHECK(native_poke(data_at, 2) == 0);
+            CHECK(call::handle_close(*copy));
+            one.close();
+        }
+        now = figures().used_pages;
+    }
+    CHECK(used[0] == used[1]);
+}
+
+// The other processor looks at a page of the guest all the time, and sees when another one comes in its place.
+KERNEL_USER_TEST(another_processor_forgets_a_page) {
+    if (figures().cpu_count == 1) return;
+    struct Looker {
+        abi::Handle space;
+        std::atomic<bool> seen{false}, stop{false};
+        std::atomic<std::uint64_t> last{0};
+    };
+    const auto second_cpu = call::budget_create(quota(), budget(), {1024, 0, 0, 0, 2});
+    REQUIRE(second_cpu);
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    Looker looker{.space = one.space};
+    CHECK(native_poke(data_at, 1) == 0);
+    auto thread = native::Thread::create(
+        [](void* argument) {
+            auto& self = *static_cast<Looker*>(argument);
+            if (!call::restricted_attach(self.space)) return;
+            while (!self.stop) {
+                std::uint64_t value = 0;
+                if (native_peek(data_at, &value) == 0) self.last = value;
+                self.seen = true;
+            }
+            (void)call::restricted_attach(0);
+        },
+        &looker, {.budget = *second_cpu});
+    REQUIRE(thread);
+    while (looker.last != 1) (void)call::thread_yield();
+    for (std::uint64_t value = 2; value < 10; ++value) {
+        const auto memory = call::memory_create(quota(), page, 0);
+        REQUIRE(memory && call::memory_write(*memory, 0, std::as_bytes(std::span(&value, 1))));
+        CHECK(call::space_map(one.space, *memory, data_at, 0, page, protection::read | abi::map_flag::replace));
+        CHECK(call::handle_close(*memory));
+        // What it was at may end with the old page, no look after that.
+        for (int look = 0; look < 2; ++look) {
+            looker.seen = false;
+            while (!looker.seen) (void)call::thread_yield();
+        }
+        CHECK(looker.last == value);
+    }
+    looker.stop = true;
+    (*thread)->join();
+    CHECK(call::handle_close(*second_cpu));
+    one.close();
+}
