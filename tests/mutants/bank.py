@@ -16,7 +16,7 @@ ERRORS = [
     ("ended_table_takes_slots", "object/handle_table.cpp", "            closed_ = true;\n", "", "nothing_is_granted_to_who_has_ended,processes", "An ended process is still given capabilities."),
     ("tear_down_keeps_counts", "object/handle_table.cpp", "if (taken.object) taken.object->slot_removed(taken.rights);", "", "processes,a_server_process_that_ends_is_missed",
      "A process that ends leaves its peers waiting for it."),
-    ("table_pages_stay", "object/handle_table.cpp", "            more = slots_.free_pages(pages_of_step);\n", "            more = false;\n", "processes,objects", "The table's pages are not given back when a process ends."),
+    ("table_pages_stay", "core/slot_table.hpp", "            pages_.free_page(directory_[--chunk_count_]);\n", "            --chunk_count_;\n", "processes,objects", "The table's pages are not given back when a process ends."),
     ("receivers_are_slots", "object/object.cpp", "if (rights & abi::right::receive) receivers_.fetch_add(1, std::memory_order_relaxed);", "receivers_.fetch_add(1, std::memory_order_relaxed);", "messages,exchanges",
      "A client's handle counts as a server's."),
     ("payer_is_not_kept", "object/object.cpp", "    payer.retain();\n", "", "objects,processes", "A quota goes before what it paid for."),
@@ -24,7 +24,7 @@ ERRORS = [
     ("object_count_stays", "object/object.cpp", "    payer->node().count_object(kind, -1);\n", "", "objects,processes", "The number of objects of a quota only grows."),
     ("long_end_at_once", "object/object.cpp", "ends_long() ? list.late : list.first", "list.first", "bounded_last_references,processes", "A process ends inside the call that dropped its last reference, under whatever lock."),
     ("lease_parent_is_not_asked", "object/lease.cpp", "    if (parent->node_.revoked()) return std::unexpected(abi::Error::revoked);\n", "", "leases", "A lease grows below a revoked one."),
-    ("lease_leaves_a_link", "object/lease.cpp", "Lease::~Lease() {\n    LockGuard guard(tree_lock);\n    node_.unlink();", "Lease::~Lease() {\n    LockGuard guard(tree_lock);", "leases",
+    ("lease_leaves_a_link", "object/lease.cpp", "Lease::~Lease() {\n    LockGuard guard(tree_lock);\n    node_.unlink();", "Lease::~Lease() {\n    LockGuard guard(tree_lock);", "leases,a_revocation_reaches_every_child",
      "A lease that is gone stays in the tree."),
     ("child_lease_is_not_linked", "object/lease.cpp", "    lease->node_.link_below(parent->node_);\n", "", "leases", "A revocation does not reach the lease below."),
     ("use_of_a_revoked_lease", "object/lease.cpp", "    if (!lease.node_.valid(generation)) return false;\n", "", "leases,devices,ports,memory,messages,exchanges", "Something links itself to a lease that was revoked meanwhile."),
@@ -141,7 +141,7 @@ ERRORS = [
     ("personality_executes_the_guest", "space/space.cpp", "const std::uint64_t copy = entry ? entry | no_execute : 0;", "const std::uint64_t copy = entry;\n    (void)no_execute;", "restricted",
      "The personality can run its guest's code."),
     ("top_entry_stays", "core/page_table.hpp", "                if (level == top_level_)\n                    environment_.top_changed(at, 0);\n", "", "restricted", "A table of the guest that is gone stays in the personality's root."),
-    ("frames_past_the_end", "space/memory.cpp", "for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });", "", "memory,sealing", "Pages of a shrunk Memory stay mapped."),
+    ("frames_past_the_end", "space/memory.cpp", "for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });", "", "what_is_cut_off_is_not_mapped", "Pages of a shrunk Memory stay mapped."),
     ("pinned_is_sealed", "space/memory.cpp", "        if (pinned_by_) {", "        if (pinned_by_ && sealed_) {", "sealing,memory,devices,a_released_pin_can_be_sealed", "Memory that a device writes to is sealed."),
     ("seal_leaves_mappings", "space/memory.cpp", "for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });", "", "memory,aliases,sealing", "What was mapped before the seal is written."),
     ("alias_is_executed", "space/memory.cpp", "if (writable_mappings_ != 0 || origin_written) clash |= abi::protection::execute;", "if (origin_written) clash |= abi::protection::execute;", "aliases", "What is written by one mapping is executed by another."),
@@ -196,4 +196,8 @@ ERRORS = [
 ]
 
 # What the tests are known not to find, with the reason. The short form leaves these out, and so it is told where one is found after all.
-NOT_FOUND = {}
+NOT_FOUND = {
+    "revoked_slot_is_found": "MessageCapabilities::install looks at the lease once more",
+    "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
+    "long_end_at_once": "seen as a long call alone, under icount (native/bounded)",
+}

@@ -20,6 +20,10 @@ MOST_CPU_SECONDS = 90
 ASLEEP_SECONDS = 12
 
 
+# What a boot does not come back from.
+LOST = re.compile(r"^(PANIC.*|process 1: .*)$", re.MULTILINE)
+
+
 class Unbuilt(Exception):
     """The tree does not build."""
 
@@ -100,9 +104,9 @@ def boot(accel, only):
             except subprocess.TimeoutExpired:
                 pass
             text = read_text(serial)
-            lost = re.search(r"^(PANIC.*|.*panic: .*|process 1: .*)$", text, re.MULTILINE)
-            if lost:
-                return f"{_last_case(text)}: {lost[1]}", text
+            if LOST.search(text):
+                code = None
+                break
             now, cpu = time.monotonic(), _cpu_seconds(process.pid)
             if cpu > used + 0.03:
                 awake, used = now, cpu
@@ -112,6 +116,9 @@ def boot(accel, only):
         if process.poll() is None:
             process.kill()
             process.wait()
+    lost = LOST.search(text)
+    if lost:
+        return f"{_last_case(text)}: {lost[1]}", text
     failed = re.findall(r"^FAIL (\w+)", text, re.MULTILINE)
     if failed:
         return ", ".join(failed), text

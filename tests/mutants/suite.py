@@ -100,7 +100,8 @@ def _pass_over(context, errors, whole):
 
 
 def _all(context):
-    missed, unbuilt = _pass_over(context, bank.ERRORS, False)
+    # A header has many files built again: whoever watches sees the others first.
+    missed, unbuilt = _pass_over(context, sorted(bank.ERRORS, key=lambda error: error[1].endswith(".hpp")), False)
     missed, _ = _pass_over(context, missed, True)
     total = len(bank.ERRORS)
     found = total - len(missed) - len(unbuilt)

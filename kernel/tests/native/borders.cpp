@@ -50,9 +50,11 @@ KERNEL_USER_TEST(a_revocation_reaches_every_child) {
         copies[i] = Owned(native::duplicate(notification.get(), 0, 0, children[i].get()).value_or(0));
         CHECK(call::notification_signal(copies[i].get(), 1));
     }
-    // One that is gone leaves no hole.
+    // One that is gone leaves no hole, whatever comes into its place.
     copies[1].reset();
     children[1].reset();
+    Owned others[8];
+    for (Owned& other : others) other = Owned(call::lease_create(quota(), 0).value_or(0));
     CHECK(call::lease_revoke(top.get()));
     for (const int i : {0, 2}) CHECK_ERROR(call::notification_signal(copies[i].get(), 1), revoked);
 }
@@ -88,6 +90,16 @@ KERNEL_USER_TEST(contiguous_memory_keeps_its_size) {
     const Owned memory = make_memory(3 * page, abi::memory_flag::contiguous);
     REQUIRE(memory);
     CHECK_ERROR(call::memory_resize(memory.get(), page), bad_state);
+}
+
+KERNEL_USER_TEST(what_is_cut_off_is_not_mapped) {
+    const Place place(2);
+    const Owned memory = make_memory(2 * page);
+    CHECK(call::space_map(space(), memory.get(), place.at, 0, 2 * page, read_write));
+    place.word(0) = place.word(1) = 5;
+    CHECK(call::memory_resize(memory.get(), page));
+    CHECK_ERROR(call::quota_inspect(quota(), *reinterpret_cast<abi::QuotaInfo*>(place.at + page)), bad_pointer);
+    CHECK(place.word(0) == 5);
 }
 
 KERNEL_USER_TEST(a_run_gives_back_what_it_does_not_need) {
