@@ -198,6 +198,7 @@ ERRORS = [
 # What the tests are known not to find, with the reason. The short form leaves these out, and so it is told where one is found after all.
 NOT_FOUND = {
     "revoked_slot_is_found": "MessageCapabilities::install looks at the lease once more",
+    "direct_answer_twice": "nobody has the Reply any more, and its caller arms it anew",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
     "long_end_at_once": "seen as a long call alone, under icount (native/bounded)",
 }
