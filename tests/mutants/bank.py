@@ -199,6 +199,8 @@ ERRORS = [
 NOT_FOUND = {
     "revoked_slot_is_found": "MessageCapabilities::install looks at the lease once more",
     "direct_answer_twice": "nobody has the Reply any more, and its caller arms it anew",
+    "idle_is_not_asked": "the interrupts of that test wake the idle processor all the same",
+    "handles_are_not_taken_back": "no test fills a table up to one place less than a message needs",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
     "long_end_at_once": "seen as a long call alone, under icount (native/bounded)",
 }
