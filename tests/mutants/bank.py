@@ -202,6 +202,7 @@ NOT_FOUND = {
     "idle_is_not_asked": "the interrupts of that test wake the idle processor all the same",
     "handles_are_not_taken_back": "no test fills a table up to one place less than a message needs",
     "sealed_is_mapped_writable": "map_shared looks at the seal once more when the mapping can be found",
+    "shootdown_is_half_awaited": "a race of a few instructions on another processor",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
     "long_end_at_once": "seen as a long call alone, under icount (native/bounded)",
 }
