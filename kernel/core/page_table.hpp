@@ -18,6 +18,7 @@
 //   void changed(uint64_t address)               a page that a TLB may hold has other rights or another frame now
 //   void top_changed(unsigned index, uint64_t entry)  an entry of the top table was set
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "abi/types.hpp"
@@ -281,31 +282,53 @@ private:
     // Whether the entry is done with: the walk goes on behind it. What `each` went down into moves the walk by itself.
     enum class Entry : std::uint8_t { done, entered };
 
+    static void go_behind(Walk& walk, unsigned level, std::uint64_t base, std::uint64_t at) {
+        const std::uint64_t last = base + at * span(level) + (span(level) - 1);
+        walk.at = last < walk.end ? last + 1 : walk.end;
+    }
+
+    // The last of the empty entries from `at` on, which is one, up to `end`.
+    static unsigned last_empty(const std::uint64_t* words, unsigned at, unsigned end) {
+        for (const std::uint64_t* ahead = words + at + 1; at + 8 <= end && (ahead[0] | ahead[1] | ahead[2] | ahead[3] | ahead[4] | ahead[5] | ahead[6] | ahead[7]) == 0; ahead += 8)
+            at += 8;
+        while (at < end && words[at + 1] == 0)
+            ++at;
+        return at;
+    }
+
     // Calls `each(index, entry_begin, covered)` for the entries of a table that the rest of the walk touches, until it is done or stopped. `covered`: the walk's whole range,
-    // not only its rest, has all of the entry.
-    template <class Each> static base::Result<void> entries(unsigned level, std::uint64_t base, Walk& walk, Each&& each) {
+    // not only its rest, has all of the entry. With `words`, which are the table's, for those alone that are not empty: a table that hardly anything is in costs little.
+    template <class Each> static base::Result<void> entries(unsigned level, std::uint64_t base, Walk& walk, const std::uint64_t* words, Each&& each) {
+        constexpr std::uint64_t empty_of_work = 16; // so many are looked at in the time of one that is not empty
         while (!walk.done()) {
             const std::uint64_t at = (walk.at - base) / span(level);
             if (at >= 512)
                 break;
-            const std::uint64_t entry_begin = base + at * span(level);
-            const std::uint64_t entry_last = entry_begin + (span(level) - 1);
-            const bool covered = walk.begin <= entry_begin && entry_last <= walk.end - 1;
-            if (TRY(each(static_cast<unsigned>(at), entry_begin, covered)) == Entry::done) {
-                walk.at = entry_last < walk.end ? entry_last + 1 : walk.end;
-                walk.spend(1);
+            if (words != nullptr && words[at] == 0) {
+                const unsigned end = static_cast<unsigned>(std::min<std::uint64_t>((walk.end - 1 - base) / span(level), 511));
+                const unsigned last = last_empty(words, static_cast<unsigned>(at), end);
+                go_behind(walk, level, base, last);
+                walk.spend(1 + (last - at) / empty_of_work);
+            } else {
+                const std::uint64_t entry_begin = base + at * span(level);
+                const bool covered = walk.begin <= entry_begin && entry_begin + (span(level) - 1) <= walk.end - 1;
+                if (TRY(each(static_cast<unsigned>(at), entry_begin, covered)) == Entry::done) {
+                    go_behind(walk, level, base, at);
+                    walk.spend(1);
+                }
             }
             if (walk.stopped())
                 break;
         }
         return {};
     }
+    template <class Each> base::Result<void> occupied_entries(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, Each&& each) {
+        return entries(level, base, walk, environment_.table(physical), each);
+    }
 
     base::Result<void> empty_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
+        return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
             const std::uint64_t value = environment_.table(physical)[at];
-            if (value == 0)
-                return Entry::done;
             if (!entry::is_table(value, level))
                 return base::fail(abi::Error::exists);
             TRY(empty_in(value & entry::address_mask, level - 1, entry_begin, walk));
@@ -314,7 +337,7 @@ private:
     }
 
     base::Result<void> mark_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, std::uint64_t mark) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
+        return entries(level, base, walk, nullptr, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             if (covered && level <= 2 && *slot == 0) {
                 set(slot, mark);
@@ -332,11 +355,9 @@ private:
     }
 
     base::Result<void> unmap_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
+        return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
-            if (value == 0)
-                return Entry::done;
             if (level == 0 || (covered && entry::is_mark(value))) {
                 set(slot, 0);
                 if (entry::has_frame(value)) {
@@ -375,11 +396,9 @@ private:
     }
 
     base::Result<void> protect_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, abi::Protection protection) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
+        return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
-            if (value == 0)
-                return Entry::done;
             if (entry::is_mark(value) && (level == 0 || covered)) {
                 set(slot, entry::make_mark(protection));
                 return Entry::done;
@@ -409,11 +428,9 @@ private:
     }
 
     base::Result<void> fork_in(std::uint64_t physical, PageTable& copy, std::uint64_t target, unsigned level, std::uint64_t base, Walk& walk) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
+        return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
-            if (value == 0)
-                return Entry::done;
             if (entry::is_table(value, level)) {
                 if (copy.environment_.table(target)[at] == 0) {
                     TRY(copy.push_down(target, at, level));
@@ -441,10 +458,8 @@ private:
     // Calls `each(slot, begin, end)` for what is there; the range is the one in the target.
     template <class Each>
     base::Result<void> move_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, std::uint64_t distance, Each&& each) {
-        return entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
+        return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
-            if (*slot == 0)
-                return Entry::done;
             if (entry::is_table(*slot, level)) {
                 TRY(move_in(*slot & entry::address_mask, level - 1, entry_begin, walk, distance, each));
                 return Entry::entered;
@@ -459,7 +474,7 @@ private:
     }
 
     template <class Visit> void pages_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, Visit& visit) {
-        (void)entries(level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
+        (void)occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             if (entry::is_table(*slot, level)) {
                 pages_in(*slot & entry::address_mask, level - 1, entry_begin, walk, visit);

@@ -73,7 +73,7 @@ KERNEL_USER_TEST(bounded_requeue_onto_the_same_word) {
 // The word's frame is the waiter's as long as it waits: whoever gets new memory does not get its key.
 KERNEL_USER_TEST(a_stranger_does_not_wake_who_waits_at_memory_that_is_gone) {
     // One of many frames in a row that stay: free, it is the first to be given out.
-    constexpr std::uint64_t pages = 64, gone = 33, strange_pages = 2048;
+    constexpr std::uint64_t pages = 64, gone = 33, strange_pages = 256;
     const std::uint64_t at = native::reserve_range((pages + strange_pages) * page).value_or(0);
     REQUIRE(at);
     abi::Handle memories[pages] = {};
@@ -82,14 +82,16 @@ KERNEL_USER_TEST(a_stranger_does_not_wake_who_waits_at_memory_that_is_gone) {
         REQUIRE(memories[i] && call::space_map(space(), memories[i], at + i * page, 0, page, read_write));
         CHECK(*reinterpret_cast<volatile std::uint32_t*>(at + i * page) == 0);
     }
+    // What the kernel needs for the others' memory itself is there before, so that the frame goes to a page.
+    const std::uint64_t other = at + pages * page;
+    const auto strange = call::memory_create(quota(), strange_pages * page, 0);
+    REQUIRE(strange && call::space_map(space(), *strange, other, 0, strange_pages * page, read_write));
+    for (std::uint64_t i = 0; i < strange_pages; i += 64) CHECK(*reinterpret_cast<volatile std::uint32_t*>(other + i * page) == 0);
     SharedWaiter waiter(at + gone * page);
     REQUIRE(waiter.thread);
     CHECK(call::space_unmap(space(), at + gone * page, page));
     CHECK(call::handle_close(memories[gone]));
     CHECK(!waiter.over);
-    const std::uint64_t other = at + pages * page;
-    const auto strange = call::memory_create(quota(), strange_pages * page, 0);
-    REQUIRE(strange && call::space_map(space(), *strange, other, 0, strange_pages * page, read_write));
     for (std::uint64_t i = 0; i < strange_pages; ++i) CHECK(call::futex_wake(other + i * page, 1, native::futex_flag::shared, 0, 0).value_or(99) == 0);
     waiter.finish();
     CHECK(waiter.result == static_cast<std::int32_t>(abi::Error::canceled));

@@ -2,7 +2,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/handle.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -46,6 +50,22 @@ base::Result<Child> start(abi::Handle payer, std::span<const unsigned char> code
     TRY(call::thread_start(child.thread, code_at, stack_at + abi::page_size - 8, argument));
     return child;
 }
+
+// Code that is not so tiny, with numbers of calls in it.
+constexpr unsigned char number_of(abi::KernelCall call) { return static_cast<unsigned char>(call); }
+constexpr unsigned char destroy_the_quota_in_the_argument[] = {
+    0xb8, number_of(abi::KernelCall::quota_destroy), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
+    0x48, 0x89, 0xc7,                                                     // mov %rax,%rdi
+    0xb8, number_of(abi::KernelCall::process_exit), 0, 0, 0, 0x0f, 0x05,  // mov $number,%eax; syscall
+    0xeb, 0xfe};                                                          // jmp .
+constexpr unsigned char call_the_endpoint_in_the_argument[] = {
+    0x48, 0x89, 0xfd,                                                       // mov %rdi,%rbp
+    0x48, 0x89, 0xef,                                                       // mov %rbp,%rdi
+    0x31, 0xf6,                                                             // xor %esi,%esi
+    0x48, 0xc7, 0xc3, 0xff, 0xff, 0xff, 0xff,                               // mov $-1,%rbx
+    0xb8, number_of(abi::KernelCall::ipc_call), 0, 0, 0, 0x0f, 0x05,        // mov $number,%eax; syscall
+    0x48, 0x83, 0xec, 0x08, 0x6a, 0x01, 0x58, 0x48, 0x83, 0xc4, 0x08,       // sub $8,%rsp; push $1; pop %rax; add $8,%rsp: its stack is its own
+    0xeb, 0xe0};                                                            // jmp to the second line
 
 } // namespace
 
@@ -109,10 +129,16 @@ KERNEL_USER_TEST(many_processes_leave_nothing_behind) {
         child->close();
         return call::handle_close(*small).has_value();
     };
+    constexpr auto threads = static_cast<std::size_t>(abi::ObjectKind::thread);
+    const auto first = figures();
     CHECK(one());
-    const auto before = figures();
-    for (int i = 0; i < 200; ++i) CHECK(one());
     // The last thread's own end may still be under way when its process' watch tells.
+    auto before = figures();
+    for (int i = 0; i < 10'000 && before.object_count[threads] != first.object_count[threads]; ++i) {
+        (void)call::thread_yield();
+        before = figures();
+    }
+    for (int i = 0; i < 200; ++i) CHECK(one());
     auto after = figures();
     for (int i = 0; i < 10'000 && before.free_pages != after.free_pages; ++i) {
         (void)call::thread_yield();
@@ -157,4 +183,115 @@ KERNEL_USER_TEST(a_process_ends_without_threads_that_never_started) {
     CHECK(info.state == abi::ProcessState::ended && info.threads == 0);
     child->close();
     CHECK(call::handle_close(*small));
+}
+
+KERNEL_USER_TEST(a_quota_does_not_end_its_own_caller) {
+    const auto small = call::quota_create(quota(), 256);
+    REQUIRE(small);
+    auto child = start(*small, loop_for_ever, 0);
+    REQUIRE(child);
+    const auto granted = call::process_grant(child->process, *small, 0, 0);
+    REQUIRE(granted);
+    // A second thread, as the handle had to come first.
+    const auto space_of_child = call::process_space(child->process);
+    const auto code = call::memory_create(*small, abi::page_size, 0);
+    REQUIRE(space_of_child && code);
+    CHECK(call::memory_write(*code, 0, std::as_bytes(std::span(destroy_the_quota_in_the_argument))));
+    CHECK(call::space_map(*space_of_child, *code, code_at + abi::page_size, 0, abi::page_size, protection::read | protection::execute));
+    const auto second = call::thread_create(child->process, budget());
+    REQUIRE(second && call::thread_start(*second, code_at + abi::page_size, stack_at, *granted));
+    CHECK(child->wait());
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(child->process, info));
+    CHECK(info.reason == abi::EndReason::exit && info.status == static_cast<std::uint64_t>(-static_cast<std::int64_t>(abi::Error::bad_state)));
+    for (const auto handle : {*space_of_child, *code, *second, *small}) CHECK(call::handle_close(handle));
+    child->close();
+}
+
+KERNEL_USER_TEST(a_watch_on_who_has_ended_comes_at_once) {
+    auto child = start(quota(), exit_with_argument, 5);
+    REQUIRE(child && child->wait());
+    const native::Owned late(call::notification_create(quota()).value_or(0));
+    CHECK(call::process_watch(child->process, late.get(), 4));
+    CHECK(call::notification_wait(late.get(), abi::poll).value_or(0) == 4);
+    child->close();
+}
+
+KERNEL_USER_TEST(nothing_is_granted_to_who_has_ended) {
+    auto child = start(quota(), exit_with_argument, 5);
+    REQUIRE(child && child->wait());
+    CHECK_ERROR(call::process_grant(child->process, child->watch, 0, 0), bad_state);
+    child->close();
+}
+
+KERNEL_USER_TEST(a_server_process_that_ends_is_missed) {
+    native::Owned endpoint(call::endpoint_create(quota()).value_or(0));
+    const native::Owned client(native::duplicate(endpoint.get(), right::send).value_or(0));
+    auto child = start(quota(), loop_for_ever, 0);
+    REQUIRE(child && client);
+    CHECK(call::process_grant(child->process, endpoint.get(), 0, 0));
+    endpoint.reset();
+    native::Message message{};
+    CHECK_ERROR(native::send_call(client.get(), message, abi::poll), timed_out);
+    CHECK(call::process_kill(child->process, 1));
+    CHECK(child->wait());
+    CHECK_ERROR(native::send_call(client.get(), message, abi::poll), peer_closed);
+    child->close();
+}
+
+KERNEL_USER_TEST(a_thread_starts_once) {
+    const native::Owned process(call::process_create(quota(), budget()).value_or(0));
+    const native::Owned thread(call::thread_create(process.get(), budget()).value_or(0));
+    REQUIRE(thread);
+    CHECK_ERROR(call::thread_start(thread.get(), 0xffff'ffff'8000'0000, stack_at, 0), bad_pointer);
+    CHECK_ERROR(call::thread_start(thread.get(), 0x1000, stack_at, 0), bad_pointer);
+    CHECK_ERROR(call::thread_start(thread.get(), code_at, 0xffff'ffff'8000'0000, 0), bad_pointer);
+    CHECK_ERROR(call::thread_control(thread.get(), 0), bad_argument);
+    CHECK_ERROR(call::thread_control(thread.get(), 4), bad_argument);
+    const native::Owned looks(native::duplicate(thread.get(), right::inspect).value_or(0));
+    for (std::uint32_t operation = 1; operation <= 3; ++operation) CHECK_ERROR(call::thread_control(looks.get(), operation), missing_right);
+    // Suspended, it does not get to the page that is not there.
+    CHECK(call::thread_control(thread.get(), 2));
+    CHECK(call::thread_start(thread.get(), code_at, stack_at, 0));
+    CHECK_ERROR(call::thread_start(thread.get(), code_at, stack_at, 0), bad_state);
+    CHECK(call::process_kill(process.get(), 1));
+}
+
+// On one processor, where the caller hands over to the server: each runs in its own memory.
+KERNEL_USER_TEST(exchanges_between_processes) {
+    struct Server {
+        native::Owned first_cpu{call::budget_create(quota(), budget(), {1024, 0, 0, 0, 1}).value_or(0)};
+        native::Owned endpoint{call::endpoint_create(quota()).value_or(0)};
+        unsigned served = 0;
+    } server;
+    auto thread = native::Thread::create(
+        [](void* argument) {
+            auto& self = *static_cast<Server*>(argument);
+            native::Message message{};
+            abi::Handle reply = abi::no_handle;
+            for (; self.served < 20; ++self.served) {
+                const auto incoming = native::answer_and_receive(reply, self.endpoint.get(), message);
+                REQUIRE(incoming);
+                reply = incoming->reply;
+            }
+        },
+        &server, {.budget = server.first_cpu.get()});
+    REQUIRE(thread);
+    const native::Owned process(call::process_create(quota(), server.first_cpu.get()).value_or(0));
+    const native::Owned its_space(call::process_space(process.get()).value_or(0));
+    const native::Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0));
+    REQUIRE(memory && its_space);
+    CHECK(call::memory_write(memory.get(), 0, std::as_bytes(std::span(call_the_endpoint_in_the_argument))));
+    CHECK(call::space_map(its_space.get(), memory.get(), code_at, 0, abi::page_size, protection::read | protection::execute));
+    CHECK(call::space_map(its_space.get(), 0, stack_at, 0, abi::page_size, protection::read | protection::write));
+    const auto client = call::process_grant(process.get(), server.endpoint.get(), right::send, 0);
+    const native::Owned caller(call::thread_create(process.get(), server.first_cpu.get()).value_or(0));
+    REQUIRE(client && caller);
+    CHECK(call::thread_start(caller.get(), code_at, stack_at + abi::page_size - 8, *client));
+    (*thread)->join();
+    CHECK(server.served == 20);
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(process.get(), info));
+    CHECK(info.reason == abi::EndReason::none);
+    CHECK(call::process_kill(process.get(), 1));
 }

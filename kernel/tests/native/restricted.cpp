@@ -4,6 +4,7 @@
 
 #include "abi/thread_page.hpp"
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/thread.hpp"
 #include "lib/native/thread_block.hpp"
 
@@ -51,6 +52,8 @@ struct Guest {
         guest() = {};
         guest().rip = code_at;
         guest().rsp = stack_at + page;
+        // For native_peek and native_poke.
+        good &= call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)).has_value();
         return good;
     }
     void close() {
@@ -156,7 +159,6 @@ KERNEL_USER_TEST(a_guest_does_not_reach_the_personality) {
 KERNEL_USER_TEST(fault_fixup_covers_guest_memory) {
     Guest one;
     REQUIRE(one.create(0, guest_touch, guest_touch_end));
-    CHECK(call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)));
     std::uint64_t value = 1;
     CHECK(native_peek(data_at, &value) == 0 && value == 0);
     CHECK(native_peek(0x1000, &value) == -1);
@@ -393,4 +395,79 @@ KERNEL_USER_TEST(futexes_wake_waiters_of_the_same_word) {
     CHECK(woken == 3);
     for (auto* thread : threads) thread->join();
     for (auto& result : results) CHECK(result == 0);
+}
+
+KERNEL_USER_TEST(a_forks_frames_come_back) {
+    std::uint64_t used[2] = {};
+    for (std::uint64_t& now : used) {
+        for (int round = 0; round < 4; ++round) {
+            Guest one;
+            REQUIRE(one.create(0, guest_touch, guest_touch_end));
+            CHECK(native_poke(data_at, 1) == 0);
+            const auto copy = call::space_fork(one.space, quota());
+            REQUIRE(copy);
+            CHECK(native_poke(data_at, 2) == 0);
+            CHECK(call::handle_close(*copy));
+            one.close();
+        }
+        now = figures().used_pages;
+    }
+    // What another test's thread left may go meanwhile.
+    CHECK(used[1] <= used[0]);
+}
+
+// The other processor looks at a page of the guest all the time, and sees when another one comes in its place.
+KERNEL_USER_TEST(another_processor_forgets_a_page) {
+    if (figures().cpu_count == 1) return;
+    struct Looker {
+        abi::Handle space;
+        std::atomic<bool> seen{false}, stop{false};
+        std::atomic<std::uint64_t> last{0};
+    };
+    const auto second_cpu = call::budget_create(quota(), budget(), {1024, 0, 0, 0, 2});
+    REQUIRE(second_cpu);
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    Looker looker{.space = one.space};
+    CHECK(native_poke(data_at, 1) == 0);
+    auto thread = native::Thread::create(
+        [](void* argument) {
+            auto& self = *static_cast<Looker*>(argument);
+            if (!call::restricted_attach(self.space)) return;
+            while (!self.stop) {
+                std::uint64_t value = 0;
+                if (native_peek(data_at, &value) == 0) self.last = value;
+                self.seen = true;
+            }
+            (void)call::restricted_attach(0);
+        },
+        &looker, {.budget = *second_cpu});
+    REQUIRE(thread);
+    const auto sleep = [] {
+        const auto nothing = call::notification_create(quota());
+        REQUIRE(nothing);
+        CHECK_ERROR(call::notification_wait(*nothing, native::after_milliseconds(1)), timed_out);
+        CHECK(call::handle_close(*nothing));
+    };
+    const auto wait_for = [&](auto&& condition) {
+        for (int i = 0; i < 20'000 && !condition(); ++i) sleep();
+        return condition();
+    };
+    CHECK(wait_for([&] { return looker.last == 1; }));
+    for (std::uint64_t value = 2; value < 10; ++value) {
+        const auto memory = call::memory_create(quota(), page, 0);
+        REQUIRE(memory && call::memory_write(*memory, 0, std::as_bytes(std::span(&value, 1))));
+        CHECK(call::space_map(one.space, *memory, data_at, 0, page, protection::read | abi::map_flag::replace));
+        CHECK(call::handle_close(*memory));
+        // What it was at may end with the old page, no look after that.
+        for (int look = 0; look < 2; ++look) {
+            looker.seen = false;
+            CHECK(wait_for([&] { return looker.seen.load(); }));
+        }
+        CHECK(looker.last == value);
+    }
+    looker.stop = true;
+    (*thread)->join();
+    CHECK(call::handle_close(*second_cpu));
+    one.close();
 }

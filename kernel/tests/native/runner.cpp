@@ -7,8 +7,26 @@ extern "C" const kernel_test::Test __stop_user_tests[];
 namespace kernel_test {
 
 namespace {
+
 unsigned failures = 0;
+
+bool is_named_by(std::string_view word, const Test& test) {
+    const std::string_view name = test.name;
+    const std::string_view file = test.file;
+    return word == name || (name.starts_with(word) && name[word.size()] == '_') || (file.starts_with(word) && file.substr(word.size()) == ".cpp");
 }
+
+bool is_wanted(std::string_view only, const Test& test) {
+    if (only.empty()) return true;
+    for (;;) {
+        const auto comma = only.find(',');
+        if (is_named_by(only.substr(0, comma), test)) return true;
+        if (comma == std::string_view::npos) return false;
+        only.remove_prefix(comma + 1);
+    }
+}
+
+} // namespace
 
 void fail(const char* expression, const char* file, unsigned line) {
     ++failures;
@@ -28,8 +46,7 @@ void kernel_test::run_all() {
     unsigned failed = 0;
     const std::string_view only = native::argument("only");
     for (const kernel_test::Test* test = __start_user_tests; test != __stop_user_tests; ++test) {
-        const std::string_view name = test->name;
-        if (!only.empty() && only != name && !(name.starts_with(only) && name[only.size()] == '_')) continue;
+        if (!is_wanted(only, *test)) continue;
         kernel_test::failures = 0;
         native::print("run ", test->name);
         test->run();

@@ -11,6 +11,7 @@ namespace kernel_test {
 
 struct Test {
     const char* name;
+    const char* file; // without the folder
     void (*run)();
 };
 
@@ -26,7 +27,8 @@ inline abi::Handle quota() { return native::self().quota; }
 inline abi::Handle budget() { return native::self().budget; }
 inline abi::Handle space() { return native::self().space; }
 
-// Runs all tests of the program, or that which the argument `only` names, or those whose names begin with it and `_`, and ends the machine.
+// Runs all tests of the program, or those that the argument `only` names, and ends the machine: words with commas between them, each the name of a test, the begin of names
+// up to a `_`, or a file without `.cpp`.
 void run_all();
 
 // Prints what the basic operations take, in nanoseconds: with QEMU's icount one is an instruction.
@@ -39,7 +41,8 @@ abi::QuotaInfo figures();
 
 #define KERNEL_USER_TEST(name)                                                                                                                       \
     static void user_test_##name();                                                                                                                  \
-    [[gnu::used, gnu::retain, gnu::section("user_tests")]] static const ::kernel_test::Test user_test_entry_##name{#name, user_test_##name};         \
+    [[gnu::used, gnu::retain, gnu::section("user_tests")]] static const ::kernel_test::Test user_test_entry_##name{                                  \
+        #name, __FILE_NAME__, user_test_##name};                                                                                                     \
     static void user_test_##name()
 
 #define CHECK(expression)                                                                                                                            \
