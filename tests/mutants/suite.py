@@ -12,7 +12,7 @@ from xt import paths
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHORT = 8
 LEAST_SHARE = 0.8
-LEAST_SHARE_OF_FEW = 0.75
+LEAST_SHARE_OF_FEW = 0.6
 # What measures time or needs very much of it, and is asked only about errors that name it.
 SLOW_FILES = ("bounded", "budgets", "contention", "processors")
 SLOW_FILES_ASKED = ("budgets", "contention", "processors")

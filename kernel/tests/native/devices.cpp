@@ -57,6 +57,9 @@ KERNEL_USER_TEST(an_interrupt_is_bound_once) {
     const Owned irq = make_irq(), bell = make_notification();
     CHECK(call::irq_bind(irq.get(), bell.get(), 1));
     CHECK_ERROR(call::irq_bind(irq.get(), bell.get(), 1), bad_state);
+    // The right to bind is of several kinds.
+    const Owned port(call::port_create(quota()).value_or(0));
+    CHECK_ERROR(call::port_bind(port.get(), irq.get(), 1), wrong_kind);
 }
 
 KERNEL_USER_TEST(an_interrupt_without_bits_is_not_bound) {

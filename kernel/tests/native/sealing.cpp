@@ -82,6 +82,12 @@ KERNEL_USER_TEST(a_window_is_of_whole_pages) {
     CHECK_ERROR(call::memory_slice(quota(), memory.get(), 0, 0), bad_argument);
 }
 
+KERNEL_USER_TEST(a_window_is_not_written) {
+    const Owned memory = make_sealed(2 * page), window(call::memory_slice(quota(), memory.get(), 0, page).value_or(0));
+    abi::HandleInfo info{};
+    CHECK(call::handle_inspect(window.get(), info) && (info.rights & (abi::right::write | abi::right::read)) == abi::right::read);
+}
+
 KERNEL_USER_TEST(a_window_does_not_wrap) { CHECK_ERROR(call::memory_slice(quota(), make_sealed(4 * page).get(), page, 0 - page), bad_argument); }
 
 KERNEL_USER_TEST(a_window_is_sealed_itself) {
