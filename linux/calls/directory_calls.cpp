@@ -43,7 +43,7 @@ private:
 };
 
 CallResult list(Task& task, const CallArguments& arguments, bool old_form) {
-    BounceBuffer buffer(arguments.u32(2), 32 * 1024);
+    [[clang::uninitialized]] BounceBuffer buffer(arguments.u32(2), 32 * 1024);
     EntryWriter writer(buffer.bytes(), old_form);
     {
         SandboxLock lock;
@@ -85,7 +85,7 @@ static LinuxResult<void> check_directory(Task& task, const Location& location) {
 }
 
 CallResult sys_chdir(Task& task, const CallArguments& arguments) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(arguments[0]));
     SandboxLock lock;
     Location found = TRY(find_path(task, at::current_directory, path.view(), 0));
@@ -104,7 +104,7 @@ CallResult sys_fchdir(Task& task, const CallArguments& arguments) {
 }
 
 CallResult sys_chroot(Task& task, const CallArguments& arguments) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(arguments[0]));
     SandboxLock lock;
     Location found = TRY(find_path(task, at::current_directory, path.view(), 0));

@@ -16,7 +16,7 @@ CallResult execute(Task& task, std::int32_t directory, std::uint64_t path_addres
         return fail(Errno::EINVAL);
     Program program;
     {
-        PathArgument path;
+        [[clang::uninitialized]] PathArgument path;
         TRY(path.load(path_address));
         TextList arguments, environment;
         TRY(arguments.load(argument_list));

@@ -29,7 +29,7 @@ LinuxResult<base::Ref<File>> take_file(Task& task, std::int32_t descriptor, bool
 CallResult read_into(File& file, UserVector& to, std::uint64_t offset) {
     if (!to.in_range())
         return fail(Errno::EFAULT);
-    BounceBuffer buffer(to.remaining());
+    [[clang::uninitialized]] BounceBuffer buffer(to.remaining());
     const bool plain = is_plain(file);
     std::uint64_t done = 0;
     do {
@@ -70,7 +70,7 @@ CallResult write_from(Task& task, File& file, UserVector& from, std::uint64_t of
     constexpr std::size_t largest_message = 256 * 1024;
     if (one_message && from.remaining() > largest_message)
         return fail(Errno::EMSGSIZE);
-    BounceBuffer buffer(from.remaining(), one_message ? largest_message : BounceBuffer::most);
+    [[clang::uninitialized]] BounceBuffer buffer(from.remaining(), one_message ? largest_message : BounceBuffer::most);
     if (one_message && buffer.bytes().size() < from.remaining())
         return fail(Errno::ENOBUFS);
     std::uint64_t done = 0;
@@ -118,7 +118,7 @@ CallResult sys_read(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
     if (static_cast<std::int64_t>(arguments[2]) < 0)
         return fail(Errno::EINVAL);
-    UserVector to(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector to(arguments[1], arguments[2]);
     return read_into(*file, to, at_position);
 }
 
@@ -126,34 +126,34 @@ CallResult sys_write(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), true)));
     if (static_cast<std::int64_t>(arguments[2]) < 0)
         return fail(Errno::EINVAL);
-    UserVector from(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector from(arguments[1], arguments[2]);
     return write_from(task, *file, from, at_position);
 }
 
 CallResult sys_pread64(Task& task, const CallArguments& arguments) {
     const std::uint64_t offset = TRY(checked_offset(arguments.offset(3)));
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
-    UserVector to(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector to(arguments[1], arguments[2]);
     return read_into(*file, to, offset);
 }
 
 CallResult sys_pwrite64(Task& task, const CallArguments& arguments) {
     const std::uint64_t offset = TRY(checked_offset(arguments.offset(3)));
     FileHold file(TRY(take_file(task, arguments.i32(0), true)));
-    UserVector from(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector from(arguments[1], arguments[2]);
     return write_from(task, *file, from, offset);
 }
 
 CallResult sys_readv(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
-    UserVector to;
+    [[clang::uninitialized]] UserVector to;
     TRY(load_vector(to, arguments));
     return read_into(*file, to, at_position);
 }
 
 CallResult sys_writev(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), true)));
-    UserVector from;
+    [[clang::uninitialized]] UserVector from;
     TRY(load_vector(from, arguments));
     return write_from(task, *file, from, at_position);
 }
@@ -161,7 +161,7 @@ CallResult sys_writev(Task& task, const CallArguments& arguments) {
 CallResult sys_preadv(Task& task, const CallArguments& arguments) {
     const std::uint64_t offset = TRY(checked_offset(arguments.offset(3)));
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
-    UserVector to;
+    [[clang::uninitialized]] UserVector to;
     TRY(load_vector(to, arguments));
     return read_into(*file, to, offset);
 }
@@ -169,7 +169,7 @@ CallResult sys_preadv(Task& task, const CallArguments& arguments) {
 CallResult sys_pwritev(Task& task, const CallArguments& arguments) {
     const std::uint64_t offset = TRY(checked_offset(arguments.offset(3)));
     FileHold file(TRY(take_file(task, arguments.i32(0), true)));
-    UserVector from;
+    [[clang::uninitialized]] UserVector from;
     TRY(load_vector(from, arguments));
     return write_from(task, *file, from, offset);
 }
@@ -203,7 +203,7 @@ namespace {
 
 // Moves bytes from file to file inside the personality. Offsets of at_position use and move the positions.
 CallResult move_bytes(Task& task, File& from, File& to, std::uint64_t& from_offset, std::uint64_t& to_offset, std::uint64_t count) {
-    BounceBuffer buffer(count);
+    [[clang::uninitialized]] BounceBuffer buffer(count);
     std::uint64_t done = 0;
     while (done < count) {
         std::optional<SandboxLock> lock(std::in_place);

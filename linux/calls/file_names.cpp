@@ -13,7 +13,7 @@ CallResult done(const LinuxResult<void>& result) {
 }
 
 CallResult make(Task& task, std::int32_t directory, std::uint64_t path_address, NewNode node) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     SandboxLock lock;
     if ((node.mode & mode::type_mask) != mode::symlink)
@@ -38,7 +38,7 @@ CallResult make_special(Task& task, std::int32_t directory, std::uint64_t path, 
 }
 
 CallResult remove(Task& task, std::int32_t directory, std::uint64_t path_address, bool is_directory) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     SandboxLock lock;
     const Location start = TRY(path_start(task, directory, path.view()));
@@ -48,7 +48,7 @@ CallResult remove(Task& task, std::int32_t directory, std::uint64_t path_address
 
 CallResult rename(Task& task, std::int32_t from_directory, std::uint64_t from_address, std::int32_t to_directory, std::uint64_t to_address,
                   std::uint32_t flags) {
-    PathArgument from, to;
+    [[clang::uninitialized]] PathArgument from, to;
     TRY(from.load(from_address));
     TRY(to.load(to_address));
     SandboxLock lock;
@@ -61,7 +61,7 @@ CallResult hard_link(Task& task, std::int32_t from_directory, std::uint64_t from
                      std::uint32_t flags) {
     if ((flags & ~(at::symlink_follow | at::empty_path)) != 0)
         return fail(Errno::EINVAL);
-    PathArgument from, to;
+    [[clang::uninitialized]] PathArgument from, to;
     TRY(from.load(from_address));
     TRY(to.load(to_address));
     SandboxLock lock;
@@ -71,7 +71,7 @@ CallResult hard_link(Task& task, std::int32_t from_directory, std::uint64_t from
 }
 
 CallResult symbolic_link(Task& task, std::uint64_t target_address, std::int32_t directory, std::uint64_t path_address) {
-    PathArgument target;
+    [[clang::uninitialized]] PathArgument target;
     TRY(target.load(target_address));
     if (target.view().empty())
         return fail(Errno::ENOENT);
@@ -79,7 +79,7 @@ CallResult symbolic_link(Task& task, std::uint64_t target_address, std::int32_t 
 }
 
 CallResult change_mode_at(Task& task, std::int32_t directory, std::uint64_t path_address, std::uint32_t permissions, std::uint32_t flags) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     SandboxLock lock;
     const Location found = TRY(find_path(task, directory, path.view(), flags));
@@ -91,7 +91,7 @@ CallResult change_mode_at(Task& task, std::int32_t directory, std::uint64_t path
 CallResult change_owner_at(Task& task, std::int32_t directory, std::uint64_t path_address, std::uint32_t user, std::uint32_t group, std::uint32_t flags) {
     if ((flags & ~(at::symlink_nofollow | at::empty_path)) != 0)
         return fail(Errno::EINVAL);
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     SandboxLock lock;
     return done(change_owner(path_context(task).who, TRY(find_path(task, directory, path.view(), flags)), user, group));
@@ -130,7 +130,7 @@ CallResult set_times(Task& task, std::int32_t directory, std::uint64_t path_addr
             }
         }
     }
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     if (path_address != 0)
         TRY(path.load(path_address));
     else if (directory == at::current_directory)
@@ -216,7 +216,7 @@ CallResult sys_utime(Task& task, const CallArguments& a) {
 CallResult sys_truncate(Task& task, const CallArguments& a) {
     if (a.offset(1) < 0)
         return fail(Errno::EINVAL);
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(a[0]));
     SandboxLock lock;
     return done(truncate_location(path_context(task), TRY(find_path(task, at::current_directory, path.view(), 0)), a[1]));

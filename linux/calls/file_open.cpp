@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t valid_open_flags = 037777777;
 
 CallResult open_file(Task& task, std::int32_t directory, std::uint64_t path_address, OpenRequest request) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     const bool close_on_exec = (request.flags & open_flag::close_on_exec) != 0;
     SandboxLock lock;

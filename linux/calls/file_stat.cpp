@@ -84,7 +84,7 @@ CallResult give(std::uint64_t address, const KernelStat& from) {
 }
 
 CallResult stat_path(Task& task, std::int32_t directory, std::uint64_t path_address, std::uint64_t to, std::uint32_t at_flags) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     KernelStat stat;
     {
@@ -122,7 +122,7 @@ CallResult sys_statx(Task& task, const CallArguments& arguments) {
     if ((arguments.u32(3) & statx_reserved) != 0 || (flags & at::statx_sync_type) == at::statx_sync_type ||
         (flags & ~(at::symlink_nofollow | at::empty_path | at::no_automount | at::statx_sync_type)) != 0)
         return fail(Errno::EINVAL);
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(arguments[1]));
     KernelStat from;
     std::uint32_t mount = 0;
@@ -176,7 +176,7 @@ CallResult give_statistics(std::uint64_t address, FileSystem& file_system, std::
 } // namespace
 
 CallResult sys_statfs(Task& task, const CallArguments& arguments) {
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(arguments[0]));
     FileSystem* file_system = nullptr; // file systems live as long as the sandbox
     std::uint32_t flags = 0;
@@ -205,7 +205,7 @@ namespace {
 CallResult check_access(Task& task, std::int32_t directory, std::uint64_t path_address, std::uint32_t wanted, std::uint32_t flags) {
     if ((wanted & ~7u) != 0 || (flags & ~(at::effective_access | at::symlink_nofollow | at::empty_path)) != 0)
         return fail(Errno::EINVAL);
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     SandboxLock lock;
     const Location found = TRY(find_path(task, directory, path.view(), flags));
@@ -222,7 +222,7 @@ CallResult check_access(Task& task, std::int32_t directory, std::uint64_t path_a
 CallResult read_link(Task& task, std::int32_t directory, std::uint64_t path_address, std::uint64_t to, std::int32_t size) {
     if (size <= 0)
         return fail(Errno::EINVAL);
-    PathArgument path;
+    [[clang::uninitialized]] PathArgument path;
     TRY(path.load(path_address));
     char target[path_max];
     std::size_t length = 0;

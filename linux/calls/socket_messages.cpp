@@ -33,7 +33,7 @@ CallResult send_from(Task& task, Socket& socket, UserVector& from, SendRequest& 
     const bool one_message = socket.type() != socket_type::stream;
     if (one_message && from.remaining() > largest_message)
         return fail(Errno::EMSGSIZE);
-    BounceBuffer buffer(from.remaining(), one_message ? largest_message : BounceBuffer::most);
+    [[clang::uninitialized]] BounceBuffer buffer(from.remaining(), one_message ? largest_message : BounceBuffer::most);
     if (one_message && buffer.bytes().size() < from.remaining())
         return fail(Errno::ENOBUFS);
     const std::uint32_t flags = request.flags;
@@ -74,7 +74,7 @@ CallResult receive_into(Socket& socket, UserVector& to, ReceiveRequest& request)
         return fail(Errno::EFAULT);
     const bool one_message = socket.type() != socket_type::stream;
     const std::uint64_t wanted = to.remaining();
-    BounceBuffer buffer(wanted, one_message ? largest_message : BounceBuffer::most);
+    [[clang::uninitialized]] BounceBuffer buffer(wanted, one_message ? largest_message : BounceBuffer::most);
     if (one_message && buffer.bytes().size() < std::min<std::uint64_t>(wanted, largest_message))
         return fail(Errno::ENOBUFS);
     std::uint64_t done = 0;
@@ -118,7 +118,7 @@ CallResult send_message(Task& task, Socket& socket, std::uint64_t address, std::
         to = TRY(load_socket_address(header.name, static_cast<std::int32_t>(header.name_length)));
         request.to = &to;
     }
-    UserVector from;
+    [[clang::uninitialized]] UserVector from;
     if (header.vector_length > UINT32_MAX)
         return fail(Errno::EMSGSIZE);
     TRY(from.load(header.vector, header.vector_length));
@@ -131,7 +131,7 @@ CallResult send_message(Task& task, Socket& socket, std::uint64_t address, std::
 CallResult receive_message(Task& task, Socket& socket, std::uint64_t address, std::uint32_t flags) {
     const UserPtr<MessageHeader> where(address);
     MessageHeader header = TRY(where.read());
-    UserVector to;
+    [[clang::uninitialized]] UserVector to;
     if (header.vector_length > UINT32_MAX)
         return fail(Errno::EMSGSIZE);
     TRY(to.load(header.vector, header.vector_length));
@@ -160,13 +160,13 @@ CallResult sys_sendto(Task& task, const CallArguments& arguments) {
         to = TRY(load_socket_address(arguments[4], arguments.i32(5)));
         request.to = &to;
     }
-    UserVector from(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector from(arguments[1], arguments[2]);
     return send_from(task, *socket, from, request);
 }
 
 CallResult sys_recvfrom(Task& task, const CallArguments& arguments) {
     SocketHold socket(TRY(take_socket(task, arguments.i32(0))));
-    UserVector to(arguments[1], arguments[2]);
+    [[clang::uninitialized]] UserVector to(arguments[1], arguments[2]);
     ReceiveRequest request;
     request.flags = arguments.u32(3);
     FilesGuard guard(request.files);
