@@ -29,7 +29,7 @@ inline abi::Handle space() { return native::self().space; }
 // Runs all tests of the program, or that which the argument `only` names, or those whose names begin with it and `_`, and ends the machine.
 void run_all();
 
-// Prints what the basic operations take, in nanoseconds: with QEMU's icount one is an instruction.
+// Prints what the basic operations take, in nanoseconds and in loads of a page-table root: with QEMU's icount a nanosecond is an instruction.
 void print_costs();
 
 // Figures of the node.
