@@ -31,7 +31,7 @@ void TableBatch::drop_table(std::uint64_t physical) {
 std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota()); }
 
 std::uint64_t TableBatch::allocate_copy(std::uint64_t physical) {
-    const std::uint64_t copy = allocate_charged(space_.quota());
+    const std::uint64_t copy = allocate_charged(space_.quota(), Content::undefined);
     if (copy) std::memcpy(direct(copy), direct(physical), abi::page_size);
     return copy;
 }
