@@ -56,7 +56,8 @@ bool TableBatch::loaded_elsewhere() const {
     // The change must be visible before the roots are looked at: a CPU that loads one after that walks the changed tables.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const arch::Cpu& self = arch::this_cpu();
-    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+    const std::size_t limit = arch::cpu_limit.load(std::memory_order_seq_cst);
+    for (std::size_t i = 0; i < limit; ++i) {
         const arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire)) continue;
         const std::uint64_t root = __atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST);
