@@ -22,7 +22,8 @@ void shoot_down(Scope scope) {
     std::uint64_t tickets[arch::max_cpus];
     std::uint64_t targets = 0;
     const arch::Cpu& self = arch::this_cpu();
-    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+    const std::size_t limit = arch::cpu_limit.load(std::memory_order_seq_cst);
+    for (std::size_t i = 0; i < limit; ++i) {
         arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
             continue;

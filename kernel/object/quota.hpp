@@ -38,9 +38,10 @@ private:
     QuotaNode node_;
 };
 
-// A zeroed frame with one reference, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine
-// has none left.
-std::uint64_t allocate_charged(Quota& quota);
+// `undefined`: what another program left there, for who writes all of the frame before anybody else sees it.
+enum class Content : std::uint8_t { zeroed, undefined };
+// A frame with one reference, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine has none left.
+std::uint64_t allocate_charged(Quota& quota, Content content = Content::zeroed);
 // Makes `quota` the payer of a frame without one; the page was charged already.
 void charge_frame(Quota& quota, std::uint64_t frame);
 

@@ -117,7 +117,7 @@ void Space::remove_all(Manner manner) {
     const std::uint64_t reach = is_guest() ? std::uint64_t(personality_index) << 39 : std::uint64_t(1) << 39;
     for (Walk walk(half_.begin, half_.begin + reach); !walk.done(); relax(manner)) {
         LockGuard guard(lock_);
-        TableBatch batch(*this);
+        [[clang::uninitialized]] TableBatch batch(*this);
         walk.work = work_of_step();
         (void)tables(batch).unmap(walk);
     }
@@ -265,7 +265,7 @@ base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access)
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;
-        TableBatch batch(*this);
+        [[clang::uninitialized]] TableBatch batch(*this);
         TRY(resolve_locked(batch, address, access));
         return {};
     }
@@ -277,7 +277,7 @@ base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protect
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);
         if (hidden(address)) continue;
-        TableBatch batch(*this);
+        [[clang::uninitialized]] TableBatch batch(*this);
         const std::uint64_t frame = TRY(resolve_locked(batch, address, access));
         const std::uint64_t entered = tables(batch).look_up(address);
         if (entered & entry::device) return std::unexpected(abi::Error::bad_pointer);
@@ -289,7 +289,7 @@ base::Result<std::uint64_t> Space::take_page(std::uint64_t address, abi::Protect
 
 base::Result<std::uint64_t> Space::translate(std::uint64_t address) {
     LockGuard guard(lock_);
-    TableBatch batch(*this);
+    [[clang::uninitialized]] TableBatch batch(*this);
     const std::uint64_t found = tables(batch).look_up(address);
     if (!(found & entry::present) || (found & (entry::device | entry::mark))) return std::unexpected(abi::Error::bad_pointer);
     return (found & entry::address_mask) | (address % abi::page_size);
@@ -302,7 +302,7 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
     if (!frame) return std::unexpected(abi::Error::no_memory);
     constexpr abi::Protection protection = abi::protection::read | abi::protection::write;
     LockGuard guard(lock_);
-    TableBatch batch(*this);
+    [[clang::uninitialized]] TableBatch batch(*this);
     auto table = tables(batch);
     address = abi::thread_pages_base;
     while (half_.contains(address, abi::page_size) && (table.look_up(address) != 0 || hidden(address))) address += abi::page_size;
@@ -319,7 +319,7 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
 
 void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
     LockGuard guard(lock_);
-    TableBatch batch(*this);
+    [[clang::uninitialized]] TableBatch batch(*this);
     // The process may have mapped something else there.
     if ((tables(batch).look_up(address) & entry::address_mask) != frame) return;
     (void)tables(batch).unmap(address, address + abi::page_size);

@@ -379,7 +379,7 @@ base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> person
         copied = walk_in_steps(work.range, [&](auto& table, Walk& walk) -> base::Result<void> {
             BesideGuard guard(copy->lock_);
             if (copy->drops_ != 0) return std::unexpected(abi::Error::bad_state);
-            TableBatch batch(*copy);
+            [[clang::uninitialized]] TableBatch batch(*copy);
             auto copy_table = copy->tables(batch);
             return table.fork(walk, copy_table);
         });

@@ -22,7 +22,7 @@ template <class Step> base::Result<void> Space::in_steps(Manner manner, Step&& s
         {
             LockGuard guard(lock_);
             if (ended_ && manner == Manner::call) return std::unexpected(abi::Error::bad_state);
-            TableBatch batch(*this);
+            [[clang::uninitialized]] TableBatch batch(*this);
             if (TRY(step(batch))) return {};
         }
         relax(manner);

@@ -31,7 +31,7 @@ void TableBatch::drop_table(std::uint64_t physical) {
 std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota()); }
 
 std::uint64_t TableBatch::allocate_copy(std::uint64_t physical) {
-    const std::uint64_t copy = allocate_charged(space_.quota());
+    const std::uint64_t copy = allocate_charged(space_.quota(), Content::undefined);
     if (copy) std::memcpy(direct(copy), direct(physical), abi::page_size);
     return copy;
 }
@@ -56,7 +56,8 @@ bool TableBatch::loaded_elsewhere() const {
     // The change must be visible before the roots are looked at: a CPU that loads one after that walks the changed tables.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const arch::Cpu& self = arch::this_cpu();
-    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+    const std::size_t limit = arch::cpu_limit.load(std::memory_order_seq_cst);
+    for (std::size_t i = 0; i < limit; ++i) {
         const arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire)) continue;
         const std::uint64_t root = __atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST);

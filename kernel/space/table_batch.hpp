@@ -10,7 +10,8 @@ namespace kernel {
 class Space;
 
 // The environment of PageTable. Made after the space's lock was taken, so that it ends before the lock is given up: pages that changed are then forgotten by the TLBs
-// of all CPUs that have the space loaded, and only after that frames and tables are given back.
+// of all CPUs that have the space loaded, and only after that frames and tables are given back. Its arrays are larger than what a fault does otherwise: where one is made, it is
+// [[clang::uninitialized]], which leaves alone what the counts do not cover.
 class TableBatch {
 public:
     explicit TableBatch(Space& space) : space_(space) {}

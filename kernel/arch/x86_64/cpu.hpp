@@ -62,6 +62,8 @@ inline Cpu& this_cpu() {
 Cpu* find_this_cpu();
 Cpu& cpu(std::size_t index);
 std::size_t cpu_count(); // online
+// What is online has an index below it. Grows before a CPU is started: whoever still reads the smaller one behind a fence has made its changes visible to the CPU that comes.
+inline std::atomic<std::size_t> cpu_limit{1};
 
 // Properties that the processors may or may not have.
 struct Features {

@@ -105,6 +105,7 @@ void start_other_cpus() {
         other.index = index;
         other.apic_id = tables.apic_ids[i];
         upcall::prepare_cpu(index);
+        cpu_limit.store(index + 1, std::memory_order_seq_cst);
         const std::uint64_t stack = upcall::allocate_stack();
         const Mailbox mailbox{root, stack, reinterpret_cast<std::uint64_t>(&other_cpu_main), reinterpret_cast<std::uint64_t>(&other)};
         std::memcpy(page + (trampoline_mailbox - trampoline_begin), &mailbox, sizeof mailbox);

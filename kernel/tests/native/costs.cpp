@@ -1,13 +1,8 @@
 #include "abi/thread_page.hpp"
-#include "kernel/tests/native/test.hpp"
-#include "lib/native/clock.hpp"
-#include "lib/native/ipc.hpp"
-#include "lib/native/thread.hpp"
+#include "kernel/tests/native/costs.hpp"
 #include "lib/native/thread_block.hpp"
 
 extern "C" const unsigned char guest_add[], guest_add_end[], guest_constants[], guest_constants_end[];
-extern "C" void call_in_registers(abi::Handle endpoint, std::uint64_t tag);
-extern "C" void answer_in_registers(abi::Handle endpoint);
 
 namespace kernel_test {
 
@@ -15,24 +10,6 @@ namespace {
 
 namespace call = native::call;
 namespace protection = abi::protection;
-
-constexpr std::uint64_t rounds = 2000;
-
-template <class Function>
-void measure(const char* name, Function&& function, std::uint64_t each = 1) {
-    function(); // brings pages and caches in
-    const std::uint64_t begin = native::monotonic_nanoseconds();
-    for (std::uint64_t i = 0; i < rounds; ++i) function();
-    native::print("cost ", name, ": ", (native::monotonic_nanoseconds() - begin) / rounds / each, " ns");
-}
-
-void echo(void* argument) {
-    const abi::Handle endpoint = *static_cast<abi::Handle*>(argument);
-    native::Message message{};
-    auto incoming = native::receive(endpoint, message);
-    while (incoming && abi::tag_message(message.tag) != 9) incoming = native::answer_and_receive(incoming->reply, endpoint, message);
-    if (incoming) (void)native::answer(incoming->reply, message);
-}
 
 // `each`: how many of what is measured are in a round.
 void measure_restricted(const char* name, std::uint32_t flags, const unsigned char* begin, const unsigned char* end, std::uint64_t each) {
@@ -68,22 +45,9 @@ void print_costs() {
     measure_restricted("restricted round trip, split", 0, guest_add, guest_add_end, 1);
     measure_restricted("restricted round trip, fused", 1, guest_add, guest_add_end, 1);
     measure_restricted("guest call that is a constant", 0, guest_constants, guest_constants_end, 100);
-    abi::Handle endpoint = call::endpoint_create(quota()).value_or(0);
-    auto server = native::Thread::create(echo, &endpoint);
-    if (!server) return;
-    native::Message message{};
-    message.tag = abi::make_tag(1, 2, 0);
-    measure("call and reply, two threads of a process", [&] { (void)native::send_call(endpoint, message); });
-    message.tag = abi::make_tag(9, 0, 0);
-    (void)native::send_call(endpoint, message);
-    (*server)->join();
-
-    // What the kernel needs for it, without the copies from and to a native::Message.
-    auto short_server = native::Thread::create([](void* argument) { answer_in_registers(*static_cast<abi::Handle*>(argument)); }, &endpoint);
-    if (!short_server) return;
-    measure("call and reply, in registers", [&] { call_in_registers(endpoint, abi::make_tag(1, 2, 0)); });
-    call_in_registers(endpoint, abi::make_tag(9, 0, 0));
-    (*short_server)->join();
+    print_memory_costs();
+    print_exchange_costs();
+    native::print("costs: all");
 }
 
 } // namespace kernel_test

@@ -120,6 +120,18 @@ guest_bases:
     jmp guest_bases
 guest_bases_end:
 
+# Writes to each of rsi pages from rdi on, then asks with call 1.
+.globl guest_sweep
+.globl guest_sweep_end
+guest_sweep:
+    movb $1, (%rdi)
+    addq $4096, %rdi
+    decq %rsi
+    jnz guest_sweep
+    movl $1, %eax
+    syscall
+guest_sweep_end:
+
 .section .text.personality, "ax"
 
 # native_peek(address, out) and native_poke(address, value): touch guest memory with fault fix-up; 0, or -1.
@@ -197,4 +209,39 @@ answer_in_registers:
     popq %rbp
     popq %rbx
     ret
+.globl answer_in_registers_end
+answer_in_registers_end:
+
+# A process of its own: rdi an endpoint, rsi its ThreadPage. Closes the capability of each call, and answers without words.
+.globl answer_and_close
+.globl answer_and_close_end
+.balign 16
+answer_and_close:
+    pushq %rdi
+    pushq %rsi
+1:  xorl %esi, %esi
+    movq 8(%rsp), %rdi
+    movq $-1, %rbx
+    movl $48, %eax          # ipc_reply_receive
+    syscall
+    testq %rax, %rax
+    js 2f
+    movq (%rsp), %rax
+    movq 384(%rax), %rdi    # MessageArea::handles
+    movl $1, %eax           # handle_close
+    syscall
+    jmp 1b
+2:  movl $17, %eax          # process_exit
+    movl $1, %edi
+    syscall
+answer_and_close_end:
+
+# A process of its own that lets others run, for ever.
+.globl yield_for_ever
+.globl yield_for_ever_end
+yield_for_ever:
+    movl $25, %eax          # thread_yield
+    syscall
+    jmp yield_for_ever
+yield_for_ever_end:
 .section .note.GNU-stack, "", @progbits

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "abi/kernel_calls.hpp"
+#include "kernel/tests/native/child.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -10,46 +11,18 @@
 
 using namespace kernel_test;
 namespace call = native::call;
-namespace right = abi::right;
 namespace protection = abi::protection;
+namespace right = abi::right;
 
 namespace {
 
-constexpr std::uint64_t code_at = abi::program_base;
+constexpr std::uint64_t code_at = Child::code_at;
 constexpr std::uint64_t stack_at = abi::stack_base + abi::page_size;
 
 // Machine code of tiny processes.
 constexpr unsigned char exit_with_argument[] = {0xb8, 17, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xfe};          // mov $17,%eax; syscall; jmp .
 constexpr unsigned char loop_for_ever[] = {0xeb, 0xfe};                                              // jmp .
 constexpr unsigned char read_nowhere[] = {0x48, 0x8b, 0x04, 0x25, 0x00, 0x10, 0x00, 0x00, 0xeb, 0xfe}; // mov 0x1000,%rax
-
-struct Child {
-    abi::Handle process = 0;
-    abi::Handle thread = 0;
-    abi::Handle watch = 0;
-
-    void close() {
-        for (const auto handle : {process, thread, watch}) (void)call::handle_close(handle);
-    }
-    bool wait() { return call::notification_wait(watch, abi::never).has_value(); }
-};
-
-base::Result<Child> start(abi::Handle payer, std::span<const unsigned char> code, std::uint64_t argument) {
-    Child child;
-    child.process = TRY(call::process_create(payer, budget()));
-    const auto its_space = TRY(call::process_space(child.process));
-    const auto memory = TRY(call::memory_create(payer, abi::page_size, 0));
-    TRY(call::memory_write(memory, 0, std::as_bytes(code)));
-    TRY(call::space_map(its_space, memory, code_at, 0, abi::page_size, protection::read | protection::execute));
-    TRY(call::space_map(its_space, 0, stack_at, 0, abi::page_size, protection::read | protection::write));
-    child.thread = TRY(call::thread_create(child.process, budget()));
-    child.watch = TRY(call::notification_create(quota()));
-    TRY(call::process_watch(child.process, child.watch, 1));
-    TRY(call::handle_close(its_space));
-    TRY(call::handle_close(memory));
-    TRY(call::thread_start(child.thread, code_at, stack_at + abi::page_size - 8, argument));
-    return child;
-}
 
 // Code that is not so tiny, with numbers of calls in it.
 constexpr unsigned char number_of(abi::KernelCall call) { return static_cast<unsigned char>(call); }
@@ -70,7 +43,7 @@ constexpr unsigned char call_the_endpoint_in_the_argument[] = {
 } // namespace
 
 KERNEL_USER_TEST(a_process_ends_with_its_status) {
-    auto child = start(quota(), exit_with_argument, 42);
+    auto child = Child::start(quota(), exit_with_argument, 42);
     REQUIRE(child);
     CHECK(child->wait());
     abi::ProcessInfo info{};
@@ -83,17 +56,17 @@ KERNEL_USER_TEST(a_process_ends_with_its_status) {
 }
 
 KERNEL_USER_TEST(a_fault_ends_the_process_alone) {
-    auto child = start(quota(), read_nowhere, 0);
+    auto child = Child::start(quota(), read_nowhere, 0);
     REQUIRE(child);
     CHECK(child->wait());
     abi::ProcessInfo info{};
     CHECK(call::process_inspect(child->process, info));
-    CHECK(info.reason == abi::EndReason::fault && info.status == 14 && info.fault_address == 0x1000 && info.fault_instruction == code_at);
+    CHECK(info.reason == abi::EndReason::fault && info.status == 14 && info.fault_address == 0x1000 && info.fault_instruction == Child::code_at);
     child->close();
 }
 
 KERNEL_USER_TEST(a_process_can_be_killed) {
-    auto child = start(quota(), loop_for_ever, 0);
+    auto child = Child::start(quota(), loop_for_ever, 0);
     REQUIRE(child);
     (void)call::thread_yield();
     CHECK(call::process_kill(child->process, 9));
@@ -107,7 +80,7 @@ KERNEL_USER_TEST(a_process_can_be_killed) {
 KERNEL_USER_TEST(destroying_a_quota_ends_what_it_paid_for) {
     const auto small = call::quota_create(quota(), 256);
     REQUIRE(small);
-    auto child = start(*small, loop_for_ever, 0);
+    auto child = Child::start(*small, loop_for_ever, 0);
     REQUIRE(child);
     (void)call::thread_yield();
     CHECK(call::quota_destroy(*small));
@@ -124,7 +97,7 @@ KERNEL_USER_TEST(many_processes_leave_nothing_behind) {
     auto one = [] {
         const auto small = call::quota_create(quota(), 256);
         if (!small) return false;
-        auto child = start(*small, exit_with_argument, 1);
+        auto child = Child::start(*small, exit_with_argument, 1);
         if (!child || !child->wait()) return false;
         child->close();
         return call::handle_close(*small).has_value();
@@ -170,7 +143,7 @@ KERNEL_USER_TEST(capabilities_are_granted_with_fewer_rights) {
 KERNEL_USER_TEST(a_process_ends_without_threads_that_never_started) {
     const auto small = call::quota_create(quota(), 256);
     REQUIRE(small);
-    auto child = start(*small, loop_for_ever, 0);
+    auto child = Child::start(*small, loop_for_ever, 0);
     REQUIRE(child);
     for (int i = 0; i < 3; ++i) {
         const auto thread = call::thread_create(child->process, budget());
@@ -188,7 +161,7 @@ KERNEL_USER_TEST(a_process_ends_without_threads_that_never_started) {
 KERNEL_USER_TEST(a_quota_does_not_end_its_own_caller) {
     const auto small = call::quota_create(quota(), 256);
     REQUIRE(small);
-    auto child = start(*small, loop_for_ever, 0);
+    auto child = Child::start(*small, loop_for_ever, 0);
     REQUIRE(child);
     const auto granted = call::process_grant(child->process, *small, 0, 0);
     REQUIRE(granted);
@@ -209,7 +182,7 @@ KERNEL_USER_TEST(a_quota_does_not_end_its_own_caller) {
 }
 
 KERNEL_USER_TEST(a_watch_on_who_has_ended_comes_at_once) {
-    auto child = start(quota(), exit_with_argument, 5);
+    auto child = Child::start(quota(), exit_with_argument, 5);
     REQUIRE(child && child->wait());
     const native::Owned late(call::notification_create(quota()).value_or(0));
     CHECK(call::process_watch(child->process, late.get(), 4));
@@ -218,7 +191,7 @@ KERNEL_USER_TEST(a_watch_on_who_has_ended_comes_at_once) {
 }
 
 KERNEL_USER_TEST(nothing_is_granted_to_who_has_ended) {
-    auto child = start(quota(), exit_with_argument, 5);
+    auto child = Child::start(quota(), exit_with_argument, 5);
     REQUIRE(child && child->wait());
     CHECK_ERROR(call::process_grant(child->process, child->watch, 0, 0), bad_state);
     child->close();
@@ -227,7 +200,7 @@ KERNEL_USER_TEST(nothing_is_granted_to_who_has_ended) {
 KERNEL_USER_TEST(a_server_process_that_ends_is_missed) {
     native::Owned endpoint(call::endpoint_create(quota()).value_or(0));
     const native::Owned client(native::duplicate(endpoint.get(), right::send).value_or(0));
-    auto child = start(quota(), loop_for_ever, 0);
+    auto child = Child::start(quota(), loop_for_ever, 0);
     REQUIRE(child && client);
     CHECK(call::process_grant(child->process, endpoint.get(), 0, 0));
     endpoint.reset();

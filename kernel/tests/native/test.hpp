@@ -31,7 +31,7 @@ inline abi::Handle space() { return native::self().space; }
 // up to a `_`, or a file without `.cpp`.
 void run_all();
 
-// Prints what the basic operations take, in nanoseconds: with QEMU's icount one is an instruction.
+// Prints what the basic operations take, in nanoseconds and in loads of a page-table root: with QEMU's icount a nanosecond is an instruction.
 void print_costs();
 
 // Figures of the node.
