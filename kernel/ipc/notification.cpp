@@ -17,6 +17,7 @@ void Notification::signal(std::uint64_t bits) {
                 return;
             }
         }
+        if (!may_be_bound()) return;
     }
     notify_port();
 }

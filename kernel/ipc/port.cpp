@@ -13,6 +13,7 @@ base::Result<void> PortSource::bind(base::Ref<Port> port, std::uint64_t key, con
         if (port_) return std::unexpected(abi::Error::exists);
         if (hold.lease && !link(*hold.lease, hold.generation)) return std::unexpected(abi::Error::revoked);
         port_ = std::move(port);
+        bound_.store(true, std::memory_order_relaxed);
         key_ = key;
         hold_ = hold;
     }
@@ -34,6 +35,7 @@ void PortSource::unbind(Which which) {
         if (queued_) port_->ready_.remove(*this);
         queued_ = false;
         port = std::move(port_);
+        bound_.store(false, std::memory_order_relaxed);
         hold = std::move(hold_);
         hold_ = {};
     }

@@ -1,5 +1,6 @@
 // Port: one place to wait for many notifications and endpoints.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <span>
 
@@ -29,6 +30,8 @@ protected:
 
     // Tells the port, if there is one, that take_event may give something. With or without the source's lock; from interrupts too.
     void notify_port();
+    // Asked under the lock that take_event takes too. False: no port hears of what was made pending under it, and one that is bound after finds it there.
+    bool may_be_bound() const { return bound_.load(std::memory_order_relaxed); }
 
 private:
     friend class Port;
@@ -41,6 +44,7 @@ private:
 
     SpinLock binding_lock_{LockRank::port_binding};
     base::Ref<Port> port_ BASE_GUARDED_BY(binding_lock_);
+    std::atomic<bool> bound_ = false; // whether port_ is set; written under binding_lock_
     LeaseHold hold_ BASE_GUARDED_BY(binding_lock_);
     std::uint64_t key_ = 0; // fixed while it is bound
     bool queued_ = false; // under the port's lock
