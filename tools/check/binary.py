@@ -8,7 +8,7 @@ import subprocess
 # Assembly routines that save, use and restore vector registers.
 VECTOR_SYMBOLS = re.compile(r"^copy_large_\w*$")
 # Assembly where the kernel is entered and left. Elsewhere the kernel only loads the address of its per-processor data, which lies at %gs:0.
-ENTRY_SYMBOLS = re.compile(r"^((fast_)?system_call_entry|native_\w+|not_directly|exchange_resume|compatibility_call_entry|common_entry|paranoid_entry|handle_interrupt|return_\w+|thread_first_run)$")
+ENTRY_SYMBOLS = re.compile(r"^((fast_)?system_call_entry|native_\w+|guest_call|constant_call|plain_call|enter_generally|not_directly|exchange_resume|compatibility_call_entry|common_entry|paranoid_entry|handle_interrupt|return_\w+|thread_first_run)$")
 PER_PROCESSOR = re.compile(r"^%gs:(?:0x0)?, %r\w+$")
 REGISTER = re.compile(r"%(?:[xyz]mm\d+|mm[0-7]|st(?:\(\d\))?|k[0-7])\b")
 SEGMENT = re.compile(r"%(?:fs|gs):")
