@@ -47,7 +47,7 @@ def run(arguments):
     chosen = _select(arguments.names, known, arguments.full)
     if arguments.record and not (arguments.full and all(wanted is None for wanted in chosen.values())):
         raise Failure("only whole suites in their long form are recorded: ./xt test --full NAME --record")
-    if not arguments.no_build and set(chosen) - {"tools", "host"}:
+    if not arguments.no_build and any(not getattr(known[name], "OWN_BUILD", False) for name in chosen):
         build.build_node()
     context = suites.Context(arguments.full, qemu.accelerator(arguments.accel))
     results = []

@@ -1,0 +1,69 @@
+"""Lines and branches of the kernel that its tests in a booted machine execute, per folder."""
+
+import glob
+import os
+import re
+
+from xt import build, coverage, paths, root_image
+
+FULL = True
+OWN_BUILD = True
+CPUS = (1, 2, 4)
+MEMORY = 1024
+PROFILES = os.path.join(paths.COVERAGE, "profiles")
+NATIVE = ("basics", "calls", "restricted", "log_server", "store_server")
+IMAGES = (*(f"test-native-{name}" for name in NATIVE), "test-attacks", "test-fuzz")
+# What the first programs start from the root image.
+SERVERS = ("log", "store")
+ROOT = os.path.join(paths.COVERAGE, "root.erofs")
+# What the fuzzer calls in a boot with so many processors; its numbers come from a fixed seed.
+CALLS = {1: 1_000_000, 2: 200_000, 4: 100_000}
+# Of all branches, in percent: what is not reached is explained in docs/book/assurance.md.
+LEAST = 0
+
+
+class Campaign:
+    def __init__(self, context):
+        self.context = context
+        self.image = None
+
+    def build(self):
+        build.build("coverage", targets=(*IMAGES, *SERVERS))
+        root_image.make_of({f"/bin/{name}": os.path.join(paths.COVERAGE, "bin", name) for name in SERVERS}, ROOT)
+        self.image = coverage.Image()
+        os.makedirs(PROFILES, exist_ok=True)
+        for old in glob.glob(os.path.join(PROFILES, "*")):
+            os.unlink(old)
+
+    def boot(self, name, image, cpus, append="", extra=(), verdict="native tests", until=None):
+        with coverage.counted(self.image, os.path.join(PROFILES, f"{name}-{cpus}.profraw"), MEMORY) as words:
+            code, text = self.context.boot(f"coverage-{name}-{cpus}", append=append, kernel=os.path.join(paths.COVERAGE, "bin", image), cpus=cpus, memory=MEMORY,
+                                           root=ROOT, extra=(*words, *extra), timeout=900, until=until)
+        if until is None:
+            found = re.search(rf"{verdict}: (\d+) passed, (\d+) failed", text)
+            assert found and code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines()[-40:])
+
+    def figures(self):
+        merged = os.path.join(paths.COVERAGE, "kernel.profdata")
+        coverage.merge(sorted(glob.glob(os.path.join(PROFILES, "*.profraw"))), merged)
+        report = coverage.Report(self.image, merged)
+        for name, text in (("coverage.txt", report.table() + "\n"), ("unreached.txt", report.unreached())):
+            with open(os.path.join(paths.COVERAGE, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        print(report.table(), flush=True)
+        _, _, reached, branches = report.total()
+        assert coverage.percent(reached, branches) >= LEAST, f"{coverage.percent(reached, branches):.1f} % of the branches are reached, fewer than {LEAST} %"
+
+
+def cases(context):
+    campaign = Campaign(context)
+    yield "build", campaign.build
+    if campaign.image is None:
+        return
+    for cpus in CPUS:
+        yield f"kernel tests {cpus} CPUs", lambda cpus=cpus: campaign.boot("kernel", "test-native-basics", cpus, append="test=kernel", verdict="kernel tests")
+        for name in NATIVE:
+            yield f"{name} {cpus} CPUs", lambda name=name, cpus=cpus: campaign.boot(name, f"test-native-{name}", cpus)
+        yield f"attacks {cpus} CPUs", lambda cpus=cpus: campaign.boot("attacks", "test-attacks", cpus)
+        yield f"fuzz {cpus} CPUs", lambda cpus=cpus: campaign.boot("fuzz", "test-fuzz", cpus, append=f"seed={cpus} calls={CALLS[cpus]} threads={min(cpus + 1, 4)}")
+    yield "figures", campaign.figures
