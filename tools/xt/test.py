@@ -70,8 +70,8 @@ def run(arguments):
 
 
 def _run_suite(suite, module, wanted, context, results):
-    def record(case, error, seconds):
-        results.append({"suite": suite, "case": case, "error": error, "seconds": round(seconds, 3)})
+    def record(case, error, seconds, figure=None):
+        results.append({"suite": suite, "case": case, "error": error, "seconds": round(seconds, 3), "figure": figure if isinstance(figure, str) else None})
         print(f"{'FAIL' if error else 'ok  '} {suite}/{case} ({seconds:.1f} s)", flush=True)
         if error:
             log = context.node_log()
@@ -87,8 +87,8 @@ def _run_suite(suite, module, wanted, context, results):
             ran.add(case)
             begin = time.monotonic()
             try:
-                function()
-                record(case, None, time.monotonic() - begin)
+                figure = function()
+                record(case, None, time.monotonic() - begin, figure)
             except (AssertionError, Failure) as error:
                 record(case, str(error) or traceback.format_exc(), time.monotonic() - begin)
             except Exception:
