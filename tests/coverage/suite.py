@@ -54,7 +54,7 @@ class Campaign:
     def figures(self):
         merged = os.path.join(paths.COVERAGE, "kernel.profdata")
         coverage.merge(sorted(glob.glob(os.path.join(PROFILES, "*.profraw"))), merged)
-        report = coverage.Report(self.image, merged)
+        report = coverage.Report.of(self.image, merged)
         for name, text in (("coverage.txt", report.table() + "\n"), ("unreached.txt", report.unreached())):
             with open(os.path.join(paths.COVERAGE, name), "w", encoding="utf-8") as file:
                 file.write(text)

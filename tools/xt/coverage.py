@@ -112,11 +112,14 @@ def merge(profiles, target):
 class Report:
     """Lines, branches and functions below kernel/, by source place: a template's instances count as one, each use of a macro by itself.
 
-    A branch is one outcome of a condition: each has two."""
+    A branch is one outcome of a condition: each has two. `content` is what llvm-cov exports."""
 
-    def __init__(self, image, profile):
-        text = _run(["llvm-cov-19", "export", "-format=text", image.path, f"-instr-profile={profile}"])
-        content = json.loads(text)["data"][0]
+    @classmethod
+    def of(cls, image, profile):
+        return cls(json.loads(_run(["llvm-cov-19", "export", "-format=text", image.path, f"-instr-profile={profile}"])))
+
+    def __init__(self, content):
+        content = content["data"][0]
         self.lines = {}  # file → (covered, all)
         self.branches = collections.defaultdict(lambda: [0, 0])  # (file, line, column, line and column in a macro) → how often true, false
         self.functions = collections.defaultdict(lambda: ["", 0])  # (file, line) → name, how often
