@@ -1,9 +1,8 @@
 // Calls that charge a quota, with one that ends a little further on each time: it refuses with no_memory, takes nothing, and works once there is enough.
-#include <algorithm>
-#include <cstring>
+#include <iterator>
 
 #include "kernel/tests/native/test.hpp"
-#include "lib/native/memory.hpp"
+#include "lib/native/clock.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -96,17 +95,29 @@ base::Result<void> spaces(abi::Handle payer) {
     return {};
 }
 
-// Before the first attempt, and when the ends of processes and spaces that are still under way are through.
+void nap(abi::Handle bell) { (void)call::notification_wait(bell, native::monotonic_nanoseconds() + 20'000'000); }
+
+bool is_more(const abi::QuotaInfo& now, const abi::QuotaInfo& before) {
+    bool more = now.used_pages > before.used_pages || now.table_pages > before.table_pages || now.free_pages < before.free_pages;
+    for (std::size_t kind = 0; kind < std::size(now.object_count); ++kind) more |= now.object_count[kind] > before.object_count[kind];
+    return more;
+}
+
+// Threads and processes of the tests before may still be on their way out: the attempts begin once nothing grows less, and what they made may take as long to go.
 template <class Attempts> void leaves_nothing_behind(Attempts&& attempts) {
-    const auto before = figures();
-    attempts();
-    auto after = figures();
-    for (int i = 0; i < 1000 && before.free_pages != after.free_pages; ++i) {
-        (void)call::thread_yield();
-        after = figures();
+    const auto bell = call::notification_create(quota());
+    REQUIRE(bell);
+    auto before = figures();
+    for (bool less = true; less;) {
+        nap(*bell);
+        const auto now = figures();
+        less = is_more(before, now);
+        before = now;
     }
-    CHECK(before.used_pages == after.used_pages && before.free_pages == after.free_pages && before.table_pages == after.table_pages);
-    CHECK(std::equal(std::begin(before.object_count), std::end(before.object_count), std::begin(after.object_count)));
+    attempts();
+    for (int turn = 0; turn < 500 && is_more(figures(), before); ++turn) nap(*bell);
+    CHECK(!is_more(figures(), before));
+    CHECK(call::handle_close(*bell));
 }
 
 // Whether the attempt was refused; for another reason than the quota's end is a failure.
