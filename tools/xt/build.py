@@ -1,6 +1,7 @@
 """Builds the kernel, the native programs, the services and the root image.
 
-PART x86_64, services, host, twin (the image for attack tests) or debug (a twin whose kernel checks the order of its locks) builds one configuration alone."""
+PART x86_64, services, host, twin (the image for attack tests), debug (a twin whose kernel checks the order of its locks) or
+coverage (a kernel that counts its branches) builds one configuration alone."""
 
 import argparse
 import os
@@ -9,8 +10,10 @@ from . import paths, root_image
 from .shell import Failure, run_steps
 from .shell import run as execute
 
-PRESETS = {"x86_64": "x86_64-release", "services": "services", "host": "host", "twin": "x86_64-twin", "debug": "x86_64-debug-twin"}
-FOLDERS = {"x86_64": paths.NATIVE, "services": paths.SERVICES, "host": paths.HOST, "twin": paths.TWIN, "debug": paths.DEBUG}
+PRESETS = {"x86_64": "x86_64-release", "services": "services", "host": "host", "twin": "x86_64-twin", "debug": "x86_64-debug-twin",
+           "coverage": "x86_64-coverage"}
+FOLDERS = {"x86_64": paths.NATIVE, "services": paths.SERVICES, "host": paths.HOST, "twin": paths.TWIN, "debug": paths.DEBUG,
+           "coverage": paths.COVERAGE}
 
 
 def _part(text):
@@ -20,7 +23,7 @@ def _part(text):
 
 
 def add(parser):
-    parser.add_argument("part", nargs="*", metavar="PART", type=_part, help="x86_64, services, host, twin, debug (default: x86_64 and services)")
+    parser.add_argument("part", nargs="*", metavar="PART", type=_part, help="x86_64, services, host, twin, debug, coverage (default: x86_64 and services)")
     parser.add_argument("--debug", action="store_true", help="the debug configuration of the kernel and native programs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="compile N files at a time")
 

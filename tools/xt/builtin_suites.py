@@ -8,8 +8,8 @@ import types
 from . import build, paths
 
 
-def _suite(text, cases):
-    return types.SimpleNamespace(__doc__=text, cases=cases)
+def _suite(text, cases, own_build=True):
+    return types.SimpleNamespace(__doc__=text, cases=cases, OWN_BUILD=own_build)
 
 
 def _host(context):
@@ -74,7 +74,7 @@ def _none(violations):
 
 
 SUITES = {
-    "check": _suite("the rules of the tree, and of what the compiler made", _check),
+    "check": _suite("the rules of the tree, and of what the compiler made", _check, own_build=False),
     "tools": _suite("the tools' own tests", _tools),
     "host": _suite("unit tests with sanitizers", _host),
 }

@@ -32,6 +32,7 @@ def add_campaign(results):
         for suite, rows in suites.items():
             failed = [row["case"] for row in rows if row["error"]]
             outcome = f"{len(rows) - len(failed)} passed, {len(failed)} failed" + (": " + ", ".join(failed) if failed else "")
+            outcome = "; ".join([outcome, *(row["figure"] for row in rows if row["figure"])])
             file.write(f"| {_today()} | `{commit()}` | `{suite}` | {outcome} | {sum(row['seconds'] for row in rows):.0f} s |\n")
 
 

@@ -5,7 +5,9 @@ A suite is a module: built in (xt/builtin_suites.py), or tests/NAME/suite.py. It
     def cases(context): yield "case name", function
 
 Each function is a test: it returns, or raises (AssertionError for what it tests; anything else counts as failed too).
-`FULL = True` at the head leaves the suite out of `./xt test`; `./xt test --full NAME` runs it. Others ask `context.full` where they have more to do.
+A text that it returns is a figure, which `--record` keeps with the outcome.
+`FULL = True` at the head leaves the suite out of `./xt test`; `./xt test --full NAME` runs it. `OWN_BUILD = True` says that it needs nothing
+that it does not build itself. Others ask `context.full` where they have more to do.
 """
 
 import contextlib

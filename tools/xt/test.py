@@ -47,7 +47,7 @@ def run(arguments):
     chosen = _select(arguments.names, known, arguments.full)
     if arguments.record and not (arguments.full and all(wanted is None for wanted in chosen.values())):
         raise Failure("only whole suites in their long form are recorded: ./xt test --full NAME --record")
-    if not arguments.no_build and set(chosen) - {"tools", "host"}:
+    if not arguments.no_build and any(not getattr(known[name], "OWN_BUILD", False) for name in chosen):
         build.build_node()
     context = suites.Context(arguments.full, qemu.accelerator(arguments.accel))
     results = []
@@ -70,8 +70,8 @@ def run(arguments):
 
 
 def _run_suite(suite, module, wanted, context, results):
-    def record(case, error, seconds):
-        results.append({"suite": suite, "case": case, "error": error, "seconds": round(seconds, 3)})
+    def record(case, error, seconds, figure=None):
+        results.append({"suite": suite, "case": case, "error": error, "seconds": round(seconds, 3), "figure": figure if isinstance(figure, str) else None})
         print(f"{'FAIL' if error else 'ok  '} {suite}/{case} ({seconds:.1f} s)", flush=True)
         if error:
             log = context.node_log()
@@ -87,8 +87,8 @@ def _run_suite(suite, module, wanted, context, results):
             ran.add(case)
             begin = time.monotonic()
             try:
-                function()
-                record(case, None, time.monotonic() - begin)
+                figure = function()
+                record(case, None, time.monotonic() - begin, figure)
             except (AssertionError, Failure) as error:
                 record(case, str(error) or traceback.format_exc(), time.monotonic() - begin)
             except Exception:

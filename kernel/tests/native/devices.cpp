@@ -1,6 +1,8 @@
-// Interrupts, ranges of devices and of ports, without a device.
+// Interrupts, ranges of devices and of ports, with no device but the machine's timers.
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
+#include "lib/native/memory.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -11,9 +13,20 @@ namespace {
 
 constexpr std::uint64_t message_signalled = UINT64_MAX;
 constexpr std::uint64_t free_line = 21; // nothing of the test machine uses it
+constexpr std::uint64_t timer_line = 2; // of the PIT, which the kernel leaves alone after its start
+constexpr std::uint64_t timers = 0xfed0'0000; // of the HPET
 
 Owned make_irq(std::uint64_t source = message_signalled) { return Owned(call::irq_create(native::granted("irq"), quota(), source, 0).value_or(0)); }
 Owned make_notification() { return Owned(call::notification_create(quota()).value_or(0)); }
+
+// The PIT interrupts once, in a millisecond.
+void start_timer() {
+    const abi::Handle ports = native::granted("io_port");
+    CHECK(call::io_port_write(ports, 0x43, 1, 0x30));
+    CHECK(call::io_port_write(ports, 0x40, 1, 1193 & 0xff));
+    CHECK(call::io_port_write(ports, 0x40, 1, 1193 >> 8));
+}
+
 base::Result<abi::Handle> slice_ports(abi::Handle ports, std::uint32_t first, std::uint32_t count) { return call::io_port_slice(ports, quota(), first, count); }
 
 } // namespace
@@ -155,4 +168,98 @@ KERNEL_USER_TEST(a_read_only_device_is_not_mapped_writable) {
     const Owned read_only(native::duplicate(slice.get(), right::read).value_or(0));
     REQUIRE(read_only);
     CHECK_ERROR(call::device_map(read_only.get(), abi::heap_base + (1ull << 37), abi::protection::read | abi::protection::write), missing_right);
+}
+
+KERNEL_USER_TEST(a_line_that_fires_is_masked_until_it_is_acknowledged) {
+    const Owned irq = make_irq(timer_line), bell = make_notification();
+    REQUIRE(irq);
+    start_timer(); // before there is a binding nobody hears of it
+    CHECK(call::irq_bind(irq.get(), bell.get(), 4));
+    for (int i = 0; i < 2; ++i) {
+        CHECK(i == 0 || call::irq_acknowledge(irq.get()));
+        start_timer();
+        CHECK(call::notification_wait(bell.get(), abi::never).value_or(0) == 4);
+    }
+    abi::IrqInfo info{};
+    CHECK(call::irq_inspect(irq.get(), info) && info.count >= 2 && info.message_address == 0);
+}
+
+KERNEL_USER_TEST(a_line_that_the_machine_has_not_is_refused_and_not_kept) {
+    for (int i = 0; i < 2; ++i) CHECK_ERROR(call::irq_create(native::granted("irq"), quota(), 255, 3), bad_argument);
+}
+
+KERNEL_USER_TEST(a_revoked_lease_binds_no_interrupt) {
+    const Owned lease(call::lease_create(quota(), 0).value_or(0)), irq = make_irq(free_line), bell = make_notification();
+    const Owned leased(native::duplicate(irq.get(), 0, 0, lease.get()).value_or(0));
+    REQUIRE(leased && call::irq_bind(leased.get(), bell.get(), 1));
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::irq_bind(leased.get(), bell.get(), 1), revoked);
+    CHECK(call::irq_bind(irq.get(), bell.get(), 1));
+}
+
+KERNEL_USER_TEST(interrupts_end_before_their_vectors_do) {
+    // Each takes one: the last is refused, and all come back.
+    for (int round = 0; round < 2; ++round) {
+        Owned irqs[256];
+        unsigned count = 0;
+        while (count < std::size(irqs) && (irqs[count] = make_irq())) ++count;
+        CHECK(count > 16 && count < std::size(irqs));
+        CHECK_ERROR(call::irq_create(native::granted("irq"), quota(), message_signalled, 0), no_memory);
+    }
+}
+
+KERNEL_USER_TEST(a_device_is_mapped_where_nothing_is) {
+    const std::uint64_t at = native::reserve_range(4 * abi::page_size).value_or(0);
+    const Owned lease(call::lease_create(quota(), 0).value_or(0));
+    const Owned slice(call::device_slice(native::granted("device"), quota(), timers, abi::page_size).value_or(0));
+    const Owned leased(native::duplicate(slice.get(), 0, 0, lease.get()).value_or(0));
+    REQUIRE(at && leased);
+    constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
+    CHECK_ERROR(call::device_map(slice.get(), at + 1, read_write), bad_argument);
+    CHECK_ERROR(call::device_map(slice.get(), 0x1000, read_write), bad_argument);
+    CHECK(call::device_map(slice.get(), at, read_write));
+    CHECK(call::device_map(leased.get(), at + abi::page_size, abi::protection::read));
+    CHECK_ERROR(call::device_map(slice.get(), at + abi::page_size, read_write), exists);
+    // The identity of the block of timers is the same wherever it is read.
+    const auto identity = [&](unsigned page) { return *reinterpret_cast<const volatile std::uint32_t*>(at + page * abi::page_size); };
+    CHECK(identity(0) != 0 && identity(0) == identity(1));
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::device_map(leased.get(), at + 2 * abi::page_size, abi::protection::read), revoked);
+    CHECK(call::space_map(space(), 0, at + abi::page_size, 0, abi::page_size, read_write));
+    CHECK(call::space_unmap(space(), at, 4 * abi::page_size));
+    native::release_range(at, 4 * abi::page_size);
+}
+
+KERNEL_USER_TEST(a_slice_of_a_device_stays_within) {
+    const Owned slice(call::device_slice(native::granted("device"), quota(), timers, 2 * abi::page_size).value_or(0));
+    REQUIRE(slice);
+    CHECK_ERROR(call::device_slice(slice.get(), quota(), timers - abi::page_size, abi::page_size), bad_argument);
+    CHECK_ERROR(call::device_slice(slice.get(), quota(), timers + 3 * abi::page_size, abi::page_size), bad_argument);
+    CHECK_ERROR(call::device_slice(slice.get(), quota(), timers + abi::page_size, 2 * abi::page_size), bad_argument);
+    CHECK(Owned(call::device_slice(slice.get(), quota(), timers + abi::page_size, abi::page_size).value_or(0)));
+}
+
+KERNEL_USER_TEST(ports_are_written_within_their_range) {
+    const Owned few(slice_ports(native::granted("io_port"), 0x80, 4).value_or(0));
+    REQUIRE(few);
+    for (const std::uint32_t width : {1u, 2u, 4u}) {
+        CHECK(call::io_port_write(few.get(), 0x80, width, 0));
+        CHECK(call::io_port_read(few.get(), 0x80, width));
+        CHECK_ERROR(call::io_port_write(few.get(), 0x84, width, 0), bad_argument);
+    }
+    CHECK_ERROR(call::io_port_write(few.get(), 0x80, 3, 0), bad_argument);
+}
+
+KERNEL_USER_TEST(what_the_log_takes_is_read_again) {
+    const abi::Handle log = native::granted("log");
+    char text[1025] = {};
+    CHECK_ERROR(call::log_write(log, std::as_bytes(std::span(text))), too_large);
+    std::byte all[4096];
+    std::uint64_t position = 0;
+    const auto part = [&] { return call::log_read(log, position, std::span(all)).value_or(0); };
+    for (auto length = part(); length != 0; length = part()) position += length;
+    const std::string_view written = "log \x1b[2J \x7f \xc3\xa9\n", shown = "log ?[2J ? \xc3\xa9\n";
+    CHECK(call::log_write(log, std::as_bytes(std::span(written))));
+    CHECK(part() == shown.size() && std::string_view(reinterpret_cast<const char*>(all), shown.size()) == shown);
+    CHECK_ERROR(call::log_read(log, position, std::span(reinterpret_cast<std::byte*>(0x1000), 16)), bad_pointer);
 }

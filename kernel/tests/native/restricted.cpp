@@ -469,5 +469,63 @@ KERNEL_USER_TEST(another_processor_forgets_a_page) {
     looker.stop = true;
     (*thread)->join();
     CHECK(call::handle_close(*second_cpu));
+}
+
+KERNEL_USER_TEST(an_entry_that_is_wrong_is_refused) {
+    CHECK_ERROR(call::restricted_enter(0), bad_state);
+    Guest one;
+    REQUIRE(one.create(0, guest_add, guest_add_end));
+    CHECK_ERROR(call::restricted_enter(2), bad_argument);
+    guest().fs_base = abi::heap_base;
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    guest().fs_base = 0;
+    guest().gs_base = abi::heap_base;
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    guest().gs_base = 0;
+    state().operation_count = abi::map_operations + 1;
+    CHECK_ERROR(call::restricted_enter(0), bad_argument);
+    struct {
+        abi::MapOperation operation;
+        abi::Error error;
+    } const wrong[] = {
+        {{.kind = static_cast<abi::MapOperation::Kind>(0), .address = data_at, .length = page}, abi::Error::bad_argument},
+        {{.kind = abi::MapOperation::Kind::map, .flags = protection::read, .address = data_at, .length = page}, abi::Error::exists},
+        {{.kind = abi::MapOperation::Kind::map, .flags = protection::read, .address = stack_at - page, .length = page, .memory = 0x7777'0000'0003}, abi::Error::bad_handle},
+        {{.kind = abi::MapOperation::Kind::unmap, .address = data_at + 1, .length = page}, abi::Error::bad_argument},
+        {{.kind = abi::MapOperation::Kind::protect, .flags = 8, .address = data_at, .length = page}, abi::Error::bad_argument},
+    };
+    for (const auto& [operation, error] : wrong) {
+        state().operation_count = 2;
+        state().operations[0] = {.kind = abi::MapOperation::Kind::protect, .flags = protection::read, .address = data_at + page, .length = page};
+        state().operations[1] = operation;
+        (void)call::restricted_enter(0);
+        CHECK(state().operations_done == 1 && state().operation_error == -static_cast<std::int32_t>(error));
+    }
+    state().operation_count = 0;
+    one.close();
+}
+
+// The guest's own memory ends: its personality hears which page there was no frame for.
+KERNEL_USER_TEST(a_guest_without_memory_leaves_with_the_reason) {
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    const auto small = call::quota_create(quota(), 64);
+    const auto poor = small ? call::space_fork(one.space, *small) : base::fail(abi::Error::no_memory);
+    REQUIRE(poor);
+    constexpr std::uint64_t wide_at = 0x1000'0000;
+    CHECK(call::space_map(*poor, 0, wide_at, 0, 128 * page, protection::read | protection::write));
+    CHECK(call::restricted_attach(*poor));
+    std::uint64_t pages = 0;
+    for (; pages < 128; ++pages) {
+        guest().rip = code_at;
+        guest().rdi = wide_at + pages * page;
+        guest().rsi = 1;
+        guest().rdx = 1;
+        CHECK(call::restricted_enter(0));
+        if (state().reason != abi::ExitReason::syscall) break;
+    }
+    CHECK(pages > 0 && pages < 64 && state().reason == abi::ExitReason::no_memory && state().fault_address == wide_at + pages * page);
+    CHECK(call::restricted_attach(0));
+    CHECK(call::handle_close(*poor) && call::handle_close(*small));
     one.close();
 }
