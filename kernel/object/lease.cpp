@@ -3,6 +3,7 @@
 #include "kernel/object/capability.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -104,7 +105,7 @@ void Lease::revoke() {
         preemption_point();
     }
     // A look-up that saw the old generation may still be at work on another CPU.
-    wait_for_grace_period();
+    if (!base::weakened(base::Weakness::revoke_grace)) wait_for_grace_period();
 }
 
 base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease) { return derive_under(source, lease); }

@@ -37,9 +37,9 @@ void Quota::inspect(abi::QuotaInfo& info) const {
     info.total_pages = frames::total_count();
 }
 
-std::uint64_t allocate_charged(Quota& quota) {
+std::uint64_t allocate_charged(Quota& quota, bool zeroed) {
     if (!quota.charge_pages(1)) return 0;
-    const std::uint64_t frame = frames::allocate_zeroed();
+    const std::uint64_t frame = zeroed ? frames::allocate_zeroed() : frames::allocate();
     if (!frame) {
         quota.release_pages(1);
         return 0;

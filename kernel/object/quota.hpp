@@ -38,9 +38,9 @@ private:
     QuotaNode node_;
 };
 
-// A zeroed frame with one reference, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine
+// A frame with one reference, zeroed but where its content comes at once, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine
 // has none left.
-std::uint64_t allocate_charged(Quota& quota);
+std::uint64_t allocate_charged(Quota& quota, bool zeroed = true);
 // Makes `quota` the payer of a frame without one; the page was charged already.
 void charge_frame(Quota& quota, std::uint64_t frame);
 

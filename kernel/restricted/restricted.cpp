@@ -7,6 +7,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/vector_state.hpp"
 #include "kernel/thread/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -128,8 +129,8 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.r13 = guest.r13;
     registers.r14 = guest.r14;
     registers.r15 = guest.r15;
-    registers.rip = rip;
-    registers.rflags = guest_flags(guest.rflags);
+    registers.rip = base::weakened(base::Weakness::fetch_once) ? guest.rip : rip;
+    registers.rflags = base::weakened(base::Weakness::guest_flags) ? guest.rflags | guest_flags(0) : guest_flags(guest.rflags);
     registers.cs = arch::user_code;
     registers.ss = arch::user_data;
     arch::EntryState& state = thread.task();
