@@ -121,7 +121,7 @@ public:
     void start(std::uint64_t from, std::uint64_t to, std::uint64_t command) {
         put(0x80, from);
         put(0x88, to);
-        put(0x90, page);
+        put(0x90, page / 2);
         put(0x98, command | 1);
     }
     bool wait() const {

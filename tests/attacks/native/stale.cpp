@@ -54,7 +54,7 @@ private:
 
 // --- a long write under a lease
 constexpr std::uint64_t length = 256 * 1024, looked_at = length / 1024;
-alignas(64) constinit std::array<std::byte, length> contents[2];
+alignas(64) constinit std::array<std::byte, length> contents[2]{};
 
 struct Writer {
     std::atomic<abi::Handle> memory = abi::no_handle;
