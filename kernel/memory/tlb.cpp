@@ -48,7 +48,7 @@ void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
 
 void flush_everywhere() {
     flush_local();
-    if (!base::weakened(base::Weakness::shoot_down)) shoot_down(Scope::user);
+    if (!base::weakened(base::Weakness::page_shoot_down)) shoot_down(Scope::user);
 }
 
 void flush_kernel_everywhere() {

@@ -130,7 +130,7 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.r14 = guest.r14;
     registers.r15 = guest.r15;
     registers.rip = base::weakened(base::Weakness::fetch_once) ? guest.rip : rip;
-    registers.rflags = base::weakened(base::Weakness::guest_flags) ? guest.rflags | guest_flags(0) : guest_flags(guest.rflags);
+    registers.rflags = base::weakened(base::Weakness::guest_privilege) ? guest.rflags | guest_flags(0) : guest_flags(guest.rflags);
     registers.cs = arch::user_code;
     registers.ss = arch::user_data;
     arch::EntryState& state = thread.task();

@@ -504,7 +504,7 @@ void wait_for_turn(unsigned attempt) {
     constexpr std::uint64_t shortest = 50'000;
     constexpr unsigned doublings = 7;
     Task* const self = Scheduling::current();
-    if (self == nullptr) {
+    if (self == nullptr || base::weakened(base::Weakness::turn_asleep)) {
         preemption_point();
         return;
     }

@@ -31,17 +31,21 @@ enum class Weakness : std::uint8_t {
     revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
     revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
     reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
-    shoot_down,         // kernel: what is unmapped is forgotten by all processors
+    page_shoot_down,    // kernel: what is unmapped is forgotten by all processors
     spin_serves,        // kernel: a processor that spins serves the others' shoot-downs
     frame_zero,         // kernel: anonymous memory is zeroed before it is given out
     thread_registers,   // kernel: a thread starts with no registers of the one that had its stack
     vector_registers,   // kernel: native code without a vector state has no vector registers
-    umip,               // kernel: user mode does not read the processor's tables' addresses
-    guest_flags,        // kernel: a guest has no flags but those of computing
+    table_address,      // kernel: user mode does not read the processor's tables' addresses
+    guest_privilege,    // kernel: a guest has no flags but those of computing
     fetch_once,         // kernel: what was checked of a guest's state is what is used
     derive_rights,      // kernel: a derived capability has no right that its origin lacks
     slice_bounds,       // kernel: a part of a range of ports does not wrap round
     budget_charge,      // kernel: time that was used is taken from the budget's limit
+    lender_charge,      // kernel: what a server does in its caller's turn is the caller's to pay
+    turn_asleep,        // kernel: who waits for another's work on a range sleeps
+    user_page_run,      // kernel: the kernel runs no code of user pages
+    user_page_access,   // kernel: the kernel reads and writes user pages in its copy routines alone
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -96,17 +100,21 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::revoke_interrupt, "revoke_interrupt"},
     {Weakness::revoke_grace, "revoke_grace"},
     {Weakness::reply_disarm, "reply_disarm"},
-    {Weakness::shoot_down, "shoot_down"},
+    {Weakness::page_shoot_down, "page_shoot_down"},
     {Weakness::spin_serves, "spin_serves"},
     {Weakness::frame_zero, "frame_zero"},
     {Weakness::thread_registers, "thread_registers"},
     {Weakness::vector_registers, "vector_registers"},
-    {Weakness::umip, "umip"},
-    {Weakness::guest_flags, "guest_flags"},
+    {Weakness::table_address, "table_address"},
+    {Weakness::guest_privilege, "guest_privilege"},
     {Weakness::fetch_once, "fetch_once"},
     {Weakness::derive_rights, "derive_rights"},
     {Weakness::slice_bounds, "slice_bounds"},
     {Weakness::budget_charge, "budget_charge"},
+    {Weakness::lender_charge, "lender_charge"},
+    {Weakness::turn_asleep, "turn_asleep"},
+    {Weakness::user_page_run, "user_page_run"},
+    {Weakness::user_page_access, "user_page_access"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -94,9 +94,9 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
 
     write_cr0((read_cr0() & ~0x6000000cull) | 0x10022); // WP, NE, MP; EM and TS off, caches on
     std::uint64_t cr4 = cr4_pae | cr4_pge | cr4_fxsr | cr4_xmm | cr4_mce;
-    cr4 |= detected.smep ? cr4_smep : 0;
-    cr4 |= detected.smap ? cr4_smap : 0;
-    cr4 |= detected.umip && !base::weakened(base::Weakness::umip) ? cr4_umip : 0;
+    cr4 |= detected.smep && !base::weakened(base::Weakness::user_page_run) ? cr4_smep : 0;
+    cr4 |= detected.smap && !base::weakened(base::Weakness::user_page_access) ? cr4_smap : 0;
+    cr4 |= detected.umip && !base::weakened(base::Weakness::table_address) ? cr4_umip : 0;
     cr4 |= detected.fsgsbase ? cr4_fsgsbase : 0;
     cr4 |= detected.xsave ? cr4_xsave : 0;
     write_cr4(cr4);

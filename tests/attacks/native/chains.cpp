@@ -1,4 +1,4 @@
-// Attack 27: objects that hold each other in a long chain. When the last name of the first goes, all go, one after the other: however long the chain, the kernel's stack must
+// Objects that hold each other in a long chain. When the last name of the first goes, all go, one after the other: however long the chain, the kernel's stack must
 // not grow with it.
 #include "kernel/tests/native/test.hpp"
 

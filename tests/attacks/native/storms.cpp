@@ -48,7 +48,7 @@ std::uint64_t live_on(std::uint64_t) {
         for (std::uint64_t i = 0; i < 8; ++i) *reinterpret_cast<volatile std::uint64_t*>(work_at + i * page) = round;
         if (!call::space_unmap(given(1), work_at, 8 * page)) return 3;
         if (!call::notification_signal(*bell, 1) || !call::notification_wait(*bell, abi::never)) return 4;
-        if (round % 16 == 0) (void)call::notification_wait(*bell, native::after_milliseconds(1));
+        if (round % 16 == 0) (void)call::thread_yield();
     }
     return 0;
 }
