@@ -16,9 +16,10 @@ constexpr unsigned steps_in_one_hold = 64;
 
 constinit SpinLock lease_tree_lock{LockRank::lease_tree};
 
-Lease::Lease(base::Ref<Lease> parent) : Object(object_kind), parent_(std::move(parent)), node_(*this) {}
+Lease::Lease(base::Ref<Lease> parent) : Object(object_kind), parent_(std::move(parent)), node_(*this), depth_(parent_ ? parent_->depth_ + 1 : 0) {}
 
 base::Result<base::Ref<Lease>> Lease::create(Quota& payer, base::Ref<Lease> parent) {
+    if (parent && parent->depth_ + 1 >= deepest && !base::weakened(base::Weakness::chain_depth)) return std::unexpected(abi::Error::bad_argument);
     auto lease = TRY(make_object<Lease>(payer, parent));
     if (!parent) return lease;
     LockGuard guard(lease_tree_lock);

@@ -36,7 +36,7 @@ enum class Weakness : std::uint8_t {
     frame_zero,         // kernel: anonymous memory is zeroed before it is given out
     thread_registers,   // kernel: a thread starts with no registers of the one that had its stack
     vector_registers,   // kernel: native code without a vector state has no vector registers
-    table_address,      // kernel: user mode does not read the processor's tables' addresses
+    processor_tables,   // kernel: user mode does not read the processor's tables' addresses
     guest_privilege,    // kernel: a guest has no flags but those of computing
     fetch_once,         // kernel: what was checked of a guest's state is what is used
     derive_rights,      // kernel: a derived capability has no right that its origin lacks
@@ -46,6 +46,7 @@ enum class Weakness : std::uint8_t {
     turn_asleep,        // kernel: who waits for another's work on a range sleeps
     user_page_run,      // kernel: the kernel runs no code of user pages
     user_page_access,   // kernel: the kernel reads and writes user pages in its copy routines alone
+    chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -105,7 +106,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::frame_zero, "frame_zero"},
     {Weakness::thread_registers, "thread_registers"},
     {Weakness::vector_registers, "vector_registers"},
-    {Weakness::table_address, "table_address"},
+    {Weakness::processor_tables, "processor_tables"},
     {Weakness::guest_privilege, "guest_privilege"},
     {Weakness::fetch_once, "fetch_once"},
     {Weakness::derive_rights, "derive_rights"},
@@ -115,6 +116,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::turn_asleep, "turn_asleep"},
     {Weakness::user_page_run, "user_page_run"},
     {Weakness::user_page_access, "user_page_access"},
+    {Weakness::chain_depth, "chain_depth"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

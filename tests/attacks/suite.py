@@ -35,7 +35,7 @@ NATIVE_TEETH = (
     ("frame_zero", "memory_comes_without_what_another_left_in_it"),
     ("thread_registers", "a_new_thread_has_no_registers_of_another"),
     ("vector_registers", "native_code_reads_no_vector_registers_of_another"),
-    ("table_address", "user_mode_does_not_learn_where_the_processors_tables_are"),
+    ("processor_tables", "user_mode_does_not_learn_where_the_processors_tables_are"),
     ("guest_privilege", "a_guest_gets_no_flags_of_privilege"),
     ("fetch_once", "a_guest_that_is_moved_under_the_check_stays_in_its_half"),
     ("derive_rights", "no_two_operations_give_back_a_right"),
@@ -60,9 +60,10 @@ STOPPING_TEETH = (
 # What is measured by the guest's clock where one instruction is a nanosecond of it.
 ICOUNT = ("-icount", "shift=0,sleep=off")
 UNBOUNDED = (
-    ("bounded_ranges_of_pages", "move pages"),
-    ("bounded_large_copies", "read a hole"),
-    ("bounded_no_place_for_a_thread", "create a thread without a place"),
+    ("unbounded_step", "bounded_ranges_of_pages", "move pages"),
+    ("unbounded_step", "bounded_large_copies", "read a hole"),
+    ("unbounded_step", "bounded_no_place_for_a_thread", "create a thread without a place"),
+    ("chain_depth", "bounded_deep_chains", "populate below many quotas"),
 )
 
 
@@ -130,11 +131,11 @@ def _harms(context, weakness, attack, image=IMAGE, cpus=2):
     assert f"run {attack}" in text and f"ok {attack}" not in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
-def _keeps_others_waiting(context, test, operation):
-    """The kernel's operations are measured where they are not done in steps: then they are too long."""
-    _, text = context.boot(f"attacks-unbounded-step-{test}", append=f"weaken=unbounded_step only={test} bounded_cpus=1", cpus=1, timeout=300,
+def _keeps_others_waiting(context, weakness, test, operation):
+    """The kernel's operations are measured where they are not bounded: then they are too long."""
+    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test} bounded_cpus=1", cpus=1, timeout=300,
                            kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"), extra=ICOUNT, accel="tcg,thread=single")
-    assert _result(text) == (0, 1) and re.search(rf"bounded\.cpp:\d+: {operation}", text), f"{operation}: short without steps, so the measure tests nothing"
+    assert _result(text) == (0, 1) and re.search(rf"bounded\.cpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
 
 
 def _server_pays(context):
@@ -354,8 +355,8 @@ def cases(context):
     yield "a dead log holds nobody up", lambda: _log_dead(context)
     for weakness, attack, image, cpus in STOPPING_TEETH:
         yield f"teeth {weakness} {attack}", lambda each=(weakness, attack, image, cpus): _harms(context, *each)
-    for test, operation in UNBOUNDED:
-        yield f"teeth unbounded_step {test}", lambda test=test, operation=operation: _keeps_others_waiting(context, test, operation)
+    for each in UNBOUNDED:
+        yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
     yield "teeth lender_charge", lambda: _server_pays(context)
     for weakness in ("user_page_run", "user_page_access"):
         yield f"teeth {weakness}", lambda weakness=weakness: _kernel_test_notices(context, weakness)

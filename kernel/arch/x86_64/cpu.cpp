@@ -96,7 +96,7 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     std::uint64_t cr4 = cr4_pae | cr4_pge | cr4_fxsr | cr4_xmm | cr4_mce;
     cr4 |= detected.smep && !base::weakened(base::Weakness::user_page_run) ? cr4_smep : 0;
     cr4 |= detected.smap && !base::weakened(base::Weakness::user_page_access) ? cr4_smap : 0;
-    cr4 |= detected.umip && !base::weakened(base::Weakness::table_address) ? cr4_umip : 0;
+    cr4 |= detected.umip && !base::weakened(base::Weakness::processor_tables) ? cr4_umip : 0;
     cr4 |= detected.fsgsbase ? cr4_fsgsbase : 0;
     cr4 |= detected.xsave ? cr4_xsave : 0;
     write_cr4(cr4);
