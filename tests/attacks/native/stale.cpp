@@ -14,7 +14,7 @@ namespace protection = abi::protection;
 namespace {
 
 constexpr std::size_t racers = 3;
-constexpr unsigned rounds = 300;
+constexpr unsigned rounds = 100;
 
 // Threads that signal by a handle which they go on using, whatever became of it.
 class Race {
@@ -142,7 +142,7 @@ KERNEL_USER_TEST(no_call_goes_on_after_the_revocation) {
     native::Thread* const thread = native::Thread::create(Writer::run, &writer).value_or(nullptr);
     REQUIRE(at && thread);
     std::uint64_t changed = 0;
-    for (unsigned i = 0; i < 100 && changed == 0; ++i) changed = changes_after_revocation(writer, at);
+    for (unsigned i = 0; i < 50 && changed == 0; ++i) changed = changes_after_revocation(writer, at);
     writer.over = true;
     thread->join();
     CHECK(changed == 0);

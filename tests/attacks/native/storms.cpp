@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t work_at = abi::heap_base + (1ull << 38), shared_at = abi::heap_base + (1ull << 37);
 constexpr std::size_t stormers = 3;
-constexpr std::uint64_t neighbours_rounds = 500;
+constexpr std::uint64_t neighbours_rounds = 150;
 
 // What all of them see.
 struct Shared {
