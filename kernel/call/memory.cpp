@@ -7,6 +7,8 @@
 #include "kernel/space/space.hpp"
 #include "kernel/restricted/restricted.hpp"
 #include "kernel/thread/vector_state.hpp"
+#include "kernel/core/preempt.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -14,6 +16,16 @@ namespace {
 
 // Copies pass through a buffer on the kernel's stack: the two sides may overlap, or be gone half-way.
 constexpr std::size_t copy_step = 1024;
+constexpr std::uint64_t copied_between_pauses = 16 * copy_step;
+
+// Between two steps of a copy, for its length is the caller's choice. Others run: the Memory may not be the caller's any more, or the caller is to end.
+base::Result<void> pause(Thread& caller, const Held<Memory>& memory, std::uint64_t done) {
+    if (done % copied_between_pauses != 0 || base::weakened(base::Weakness::unbounded_step)) return {};
+    preemption_point();
+    if (caller.stopping()) return std::unexpected(abi::Error::canceled);
+    if (!memory.valid()) return std::unexpected(abi::Error::revoked);
+    return {};
+}
 
 constexpr std::uint32_t futex_guest = 1u << 0;
 constexpr std::uint32_t futex_shared = 1u << 1;
@@ -58,6 +70,7 @@ base::Result<std::uint64_t> call_memory_read(Thread& caller, Held<Memory> memory
         TRY(memory->read(offset + done, {step, part}));
         TRY(copy_to_user(caller, buffer.address + done, step, part));
         done += part;
+        TRY(pause(caller, memory, done));
     }
     return 0;
 }
@@ -71,6 +84,7 @@ base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memor
         TRY(copy_from_user(caller, step, buffer.address + done, part));
         TRY(memory->write(offset + done, {step, part}));
         done += part;
+        TRY(pause(caller, memory, done));
     }
     return 0;
 }

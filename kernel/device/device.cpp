@@ -18,7 +18,8 @@ base::Result<base::Ref<Device>> Device::slice(Quota& quota, std::uint64_t base, 
 }
 
 base::Result<base::Ref<IoPort>> IoPort::slice(Quota& quota, std::uint32_t first, std::uint32_t count) const {
-    if (count == 0 || first < first_ || first - first_ > count_ || count > count_ - (first - first_)) {
+    const bool ends_within = base::weakened(base::Weakness::slice_bounds) ? first + count <= first_ + count_ : count <= count_ - (first - first_);
+    if (count == 0 || first < first_ || first - first_ > count_ || !ends_within) {
         return std::unexpected(abi::Error::bad_argument);
     }
     return make_object<IoPort>(quota, first, count);

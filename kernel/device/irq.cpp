@@ -2,6 +2,7 @@
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -100,7 +101,7 @@ void Irq::unbind(Which which) {
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
 }
 
-bool Irq::begin_end() { return try_retain(); }
+bool Irq::begin_end() { return !base::weakened(base::Weakness::revoke_interrupt) && try_retain(); }
 
 void Irq::end_use() {
     unbind(Which::revoked);

@@ -85,7 +85,7 @@ base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::ui
 base::Result<void> Endpoint::end_call(Thread& caller, Endpoint* queued_at, std::int32_t outcome) {
     CallState& state = caller.call();
     if (outcome != 0) {
-        state.reply->disarm();
+        if (!base::weakened(base::Weakness::reply_disarm)) state.reply->disarm();
         if (queued_at) {
             LockGuard guard(queued_at->lock_);
             queued_at->callers_.remove_if_queued(caller);

@@ -7,6 +7,7 @@
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/memory/kernel_map.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -48,7 +49,7 @@ void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
 
 void flush_everywhere() {
     flush_local();
-    shoot_down(Scope::user);
+    if (!base::weakened(base::Weakness::page_shoot_down)) shoot_down(Scope::user);
 }
 
 void flush_kernel_everywhere() {

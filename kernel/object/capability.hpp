@@ -9,6 +9,7 @@
 #include "kernel/object/object.hpp"
 #include "lib/base/ref.hpp"
 #include "lib/base/result.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -17,7 +18,7 @@ struct LeaseHold {
     base::Ref<Lease> lease;
     std::uint64_t generation = 0;
 
-    bool valid() const { return !lease || lease->node().valid(generation); }
+    bool valid() const { return !lease || lease->node().valid(generation) || base::weakened(base::Weakness::lease_generation); }
 };
 
 struct Capability {

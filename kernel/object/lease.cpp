@@ -3,6 +3,7 @@
 #include "kernel/object/capability.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -15,9 +16,10 @@ constexpr unsigned steps_in_one_hold = 64;
 
 constinit SpinLock lease_tree_lock{LockRank::lease_tree};
 
-Lease::Lease(base::Ref<Lease> parent) : Object(object_kind), parent_(std::move(parent)), node_(*this) {}
+Lease::Lease(base::Ref<Lease> parent) : Object(object_kind), parent_(std::move(parent)), node_(*this), depth_(parent_ ? parent_->depth_ + 1 : 0) {}
 
 base::Result<base::Ref<Lease>> Lease::create(Quota& payer, base::Ref<Lease> parent) {
+    if (parent && parent->depth_ + 1 >= deepest && !base::weakened(base::Weakness::chain_depth)) return std::unexpected(abi::Error::bad_argument);
     auto lease = TRY(make_object<Lease>(payer, parent));
     if (!parent) return lease;
     LockGuard guard(lease_tree_lock);
@@ -104,7 +106,7 @@ void Lease::revoke() {
         preemption_point();
     }
     // A look-up that saw the old generation may still be at work on another CPU.
-    wait_for_grace_period();
+    if (!base::weakened(base::Weakness::revoke_grace)) wait_for_grace_period();
 }
 
 base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease) { return derive_under(source, lease); }

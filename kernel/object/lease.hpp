@@ -49,7 +49,10 @@ class Lease final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::lease;
 
-    // A lease below `parent` (null: a top). Errors: no_memory, revoked.
+    // What is walked for a capability that is put under a lease, and up from the end of a revocation, is no longer than this.
+    static constexpr std::uint32_t deepest = 64;
+
+    // A lease below `parent` (null: a top). Errors: no_memory, revoked, bad_argument (too many below each other).
     static base::Result<base::Ref<Lease>> create(Quota& payer, base::Ref<Lease> parent);
 
     explicit Lease(base::Ref<Lease> parent);
@@ -65,6 +68,7 @@ private:
     friend class LeaseUse;
     base::Ref<Lease> parent_;
     Node node_;
+    std::uint32_t depth_ = 0;
     static Lease& of(LeaseNode& node) { return static_cast<Node&>(node).lease; }
     base::List<LeaseUse, LeaseUse> uses_ BASE_GUARDED_BY(lease_tree_lock);
 };

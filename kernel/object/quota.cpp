@@ -2,6 +2,7 @@
 
 #include "kernel/memory/frames.hpp"
 #include "kernel/memory/payer.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -13,7 +14,7 @@ constinit Quota* root_quota = nullptr;
 } // namespace
 
 Quota::Quota(base::Ref<Quota> parent, std::uint64_t pages)
-    : Object(object_kind), parent_(std::move(parent)), node_(parent_ ? &parent_->node_ : nullptr, pages) {}
+    : Object(object_kind), parent_(std::move(parent)), node_(parent_ ? &parent_->node_ : nullptr, pages), depth_(parent_ ? parent_->depth_ + 1 : 0) {}
 
 void Quota::create_root(std::uint64_t pages) { root_quota = new (root_storage) Quota(nullptr, pages); }
 
@@ -21,6 +22,7 @@ Quota& Quota::root() { return *root_quota; }
 
 base::Result<base::Ref<Quota>> Quota::create(base::Ref<Quota> parent, std::uint64_t pages) {
     if (pages == 0) return std::unexpected(abi::Error::bad_argument);
+    if (parent->depth_ + 1 >= deepest && !base::weakened(base::Weakness::chain_depth)) return std::unexpected(abi::Error::bad_argument);
     Quota& payer = *parent;
     return make_object<Quota>(payer, std::move(parent), pages);
 }

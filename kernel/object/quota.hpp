@@ -13,7 +13,10 @@ public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::quota;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::charge | abi::right::control;
 
-    // Errors: no_memory, bad_argument (0 pages).
+    // What is walked at every charge is no longer than this.
+    static constexpr std::uint32_t deepest = 16;
+
+    // Errors: no_memory, bad_argument (0 pages, or too many quotas below each other).
     static base::Result<base::Ref<Quota>> create(base::Ref<Quota> parent, std::uint64_t pages);
     // The quota of the node, made at boot over all pages that the kernel does not need for itself.
     static Quota& root();
@@ -36,6 +39,7 @@ public:
 private:
     base::Ref<Quota> parent_;
     QuotaNode node_;
+    std::uint32_t depth_ = 0;
 };
 
 // `undefined`: what another program left there, for who writes all of the frame before anybody else sees it.

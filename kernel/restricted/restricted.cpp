@@ -2,11 +2,13 @@
 
 #include "abi/start.hpp"
 #include "kernel/thread/lookup.hpp"
+#include "kernel/arch/relax.hpp"
 #include "kernel/arch/segments.hpp"
 #include "kernel/space/memory.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/vector_state.hpp"
 #include "kernel/thread/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -45,6 +47,12 @@ base::Result<void> do_operation(Thread& thread, const abi::MapOperation& operati
     }
     page.operation_count = 0;
     return {};
+}
+
+// For the twin: widens the gap between a check and what it was for.
+std::uint64_t fetch_late(const volatile std::uint64_t& place) {
+    for (int i = 0; i < 20'000; ++i) arch::relax();
+    return place;
 }
 
 bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
@@ -128,8 +136,8 @@ base::Result<void> enter_restricted(Thread& thread, std::uint32_t flags) {
     registers.r13 = guest.r13;
     registers.r14 = guest.r14;
     registers.r15 = guest.r15;
-    registers.rip = rip;
-    registers.rflags = guest_flags(guest.rflags);
+    registers.rip = base::weakened(base::Weakness::fetch_once) ? fetch_late(guest.rip) : rip;
+    registers.rflags = base::weakened(base::Weakness::guest_privilege) ? guest.rflags | guest_flags(0) : guest_flags(guest.rflags);
     registers.cs = arch::user_code;
     registers.ss = arch::user_data;
     arch::EntryState& state = thread.task();

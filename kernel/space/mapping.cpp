@@ -4,6 +4,7 @@
 
 #include "kernel/memory/heap.hpp"
 #include "kernel/space/space.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -28,7 +29,7 @@ void Mapping::release() {
 
 bool Mapping::begin_end() {
     // A space in destruction drops its mappings by itself.
-    if (!space.try_retain()) return false;
+    if (base::weakened(base::Weakness::revoke_mapping) || !space.try_retain()) return false;
     retain();
     return true;
 }

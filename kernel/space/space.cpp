@@ -10,6 +10,7 @@
 #include "kernel/space/steps.hpp"
 #include "kernel/space/table_batch.hpp"
 #include "lib/base/weaken.hpp"
+#include "kernel/core/preempt.hpp"
 
 namespace kernel {
 
@@ -301,20 +302,29 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
     const std::uint64_t frame = allocate_charged(*quota_);
     if (!frame) return std::unexpected(abi::Error::no_memory);
     constexpr abi::Protection protection = abi::protection::read | abi::protection::write;
-    LockGuard guard(lock_);
-    [[clang::uninitialized]] TableBatch batch(*this);
-    auto table = tables(batch);
+    // The program can have filled the place with what it mapped itself: looked through in steps.
+    constexpr unsigned looks_of_step = 256;
     address = abi::thread_pages_base;
-    while (half_.contains(address, abi::page_size) && (table.look_up(address) != 0 || hidden(address))) address += abi::page_size;
-    // One reference is the thread's, the other the mapping's.
-    if (!base::weakened(base::Weakness::page_pin)) frames::retain(frame);
-    const bool room = half_.contains(address, abi::page_size) && !ended_;
-    if (!room || !table.map(address, frame, PageTable<TableBatch>::shared_flags(protection, protection))) {
-        frames::release(frame);
-        frames::release(frame);
-        return std::unexpected(abi::Error::no_memory);
+    for (;; preemption_point()) {
+        LockGuard guard(lock_);
+        [[clang::uninitialized]] TableBatch batch(*this);
+        auto table = tables(batch);
+        bool taken = true;
+        for (unsigned looks = 0; taken && (looks < looks_of_step || base::weakened(base::Weakness::unbounded_step)); ++looks) {
+            taken = half_.contains(address, abi::page_size) && (table.look_up(address) != 0 || hidden(address));
+            if (taken) address += abi::page_size;
+        }
+        if (taken) continue;
+        // One reference is the thread's, the other the mapping's.
+        if (!base::weakened(base::Weakness::page_pin)) frames::retain(frame);
+        const bool room = half_.contains(address, abi::page_size) && !ended_;
+        if (!room || !table.map(address, frame, PageTable<TableBatch>::shared_flags(protection, protection))) {
+            frames::release(frame);
+            frames::release(frame);
+            return std::unexpected(abi::Error::no_memory);
+        }
+        return frame;
     }
-    return frame;
 }
 
 void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {

@@ -9,6 +9,7 @@
 #include "kernel/arch/physical.hpp"
 #include "kernel/memory/tlb.hpp"
 #include "kernel/space/space.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -28,7 +29,7 @@ void TableBatch::drop_table(std::uint64_t physical) {
     changed_count_ = max_changed + 1;
 }
 
-std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota()); }
+std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota(), base::weakened(base::Weakness::frame_zero) ? Content::undefined : Content::zeroed); }
 
 std::uint64_t TableBatch::allocate_copy(std::uint64_t physical) {
     const std::uint64_t copy = allocate_charged(space_.quota(), Content::undefined);

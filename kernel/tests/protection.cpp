@@ -116,6 +116,15 @@ KERNEL_TEST(a_retired_stack_is_forgotten_by_all_processors) {
         EXPECT(&arch::cpu(i) == &arch::this_cpu() || (arch::cpu(i).shootdowns_served.load() > served[i] && !arch::cpu(i).shootdown_of_kernel.load()));
 }
 
+// Registers alone: a kernel that is made to touch a user page here would not come back.
+KERNEL_TEST(user_pages_are_not_run_and_not_read_by_accident) {
+    constexpr std::uint64_t no_execution = 1 << 20, no_access = 1 << 21, no_tables = 1 << 11; // SDM volume 3, 2.5
+    EXPECT(!arch::features().smep || (arch::read_cr4() & no_execution) != 0);
+    EXPECT(!arch::features().smap || (arch::read_cr4() & no_access) != 0);
+    EXPECT(!arch::features().umip || (arch::read_cr4() & no_tables) != 0);
+    EXPECT((arch::read_flags() & arch::flag_access) == 0);
+}
+
 // The handler itself panics where AC is on. #DB and NMI have an entry of their own; both return to where they came from in the kernel.
 KERNEL_TEST(no_entry_leaves_user_access_on) {
     if (!arch::features().smap)

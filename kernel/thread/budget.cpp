@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernel/thread/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -90,7 +91,7 @@ Budget::Left Budget::charge(std::uint64_t used, std::uint64_t now) {
             const std::uint64_t debt = pool.left < 0 ? static_cast<std::uint64_t>(-pool.left) : 0;
             pool.left = periods > debt / pool.limit + 1 ? limit : std::min(limit, pool.left + static_cast<std::int64_t>(periods) * limit);
         }
-        pool.left -= static_cast<std::int64_t>(used);
+        pool.left -= base::weakened(base::Weakness::budget_charge) ? 0 : static_cast<std::int64_t>(used);
         // Of several that are overdrawn the last one to be filled counts.
         if (pool.left <= 0 && least.nanoseconds <= 0)
             least = {0, std::max(least.refill, pool.refill)};

@@ -10,6 +10,7 @@
 #include "kernel/thread/scheduler.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel::sched {
 
@@ -40,7 +41,7 @@ enum class Turn : bool { lent, given_back };
         ++to.budget_.runnable[queue.cpu];
     }
     if (turn == Turn::lent) {
-        if (queue.payer == nullptr) queue.payer = &from;
+        if (queue.payer == nullptr && !base::weakened(base::Weakness::lender_charge)) queue.payer = &from;
     } else if (queue.payer == &to) {
         queue.payer = nullptr;
     }

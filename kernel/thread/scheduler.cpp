@@ -22,6 +22,7 @@
 #include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/statistics.hpp"
+#include "lib/base/weaken.hpp"
 
 extern "C" void switch_stacks(std::uint64_t* save, const std::uint64_t* load);
 extern "C" void thread_first_run();
@@ -293,7 +294,7 @@ void Task::destroy(Quota& quota) {
 
 void Task::start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument, std::uint64_t page) {
     arch::Registers& registers = user_registers();
-    std::memset(&registers, 0, sizeof registers);
+    if (!base::weakened(base::Weakness::thread_registers)) std::memset(&registers, 0, sizeof registers);
     registers.rip = entry;
     registers.rsp = stack;
     registers.rdi = argument;
@@ -503,7 +504,7 @@ void wait_for_turn(unsigned attempt) {
     constexpr std::uint64_t shortest = 50'000;
     constexpr unsigned doublings = 7;
     Task* const self = Scheduling::current();
-    if (self == nullptr) {
+    if (self == nullptr || base::weakened(base::Weakness::turn_asleep)) {
         preemption_point();
         return;
     }

@@ -9,6 +9,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/vector_state.hpp"
 #include "kernel/thread/scheduler.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -114,6 +115,7 @@ void Thread::abandon_wait() {
 }
 
 bool Thread::WaitUse::begin_end() {
+    if (base::weakened(base::Weakness::revoke_wait)) return false;
     // The thread may be in another wait already, which this lease has nothing to do with.
     const std::uint32_t wait = thread.wait_.current();
     if (thread.waits_under_lease_.load(std::memory_order_seq_cst) && thread.wait_.claim(wait)) thread.finish_wait(negative(abi::Error::revoked));

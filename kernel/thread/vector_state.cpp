@@ -7,6 +7,7 @@
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/arch/vector_area.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -79,7 +80,7 @@ void vector_switch_out(Thread& thread) {
 void vector_switch_in(Thread& thread) {
     if (thread.vector_area) {
         take_registers(thread);
-    } else {
+    } else if (!base::weakened(base::Weakness::vector_registers)) {
         registers_off();
     }
 }

@@ -25,6 +25,28 @@ enum class Weakness : std::uint8_t {
     alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another
     unbounded_step,     // kernel: work on a space's tables is done in steps
     lock_order,         // kernel: the lock of a port's source is taken before the port's
+    lease_generation,   // kernel: a capability is dead once its lease was revoked
+    revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
+    revoke_wait,        // kernel: a revocation ends the waits of calls under the lease
+    revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
+    revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
+    reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
+    page_shoot_down,    // kernel: what is unmapped is forgotten by all processors
+    spin_serves,        // kernel: a processor that spins serves the others' shoot-downs
+    frame_zero,         // kernel: anonymous memory is zeroed before it is given out
+    thread_registers,   // kernel: a thread starts with no registers of the one that had its stack
+    vector_registers,   // kernel: native code without a vector state has no vector registers
+    processor_tables,   // kernel: user mode does not read the processor's tables' addresses
+    guest_privilege,    // kernel: a guest has no flags but those of computing
+    fetch_once,         // kernel: what was checked of a guest's state is what is used
+    derive_rights,      // kernel: a derived capability has no right that its origin lacks
+    slice_bounds,       // kernel: a part of a range of ports does not wrap round
+    budget_charge,      // kernel: time that was used is taken from the budget's limit
+    lender_charge,      // kernel: what a server does in its caller's turn is the caller's to pay
+    turn_asleep,        // kernel: who waits for another's work on a range sleeps
+    user_page_run,      // kernel: the kernel runs no code of user pages
+    user_page_access,   // kernel: the kernel reads and writes user pages in its copy routines alone
+    chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -73,6 +95,28 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::alias_execute, "alias_execute"},
     {Weakness::unbounded_step, "unbounded_step"},
     {Weakness::lock_order, "lock_order"},
+    {Weakness::lease_generation, "lease_generation"},
+    {Weakness::revoke_mapping, "revoke_mapping"},
+    {Weakness::revoke_wait, "revoke_wait"},
+    {Weakness::revoke_interrupt, "revoke_interrupt"},
+    {Weakness::revoke_grace, "revoke_grace"},
+    {Weakness::reply_disarm, "reply_disarm"},
+    {Weakness::page_shoot_down, "page_shoot_down"},
+    {Weakness::spin_serves, "spin_serves"},
+    {Weakness::frame_zero, "frame_zero"},
+    {Weakness::thread_registers, "thread_registers"},
+    {Weakness::vector_registers, "vector_registers"},
+    {Weakness::processor_tables, "processor_tables"},
+    {Weakness::guest_privilege, "guest_privilege"},
+    {Weakness::fetch_once, "fetch_once"},
+    {Weakness::derive_rights, "derive_rights"},
+    {Weakness::slice_bounds, "slice_bounds"},
+    {Weakness::budget_charge, "budget_charge"},
+    {Weakness::lender_charge, "lender_charge"},
+    {Weakness::turn_asleep, "turn_asleep"},
+    {Weakness::user_page_run, "user_page_run"},
+    {Weakness::user_page_access, "user_page_access"},
+    {Weakness::chain_depth, "chain_depth"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -94,9 +94,9 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
 
     write_cr0((read_cr0() & ~0x6000000cull) | 0x10022); // WP, NE, MP; EM and TS off, caches on
     std::uint64_t cr4 = cr4_pae | cr4_pge | cr4_fxsr | cr4_xmm | cr4_mce;
-    cr4 |= detected.smep ? cr4_smep : 0;
-    cr4 |= detected.smap ? cr4_smap : 0;
-    cr4 |= detected.umip ? cr4_umip : 0;
+    cr4 |= detected.smep && !base::weakened(base::Weakness::user_page_run) ? cr4_smep : 0;
+    cr4 |= detected.smap && !base::weakened(base::Weakness::user_page_access) ? cr4_smap : 0;
+    cr4 |= detected.umip && !base::weakened(base::Weakness::processor_tables) ? cr4_umip : 0;
     cr4 |= detected.fsgsbase ? cr4_fsgsbase : 0;
     cr4 |= detected.xsave ? cr4_xsave : 0;
     write_cr4(cr4);
@@ -106,8 +106,8 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     }
     write_msr(msr::efer, read_msr(msr::efer) | 0x801); // SCE, NXE
     write_msr(msr::star, (std::uint64_t{kernel_code} << 32) | (std::uint64_t{kernel_data | 3} << 48));
-    // The fast way tells guests from native code by itself, which the twin without the thread's bit must not.
-    const bool fast = detected.fsgsbase && !base::weakened(base::Weakness::restricted_bit);
+    // The fast way tells guests from native code and checks the guest's state by itself, which the twin without these must not.
+    const bool fast = detected.fsgsbase && !base::weakened(base::Weakness::restricted_bit) && !base::weakened(base::Weakness::fetch_once);
     write_msr(msr::lstar, reinterpret_cast<std::uint64_t>(fast ? fast_system_call_entry : system_call_entry));
     write_msr(msr::cstar, reinterpret_cast<std::uint64_t>(compatibility_call_entry));
     write_msr(msr::fmask, 0x47700); // TF IF DF IOPL NT AC

@@ -1,5 +1,6 @@
 // What a CPU does while it spins.
 #pragma once
+#include "lib/base/weaken.hpp"
 
 namespace kernel::arch {
 
@@ -8,7 +9,7 @@ void serve_shootdowns();
 
 inline void relax() {
     __builtin_ia32_pause();
-    serve_shootdowns();
+    if (!base::weakened(base::Weakness::spin_serves)) serve_shootdowns();
 }
 
 } // namespace kernel::arch

@@ -342,6 +342,69 @@ void many_names(Watch& watch) {
     CHECK(call::handle_close(*top) && call::handle_close(*payer));
 }
 
+// What is copied need not cost anything: a hole, over few frames that are mapped many times.
+void large_copies(Watch& watch) {
+    constexpr std::uint64_t length = 64 * mebibyte;
+    const auto hole = call::memory_create(quota(), sparse, 0);
+    const auto window = call::memory_create(quota(), mebibyte, abi::memory_flag::populate);
+    const std::uint64_t at = native::reserve_range(length).value_or(0);
+    REQUIRE(hole && window && at);
+    for (std::uint64_t offset = 0; offset < length; offset += mebibyte) CHECK(call::space_map(space(), *window, at + offset, 0, mebibyte, read_write));
+    watch("read a hole", [&] { return done(call::memory_read(*hole, sparse / 2, {reinterpret_cast<std::byte*>(at), length})); });
+    const auto target = call::memory_create(quota(), resident, 0);
+    REQUIRE(target);
+    watch("write pages", [&] { return done(call::memory_write(*target, 0, {reinterpret_cast<const std::byte*>(at), resident})); });
+    CHECK(call::space_unmap(space(), at, length));
+    for (const auto handle : {*hole, *window, *target}) CHECK(call::handle_close(handle));
+    native::release_range(at, length);
+}
+
+// The kernel looks for a place for the thread's page where the program has mapped all there is.
+void no_place_for_a_thread(Watch& watch) {
+    constexpr std::uint64_t first = abi::thread_pages_base, end = abi::personality_end - page, of_threads = 64 * page;
+    bool mapped[64] = {};
+    for (std::uint64_t i = 0; i < 64; ++i) mapped[i] = call::space_map(space(), 0, first + i * page, 0, page, protection::read).has_value();
+    CHECK(call::space_map(space(), 0, first + of_threads, 0, end - first - of_threads, protection::read));
+    watch("create a thread without a place", [] { return !call::thread_create(native::self().process, budget()); });
+    for (std::uint64_t i = 0; i < 64; ++i)
+        if (mapped[i]) CHECK(call::space_unmap(space(), first + i * page, page));
+    CHECK(call::space_unmap(space(), first + of_threads, end - first - of_threads));
+}
+
+// The deepest chain that there may be, and no deeper than `most`. The last of it; the first stays where `first` asks for it.
+template <class Make> abi::Handle deep_chain(std::size_t most, abi::Handle* first, Make&& make) {
+    abi::Handle last = abi::no_handle;
+    for (std::size_t i = 0; i < most; ++i) {
+        const auto next = make(last);
+        if (!next) break;
+        if (i == 0 && first) *first = *next;
+        else if (last != abi::no_handle && (!first || last != *first)) (void)call::handle_close(last);
+        last = *next;
+    }
+    return last;
+}
+
+// What a charge goes up, and a capability that comes under a lease.
+void deep_chains(Watch& watch) {
+    const abi::Handle payer = deep_chain(5'000, nullptr, [](abi::Handle last) { return call::quota_create(last ? last : quota(), 1 << 20); });
+    REQUIRE(payer);
+    abi::Handle memory = 0;
+    watch("populate below many quotas", [&] { return (memory = call::memory_create(payer, 4 * mebibyte, abi::memory_flag::populate).value_or(0)) != 0; });
+    watch("close what many quotas paid", [&] { return done(call::handle_close(memory)); });
+    CHECK(call::handle_close(payer));
+
+    abi::Handle top = 0;
+    const abi::Handle low = deep_chain(300'000, &top, [](abi::Handle last) { return call::lease_create(quota(), last); });
+    const auto bell = call::notification_create(quota());
+    REQUIRE(low && bell);
+    const auto leased = call::handle_duplicate(*bell, 0, 0, top);
+    REQUIRE(leased);
+    abi::Handle copy = 0;
+    watch("duplicate below many leases", [&] { return (copy = call::handle_duplicate(*leased, 0, 0, low).value_or(0)) != 0; });
+    watch("revoke the top of many leases", [&] { return done(call::lease_revoke(top)); });
+    for (const auto handle : {copy, *leased, *bell, low, top}) CHECK(call::handle_close(handle));
+}
+
 } // namespace
 
 KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
@@ -350,3 +413,6 @@ KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
 KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
 KERNEL_USER_TEST(bounded_last_references) { run_below(last_references); }
 KERNEL_USER_TEST(bounded_many_mappings) { run_below(many_mappings); }
+KERNEL_USER_TEST(bounded_large_copies) { run_below(large_copies); }
+KERNEL_USER_TEST(bounded_no_place_for_a_thread) { run_below(no_place_for_a_thread); }
+KERNEL_USER_TEST(bounded_deep_chains) { run_below(deep_chains); }

@@ -1,4 +1,4 @@
-// Attack 10, the other half: no call takes bytes from, or puts bytes to, an address that is not the program's. Each call is right but for its pointer, so that the
+// The other half of pointers.cpp: no call takes bytes from, or puts bytes to, an address that is not the program's. Each call is right but for its pointer, so that the
 // pointer is all that can refuse it; each place is the personality's or the kernel's, where there is something to be had.
 //
 // With the argument `take` only bytes of the personality's program are asked for: what then comes back shows that the attack sees a weakness, and the personality lives to

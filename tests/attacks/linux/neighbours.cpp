@@ -1,4 +1,4 @@
-// Attack 13: a container looks for the processes of another one. `victim` runs until it is killed, with all that could be found: processes, an abstract socket name, a shared
+// A container looks for the processes of another one. `victim` runs until it is killed, with all that could be found: processes, an abstract socket name, a shared
 // futex, files. `attack` tries to reach them. `both` does both in one container, where the attack must succeed: so it finds what there is to be found.
 //
 // `attack` prints a line for each thing it reached, and `neighbours: PROBES probes, REACHED reached` last.

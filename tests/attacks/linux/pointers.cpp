@@ -1,4 +1,4 @@
-// Attack 10, from inside a container: every Linux call with pointer arguments that lead to the kernel, to the personality, to nothing, across an edge, or round
+// From inside a container: every Linux call with pointer arguments that lead to the kernel, to the personality, to nothing, across an edge, or round
 // the end of the address space. Each call runs in a child with a canary page on both sides; what counts is that the call answers with an error or does
 // nothing, that no canary byte changes, and that no byte of a place that is not the program's comes back.
 //

@@ -1,4 +1,4 @@
-// Attack 12: a container looks for the management API. Arguments are ADDRESS:PORT; each is asked for /_ping, as the Docker CLI does.
+// A container looks for the management API. Arguments are ADDRESS:PORT; each is asked for /_ping, as the Docker CLI does.
 //
 // Prints a line for each: `reach ADDRESS:PORT api` (it answered as the API does), `open` (something took the connection) or `closed` and why.
 #include <arpa/inet.h>

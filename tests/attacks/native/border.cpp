@@ -1,4 +1,4 @@
-// Rules 1 to 3: the thread's bit chooses the dispatcher, the guest half is not executed with native rights, and native pointers lie in the personality half.
+// The thread's bit chooses the dispatcher, the guest half is not executed with native rights, and native pointers lie in the personality half.
 #include <cstring>
 
 #include "abi/thread_page.hpp"

@@ -1,4 +1,4 @@
-// Attack 27: objects that hold each other in a long chain. When the last name of the first goes, all go, one after the other: however long the chain, the kernel's stack must
+// Objects that hold each other in a long chain. When the last name of the first goes, all go, one after the other: however long the chain, the kernel's stack must
 // not grow with it.
 #include "kernel/tests/native/test.hpp"
 
@@ -24,33 +24,42 @@ template <class Make> void hang_and_drop(Make&& make) {
     CHECK(before.used_pages == after.used_pages);
 }
 
-} // namespace
-
-KERNEL_USER_TEST(a_long_chain_of_leases_goes) {
-    hang_and_drop([](abi::Handle last) { return call::lease_create(quota(), last); });
-}
-
-KERNEL_USER_TEST(a_long_chain_of_quotas_goes) {
-    hang_and_drop([](abi::Handle last) { return call::quota_create(last == abi::no_handle ? quota() : last, 1 << 16); });
-}
-
-// Every switch of a thread may walk its budget's parents: no chain of them is long.
-KERNEL_USER_TEST(a_chain_of_budgets_is_short_and_goes) {
+// The same for what is walked at every use: the chain is refused after `longest` links.
+template <class Make> void hang_as_far_as_it_goes(int longest, Make&& make) {
     const auto before = figures();
-    const abi::BudgetParameters parameters{1024, 0, 0, 0, 0};
     abi::Handle last = abi::no_handle;
-    for (int i = 0; i < links; ++i) {
-        const auto next = call::budget_create(quota(), last == abi::no_handle ? budget() : last, parameters);
+    int link = 0;
+    for (; link < links; ++link) {
+        const auto next = make(last);
         if (!next) {
-            CHECK(next.error() == abi::Error::bad_argument && i > 0 && i < 8);
+            CHECK_ERROR(next, bad_argument);
             break;
         }
-        CHECK(i < 8);
         if (last != abi::no_handle) CHECK(call::handle_close(last));
         last = *next;
     }
+    CHECK(link == longest);
     CHECK(call::handle_close(last));
     CHECK(before.used_pages == figures().used_pages);
+}
+
+} // namespace
+
+// Of the names of capabilities under a lease.
+KERNEL_USER_TEST(a_chain_of_leases_is_short_and_goes) {
+    hang_as_far_as_it_goes(64, [](abi::Handle last) { return call::lease_create(quota(), last); });
+}
+
+// At every page.
+KERNEL_USER_TEST(a_chain_of_quotas_is_short_and_goes) {
+    hang_as_far_as_it_goes(15, [](abi::Handle last) { return call::quota_create(last == abi::no_handle ? quota() : last, 1 << 16); });
+}
+
+// At every switch of a thread.
+KERNEL_USER_TEST(a_chain_of_budgets_is_short_and_goes) {
+    hang_as_far_as_it_goes(7, [](abi::Handle last) {
+        return call::budget_create(quota(), last == abi::no_handle ? budget() : last, abi::BudgetParameters{1024, 0, 0, 0, 0});
+    });
 }
 
 // Each process' table holds the one before it.

@@ -1,4 +1,4 @@
-// Attack 18: guessing slots and badges.
+// Guessing slots and badges.
 #include "tests/attacks/native/cell.hpp"
 #include "tests/attacks/native/random.hpp"
 #include "tests/kernel_negative.inc"

@@ -1,4 +1,4 @@
-// Attack 13 from inside a personality that was taken over, and rule 3's pages: what a process does with its own addresses reaches no other one.
+// From inside a personality that was taken over: what a process does with its own addresses reaches no other one.
 #include "abi/thread_page.hpp"
 #include "lib/native/clock.hpp"
 #include "tests/attacks/native/cell.hpp"

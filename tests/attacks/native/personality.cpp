@@ -1,4 +1,4 @@
-// Attack 11: somebody has full control of a container's personality and makes every native call it can think of. Its neighbour must not notice.
+// Somebody has full control of a container's personality and makes every native call it can think of. Its neighbour must not notice.
 #include <algorithm>
 
 #include "lib/native/clock.hpp"

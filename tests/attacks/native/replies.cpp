@@ -1,4 +1,4 @@
-// Attack 28: a thread of a server's process answers a call whose message is still on its way to another thread, by guessing the handle of the Reply.
+// A thread of a server's process answers a call whose message is still on its way to another thread, by guessing the handle of the Reply.
 #include <atomic>
 
 #include "kernel/tests/native/test.hpp"
