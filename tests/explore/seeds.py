@@ -18,7 +18,7 @@ SEEDS = {
         ("child_is_not_linked", "parent.first_child_ = this;", "if (!SEED) parent.first_child_ = this;"),
     ],
     "derivation.hpp": [
-        ("rights_grow", "if (wanted & ~held)", "if (!SEED && (wanted & ~held))"),
+        ("rights_grow", "if ((wanted & ~held) &&", "if (!SEED && (wanted & ~held) &&"),
         ("badge_is_rewritten", "if (badged ||", "if ((badged && !SEED) ||"),
         ("lease_outside_the_source", "if (source.lease && !lease->node().is_within", "if (!SEED && source.lease && !lease->node().is_within"),
         ("lease_is_forgotten", "if (!lease) return source;", "if (!lease) return SEED ? Hold{} : source;"),
