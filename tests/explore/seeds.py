@@ -71,9 +71,9 @@ WAITS = {
     "thread/thread.cpp": [
         ("kick_is_not_looked_for", "if (stopping() || kicked()) end_wait", "if (stopping() || (kicked() && !SEED)) end_wait"),
         ("kick_stays_after_the_wait", "if (outcome == negative(abi::Error::canceled)) take_kick();", "if (outcome == negative(abi::Error::canceled) && !SEED) take_kick();"),
-        ("kick_looks_before_its_latch", "attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The",
-         "if (SEED) {\n        end_wait(abi::Error::canceled);\n        attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n        return;\n    }\n"
-         "    attention_.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The"),
+        ("kick_looks_before_its_latch", "task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The",
+         "if (SEED) {\n        end_wait(abi::Error::canceled);\n        task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst);\n        return;\n    }\n"
+         "    task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst);\n    // The"),
         ("kick_ends_the_next_wait", "if (kicked() && wait_.claim(wait))", "if ((kicked() || SEED) && (SEED ? wait_.claim() : wait_.claim(wait)))"),
         ("lease_ends_the_next_wait", "thread.waits_under_lease_.load(std::memory_order_seq_cst) && thread.wait_.claim(wait)",
          "thread.waits_under_lease_.load(std::memory_order_seq_cst) && (SEED ? thread.wait_.claim() : thread.wait_.claim(wait))"),

@@ -364,7 +364,7 @@ arch::Cpu& arch::this_cpu() { return current_fiber() < 0 ? world->own : world->s
 void* heap::allocate(std::size_t bytes) { return arena_allocate(bytes); }
 void heap::release(void* memory, std::size_t bytes) { __builtin_memset(memory, 0xdd, bytes); }
 void frames::release(std::uint64_t) {}
-std::uint64_t allocate_charged(Quota&) { return reinterpret_cast<std::uint64_t>(page_allocate()); }
+std::uint64_t allocate_charged(Quota&, Content) { return reinterpret_cast<std::uint64_t>(page_allocate()); }
 Quota::Quota(base::Ref<Quota> parent, std::uint64_t pages) : Object(object_kind), parent_(std::move(parent)), node_(nullptr, pages) {}
 void release_vector_state(Thread&) {}
 void vector_switch_out(Thread&) {}
