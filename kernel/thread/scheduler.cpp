@@ -440,6 +440,8 @@ void load_root(Task& task) {
         arch::load_root(root_of(task.thread()));
 }
 
+void load_kernel_root() { arch::load_root(kernel_root()); }
+
 void after_switch() { Scheduling::after_switch(); }
 
 void on_timer() {

@@ -37,6 +37,8 @@ bool switch_if_due(bool leaving = false);
 [[noreturn]] void exit_current();
 // Loads the root of the task, where it is the current one.
 void load_root(Task& task);
+// Leaves whatever space this CPU is in, until a switch: by a thread that ends, before its process' space may go.
+void load_kernel_root();
 
 // The CPUs that are there, as a mask.
 std::uint64_t processors();

@@ -194,8 +194,10 @@ void Thread::exit() {
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     end_the_dying();
+    // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its root again: there is no preemption point but for the last thread.
+    sched::load_kernel_root();
     process_->thread_ended(*this, Process::Pauses::yes);
-    // What the process' end left, if this was the last thread. Else nothing, and no preemption point: another thread may free the space whose root is loaded here.
+    // What the process' end left, if this was the last thread. Else nothing.
     end_the_dying();
     sched::exit_current();
 }

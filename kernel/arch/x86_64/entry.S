@@ -140,11 +140,12 @@
 
 .section .text.entry, "ax"
 
-# Makes \root the page-table root, unless it is. The place before the register: see tlb::flush_everywhere.
+# Makes \root the page-table root, unless it is. The place before the register, with a full barrier between the two and the walks that follow: see tlb::flush_everywhere.
 .macro change_root root
     cmpq \root, %gs:CPU_ROOT
     je 8f
-    movq \root, %gs:CPU_ROOT
+    xchgq \root, %gs:CPU_ROOT
+    movq %gs:CPU_ROOT, \root
     incq %gs:CPU_ROOT_LOADS
     movq \root, %cr3
 8:

@@ -469,6 +469,7 @@ KERNEL_USER_TEST(another_processor_forgets_a_page) {
     looker.stop = true;
     (*thread)->join();
     CHECK(call::handle_close(*second_cpu));
+    one.close();
 }
 
 KERNEL_USER_TEST(an_entry_that_is_wrong_is_refused) {
