@@ -43,8 +43,9 @@ KERNEL_USER_TEST(an_idle_processor_takes_what_waits) {
     if (all == 1) return;
     auto others = spin(4 * processors(), on(all & ~1ull));
     REQUIRE(others);
-    auto spinners = spin(processors(), on(0));
+    auto spinners = spin(processors(), on(1));
     REQUIRE(spinners);
+    CHECK(call::budget_configure(spinners->budget, on(0)));
     CHECK(where(*spinners) == 1);
     others->end();
     CHECK(come_to(*spinners, all));
