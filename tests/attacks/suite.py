@@ -152,7 +152,7 @@ def _kernel_test_notices(context, weakness):
 
 
 def _kernel_dies(context, weakness, attack):
-    _, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), until="PANIC")
+    _, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), until="PANIC: exception 8")
     assert "PANIC: exception 8" in text, f"{attack} still holds without {weakness}: it tests nothing"
 
 
