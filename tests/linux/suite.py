@@ -2,9 +2,7 @@
 
 import difflib
 import os
-import shutil
 import subprocess
-import tempfile
 
 from image import docker_archive
 from linux_guest import guest
@@ -32,21 +30,10 @@ def _on_linux(context, printed):
     assert printed and printed[-1] == "== end", f"the program printed {len(printed)} lines and no end; see {output}.console"
 
 
-def _archive():
-    """A docker-save archive with the program alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        for inner in ("bin", "tmp", "etc"):
-            os.mkdir(os.path.join(folder, inner))
-        shutil.copy(PROGRAM, os.path.join(folder, "bin", NAME))
-        path = os.path.join(paths.IMAGES, NAME + ".tar")
-        docker_archive.write(path, NAME, docker_archive.layer_of(folder), ["/bin/" + NAME])
-    return path
-
-
 def _here(context, wanted):
     if not wanted:
         _on_linux(context, wanted)
-    loaded = context.docker("load", "-i", _archive())
+    loaded = context.docker("load", "-i", docker_archive.of_program(os.path.join(paths.IMAGES, NAME + ".tar"), NAME, PROGRAM))
     assert loaded.returncode == 0, loaded.stderr
     result = context.docker("run", "--rm", NAME, timeout=120)
     found = result.stdout.splitlines()

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -22,16 +20,6 @@ STRETCH = 200 * MILLISECOND # in which somebody is looked at
 LOADS = ("processes", "threads", "sparse", "mappings")
 # The guest's clock counts instructions where it is busy, whatever this machine does besides, and goes as time does where it idles.
 ICOUNT = ("-icount", "shift=0,sleep=on")
-
-
-def _archive():
-    with tempfile.TemporaryDirectory() as folder:
-        for inner in ("bin", "tmp", "etc"):
-            os.mkdir(os.path.join(folder, inner))
-        shutil.copy(PROGRAM, os.path.join(folder, "bin", NAME))
-        path = os.path.join(paths.BUILD, "test-logs", NAME + ".tar")
-        docker_archive.write(path, NAME, docker_archive.layer_of(folder), ["/bin/" + NAME])
-    return path
 
 
 def _done(port, *words):
@@ -133,7 +121,7 @@ def cases(context):
     def start():
         nonlocal port, watch
         port = node.__enter__()
-        _done(port, "load", "-i", _archive())
+        _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
         _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
         watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
 

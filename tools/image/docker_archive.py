@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
+import tempfile
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,6 +32,16 @@ def layer_of(folder):
                 else:
                     tar.add(path, os.path.relpath(path, folder), filter=_clean)
     return buffer.getvalue()
+
+
+def of_program(path, name, program):
+    """The archive of an image with one static program, as /bin/NAME, and nothing else. Gives `path`."""
+    with tempfile.TemporaryDirectory() as folder:
+        for inner in ("bin", "tmp", "etc"):
+            os.mkdir(os.path.join(folder, inner))
+        shutil.copy(program, os.path.join(folder, "bin", name))
+        write(path, name, layer_of(folder), ["/bin/" + name])
+    return path
 
 
 def write(path, name, layer, command, environment=(PATH,), **extra):
