@@ -39,8 +39,8 @@ constexpr abi::BudgetParameters on(std::uint64_t cpus) { return {1024, 0, 0, 0, 
 
 // The others' load keeps them on the first processor until it ends.
 KERNEL_USER_TEST(an_idle_processor_takes_what_waits) {
+    NEEDS_PROCESSORS(2);
     const std::uint64_t all = (1ull << processors()) - 1;
-    if (all == 1) return;
     auto others = spin(4 * processors(), on(all & ~1ull));
     REQUIRE(others);
     auto spinners = spin(processors(), on(1));
@@ -63,7 +63,7 @@ KERNEL_USER_TEST(a_thread_is_never_taken_out_of_its_mask) {
 }
 
 KERNEL_USER_TEST(a_mask_reaches_threads_that_run_and_that_wait) {
-    if (processors() == 1) return;
+    NEEDS_PROCESSORS(2);
     const std::uint64_t all = (1ull << processors()) - 1;
     auto spinners = spin(most_threads, on(1));
     REQUIRE(spinners);
@@ -90,7 +90,7 @@ KERNEL_USER_TEST(a_mask_reaches_threads_that_run_and_that_wait) {
 }
 
 KERNEL_USER_TEST(a_mask_reaches_a_thread_that_sleeps) {
-    if (processors() == 1) return;
+    NEEDS_PROCESSORS(2);
     struct Sleeper {
         abi::Handle wake = 0;
         abi::Handle thread = 0;
@@ -137,7 +137,7 @@ KERNEL_USER_TEST(a_budget_has_what_those_above_it_have) {
 
 // This thread must not wait behind them: it needs a second processor.
 KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
-    if (processors() == 1) return;
+    NEEDS_PROCESSORS(2);
     auto usual = spin(3, on(2)), better = spin(3, on(2));
     REQUIRE(usual && better);
     CHECK(call::budget_configure(better->budget, {1024, 1, 0, 0, 2}));

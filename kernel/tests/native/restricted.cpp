@@ -418,7 +418,7 @@ KERNEL_USER_TEST(a_forks_frames_come_back) {
 
 // The other processor looks at a page of the guest all the time, and sees when another one comes in its place.
 KERNEL_USER_TEST(another_processor_forgets_a_page) {
-    if (figures().cpu_count == 1) return;
+    NEEDS_PROCESSORS(2);
     struct Looker {
         abi::Handle space;
         std::atomic<bool> seen{false}, stop{false};

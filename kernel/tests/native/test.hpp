@@ -17,6 +17,9 @@ struct Test {
 
 void fail(const char* expression, const char* file, unsigned line);
 
+// Says why the test that runs does not apply to this machine; it then counts neither as passed nor as failed, where nothing failed before.
+void skip(const char* reason);
+
 // The error of a result, or no error.
 template <class T>
 std::int32_t error_of(const base::Result<T>& result) {
@@ -48,6 +51,10 @@ abi::QuotaInfo figures();
 #define CHECK(expression)                                                                                                                            \
     do {                                                                                                                                             \
         if (!(expression)) ::kernel_test::fail(#expression, __FILE__, __LINE__);                                                                     \
+    } while (false)
+#define NEEDS_PROCESSORS(least)                                                                                                                      \
+    do {                                                                                                                                             \
+        if (::kernel_test::figures().cpu_count < (least)) return ::kernel_test::skip("there are fewer than " #least " processors");                  \
     } while (false)
 #define CHECK_ERROR(result, expected) CHECK(::kernel_test::error_of(result) == static_cast<std::int32_t>(abi::Error::expected))
 #define REQUIRE(expression)                                                                                                                          \

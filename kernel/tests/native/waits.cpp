@@ -289,7 +289,7 @@ KERNEL_USER_TEST(the_short_way_asks_for_the_right) {
 }
 
 KERNEL_USER_TEST(exchanges_between_processors) {
-    if (figures().cpu_count == 1) return;
+    NEEDS_PROCESSORS(2);
     const Owned first_cpu = confined_to(1), second_cpu = confined_to(2);
     const Owned endpoint(call::endpoint_create(quota()).value_or(0));
     for (int round = 0; round < 10; ++round) exchange({endpoint.get(), false}, {endpoint.get()}, first_cpu.get(), second_cpu.get());
