@@ -28,8 +28,14 @@ base::Result<void> answer(Thread& server, abi::Handle handle) {
     return result;
 }
 
+// For the short ways: after a look-up that found an Endpoint with the right that they ask for.
+void remember(Thread& thread, abi::Handle handle, const CapabilitySlot*& slot) {
+    if (slot->handle.load(std::memory_order_relaxed) != handle) [[unlikely]] slot = &thread.process().handles().slot(handle);
+}
+
 base::Result<void> receive(Thread& server, std::uint64_t endpoint_handle, abi::Deadline deadline, Exchange::Kind kind) {
     auto endpoint = TRY(lookup<Endpoint>(server, endpoint_handle, abi::right::receive));
+    remember(server, endpoint_handle, server.exchange().receive_slot);
     return endpoint->receive(server, endpoint.hold, deadline, kind);
 }
 
@@ -43,6 +49,7 @@ base::Result<std::uint64_t> call_endpoint_create(Thread& caller, Held<Quota> quo
 base::Result<void> ipc_call(Thread& caller) {
     const UserRegisters& registers = caller.registers();
     auto endpoint = TRY(lookup<Endpoint>(caller, registers.rdi, abi::right::send));
+    remember(caller, registers.rdi, caller.exchange().send_slot);
     return endpoint->call(caller, endpoint.hold, endpoint.badge, registers.rbx);
 }
 

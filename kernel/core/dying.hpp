@@ -20,4 +20,7 @@ struct Dying {
     bool empty() const { return !first && !late; }
 };
 
+// The current thread's, or the idle CPU's own. An upcall to the scheduler.
+Dying& current_dying();
+
 } // namespace kernel

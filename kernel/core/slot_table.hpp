@@ -1,5 +1,6 @@
 // A table of slots named by index and generation. No architecture code, no lock and no heap of its own, so the host tests walk it.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -19,7 +20,18 @@ namespace kernel {
 // generation is used up is retired.
 template <class Entry, class Pages>
 class SlotTable {
+    static constexpr std::uint32_t none = UINT32_MAX;
+
 public:
+    // `handle` names what the slot holds; no_handle: it is empty. Set after the entry and cleared before it, so that whoever has the slot may look without the caller's order: what
+    // was read between two looks that both found the same handle is what the handle names.
+    struct Slot {
+        Entry entry;
+        std::atomic<abi::Handle> handle{abi::no_handle};
+        std::uint32_t generation = 1;
+        std::uint32_t next_free = none;
+    };
+
     explicit SlotTable(Pages& pages) : pages_(pages) {}
     SlotTable(const SlotTable&) = delete;
     SlotTable& operator=(const SlotTable&) = delete;
@@ -32,11 +44,12 @@ public:
         }
         const std::uint32_t index = free_head_;
         Slot& slot = *slot_at(index);
+        const abi::Handle handle = (std::uint64_t{slot.generation} << 32) | index;
         free_head_ = slot.next_free;
-        slot.next_free = in_use;
         slot.entry = std::move(entry);
+        slot.handle.store(handle, std::memory_order_release);
         ++count_;
-        return (std::uint64_t{slot.generation} << 32) | index;
+        return handle;
     }
 
     // The entry of a handle, or null. Good until the next change of the table.
@@ -44,14 +57,14 @@ public:
         Slot* slot = slot_of(handle);
         return slot ? &slot->entry : nullptr;
     }
+    // The slot that a handle names, or null. It stays where it is until free_pages().
+    const Slot* find_slot(abi::Handle handle) { return slot_of(handle); }
 
     // Empties the slot and gives its entry to the caller. False where the handle names nothing.
     bool remove(abi::Handle handle, Entry& removed) {
         Slot* slot = slot_of(handle);
         if (!slot) return false;
-        removed = std::move(slot->entry);
-        slot->entry = Entry{};
-        release(*slot, static_cast<std::uint32_t>(handle));
+        take(*slot, static_cast<std::uint32_t>(handle), removed);
         return true;
     }
 
@@ -62,10 +75,8 @@ public:
             if (slots == 0) return true;
             const std::uint32_t index = cursor++;
             Slot& slot = *slot_at(index);
-            if (slot.next_free != in_use) continue;
-            taken = std::move(slot.entry);
-            slot.entry = Entry{};
-            release(slot, index);
+            if (slot.handle.load(std::memory_order_relaxed) == abi::no_handle) continue;
+            take(slot, index, taken);
             return true;
         }
         return false;
@@ -97,15 +108,6 @@ public:
     std::size_t count() const { return count_; }
 
 private:
-    static constexpr std::uint32_t none = UINT32_MAX;
-    static constexpr std::uint32_t in_use = UINT32_MAX - 1;
-    static constexpr std::uint32_t retired = UINT32_MAX - 2;
-
-    struct Slot {
-        Entry entry;
-        std::uint32_t generation = 1;
-        std::uint32_t next_free = none;
-    };
     static constexpr std::size_t slots_per_chunk = abi::page_size / sizeof(Slot) >= 64 ? 64 : 32;
     static constexpr std::size_t max_chunks = abi::page_size / sizeof(Slot*);
     static_assert(sizeof(Slot) * slots_per_chunk <= abi::page_size);
@@ -117,16 +119,18 @@ private:
         const std::uint64_t size = chunk_count_ * slots_per_chunk;
         if (index >= size) return nullptr;
         Slot* slot = slot_at(static_cast<std::uint32_t>(index_within(index, size)));
-        const bool same = slot->generation == handle >> 32 || base::weakened(base::Weakness::handle_generation);
-        return slot->next_free == in_use && same ? slot : nullptr;
+        const abi::Handle held = slot->handle.load(std::memory_order_relaxed);
+        const bool same = held == handle || base::weakened(base::Weakness::handle_generation);
+        return held != abi::no_handle && same ? slot : nullptr;
     }
 
-    void release(Slot& slot, std::uint32_t index) {
+    void take(Slot& slot, std::uint32_t index, Entry& taken) {
+        slot.handle.store(abi::no_handle, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_release);
+        taken = std::move(slot.entry);
+        slot.entry = Entry{};
         --count_;
-        if (slot.generation == UINT32_MAX) {
-            slot.next_free = retired;
-            return;
-        }
+        if (slot.generation == UINT32_MAX) return; // retired
         ++slot.generation;
         slot.next_free = free_head_;
         free_head_ = index;

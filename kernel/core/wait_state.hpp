@@ -15,38 +15,32 @@ namespace kernel {
 class WaitState {
 public:
     // Announces a wait. By the thread itself, before it is linked anywhere.
-    void announce() { state_.store((state_.load(std::memory_order_relaxed) & ~phase) + one_wait + waiting, std::memory_order_seq_cst); }
+    void announce() { state_.store(state_.load(std::memory_order_relaxed) + one_wait + announced + open, std::memory_order_seq_cst); }
 
-    bool is_waiting() const { return (state_.load(std::memory_order_acquire) & phase) == waiting; }
+    bool is_waiting() const { return (state_.load(std::memory_order_acquire) & open) != 0; }
 
     // True for exactly one caller between announce() and complete().
-    bool claim() {
-        std::uint32_t now = state_.load(std::memory_order_relaxed);
-        while ((now & phase) == waiting) {
-            if (state_.compare_exchange_weak(now, now - waiting + claimed, std::memory_order_seq_cst)) return true;
-        }
-        return false;
-    }
+    bool claim() { return (state_.fetch_and(~std::uint32_t{open}, std::memory_order_seq_cst) & open) != 0; }
 
     // Which wait it is, for claim(wait): one that has something to look at first, and must not end the thread's next wait in this one's place.
     std::uint32_t current() const { return state_.load(std::memory_order_seq_cst); }
     bool claim(std::uint32_t wait) {
-        return (wait & phase) == waiting && state_.compare_exchange_strong(wait, wait - waiting + claimed, std::memory_order_seq_cst);
+        return (wait & open) != 0 && state_.compare_exchange_strong(wait, wait - open, std::memory_order_seq_cst);
     }
 
     // By the claimer: the outcome is fixed; 0 or an Error. The thread may run from here on.
     void complete(std::int32_t outcome) {
         outcome_ = outcome;
-        state_.store(state_.load(std::memory_order_relaxed) & ~phase, std::memory_order_release);
+        state_.store(state_.load(std::memory_order_relaxed) - announced, std::memory_order_release);
     }
 
-    bool is_complete() const { return (state_.load(std::memory_order_acquire) & phase) == idle; }
+    bool is_complete() const { return (state_.load(std::memory_order_acquire) & announced) == 0; }
     std::int32_t outcome() const { return outcome_; }
 
 private:
-    // The lowest bits are the phase, those above count waits.
-    enum : std::uint32_t { idle, waiting, claimed, phase = 3, one_wait = 4 };
-    std::atomic<std::uint32_t> state_{idle};
+    // Whether nobody has claimed the wait yet, and whether it is not complete; the bits above count waits.
+    enum : std::uint32_t { open = 1, announced = 2, one_wait = 4 };
+    std::atomic<std::uint32_t> state_{0};
     std::int32_t outcome_ = 0;
 };
 

@@ -1,5 +1,8 @@
 #include "kernel/ipc/endpoint.hpp"
 
+#include <utility>
+
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
@@ -20,6 +23,23 @@ void linger() {
 }
 
 } // namespace
+
+// A processor on a short way may still look at it.
+Endpoint::~Endpoint() { arch::wait_until_left(this); }
+
+Thread* Endpoint::take_server() {
+    if (next_server_) return std::exchange(next_server_, nullptr);
+    Thread* const server = servers_.first();
+    if (server) servers_.remove(*server);
+    return server;
+}
+
+void Endpoint::serve_next(Thread& server) {
+    LockGuard guard(lock_);
+    if (next_server_ || server.queue != &servers_) return;
+    servers_.remove(server);
+    next_server_ = &server;
+}
 
 // The Reply goes into the table last. From then on any thread of the server's process can use it, by guessing its handle if need be: the caller may be answered, run on and end,
 // and nothing of it may be touched here.
@@ -66,7 +86,7 @@ base::Result<void> Endpoint::end_exchange(Thread& thread) {
         const Exchange::Kind kind = std::exchange(exchange.kind, Exchange::Kind::none);
         const base::Ref<Object> held = exchange.endpoint;
         Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
-        if (kind == Exchange::Kind::call) return end_call(thread, endpoint, outcome);
+        if (kind == Exchange::Kind::call) return endpoint->end_call(thread, outcome);
         if (TRY(endpoint->end_receive(thread, outcome))) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
     }
     return {};
@@ -79,17 +99,15 @@ base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::ui
         return begun;
     }
     if (caller.call().capabilities.empty() && leave_exchange(caller, Exchange::Kind::call, hold, deadline)) return {};
-    return end_call(caller, this, caller.wait(deadline, hold));
+    return end_call(caller, caller.wait(deadline, hold));
 }
 
-base::Result<void> Endpoint::end_call(Thread& caller, Endpoint* queued_at, std::int32_t outcome) {
+base::Result<void> Endpoint::end_call(Thread& caller, std::int32_t outcome) {
     CallState& state = caller.call();
     if (outcome != 0) {
+        LockGuard guard(lock_);
         if (!base::weakened(base::Weakness::reply_disarm)) state.reply->disarm();
-        if (queued_at) {
-            LockGuard guard(queued_at->lock_);
-            queued_at->callers_.remove_if_queued(caller);
-        }
+        callers_.remove_if_queued(caller);
     }
     state.finish();
     if (outcome != 0) return std::unexpected(static_cast<abi::Error>(-outcome));
@@ -101,17 +119,15 @@ base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) 
     Thread* server = nullptr;
     {
         LockGuard guard(lock_);
-        while ((server = servers_.first())) {
-            servers_.remove(*server);
+        while ((server = take_server()))
             if (server->wait_state().claim()) break;
-        }
         if (!server) {
             if (!has_server()) return std::unexpected(abi::Error::peer_closed);
             if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
         }
         // Armed before a server can see the message: its answer may come from another CPU at once.
         caller.wait_state().announce();
-        state.reply->arm(caller);
+        state.reply->arm(caller, *this);
         if (!server) callers_.push(caller);
     }
     if (!server) {
@@ -121,7 +137,10 @@ base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) 
     // The server is claimed and in no queue, so it is this thread's to write to.
     abi::Handle handles[abi::message_handles];
     if (auto delivered = deliver(caller, *server, handles); !delivered) {
-        state.reply->disarm();
+        {
+            LockGuard guard(lock_);
+            state.reply->disarm();
+        }
         caller.abandon_wait();
         take_back(*server, handles);
         server->finish_wait(wait_again);
@@ -135,7 +154,10 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
     server.exchange().takes_current_reply = kind == Exchange::Kind::reply_receive;
     for (;;) {
         if (!TRY(begin_receive(server, deadline))) return {};
-        if (leave_exchange(server, kind, hold, deadline)) return {};
+        if (leave_exchange(server, kind, hold, deadline)) {
+            if (kind == Exchange::Kind::reply_receive) serve_next(server);
+            return {};
+        }
         if (!TRY(end_receive(server, server.wait(deadline, hold)))) return {};
     }
 }
@@ -173,7 +195,10 @@ base::Result<bool> Endpoint::end_receive(Thread& server, std::int32_t outcome) {
     if (outcome == 0) return false;
     if (outcome == wait_again) return true;
     LockGuard guard(lock_);
-    servers_.remove_if_queued(server);
+    if (next_server_ == &server)
+        next_server_ = nullptr;
+    else
+        servers_.remove_if_queued(server);
     return std::unexpected(static_cast<abi::Error>(-outcome));
 }
 

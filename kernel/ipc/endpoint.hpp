@@ -18,6 +18,7 @@ public:
                                           abi::right::receive | abi::right::bind;
 
     Endpoint() : PortSource(object_kind) {}
+    ~Endpoint() override;
 
     // The current thread's call: message and answer lie in its registers and page. May leave the wait for the answer to end_exchange(). Errors: as ipc_call.
     base::Result<void> call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline);
@@ -31,9 +32,10 @@ public:
     static base::Result<void> end_exchange(Thread& thread);
 
     // The short ways, for messages of register words alone between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
-    // Null, and nothing done, where anything is not as usual. At return the processor is the partner's and its queue's lock is held.
-    UserRegisters* call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge) BASE_NO_THREAD_SAFETY_ANALYSIS;
-    UserRegisters* reply_receive_directly(Thread& server, const LeaseHold& hold) BASE_NO_THREAD_SAFETY_ANALYSIS;
+    // False, and nothing done, where anything is not as usual. With true the processor is the partner's and its queue's lock is held. Not analysed: they leave the lock of the
+    // queue to the caller, and the endpoint's own stands for that of a Reply that nobody else has.
+    static bool call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) BASE_NO_THREAD_SAFETY_ANALYSIS;
+    static bool reply_receive_directly(Task& self, abi::Handle handle) BASE_NO_THREAD_SAFETY_ANALYSIS;
 
 private:
     std::uint64_t take_event(bool& again) override;
@@ -42,14 +44,18 @@ private:
     bool has_server() const { return receivers() > 0; }
     // Queues the caller or hands its message over. Errors: as call().
     base::Result<void> begin_call(Thread& caller, abi::Deadline deadline);
-    // `queued_at`: the Endpoint that the caller may still be queued at, or null.
-    static base::Result<void> end_call(Thread& caller, Endpoint* queued_at, std::int32_t outcome);
+    // What a caller's wait ended with.
+    base::Result<void> end_call(Thread& caller, std::int32_t outcome);
     // Takes a message, or queues the server, which then waits: true.
     base::Result<bool> begin_receive(Thread& server, abi::Deadline deadline);
     // What a server's wait ended with; true where it has to begin again.
     base::Result<bool> end_receive(Thread& server, std::int32_t outcome);
     // Whether the wait of this exchange may be left to end_exchange(); keeps what that needs.
     bool leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline);
+    // The server that is to take the next message, out of the queue; or null.
+    Thread* take_server() BASE_REQUIRES(lock_);
+    // Lets a server that waits in an exchange be the next, if it still waits and none is.
+    void serve_next(Thread& server);
     // Hands the caller's message to the server: capabilities, words, and the Reply as the last step that can fail. The caller waits and cannot go on before it is answered:
     // either it is the current thread, or lock_ is held. Where it fails, the caller of this takes `handles` back. Errors: no_slots, no_memory, revoked.
     base::Result<void> deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]);
@@ -57,6 +63,8 @@ private:
     SpinLock lock_{LockRank::endpoint};
     ThreadQueue callers_ BASE_GUARDED_BY(lock_);
     ThreadQueue servers_ BASE_GUARDED_BY(lock_);
+    // One more server, which waits in an exchange of the kind reply_receive for this Endpoint, without a Reply: the first to get a message.
+    Thread* next_server_ BASE_GUARDED_BY(lock_) = nullptr;
 };
 
 } // namespace kernel

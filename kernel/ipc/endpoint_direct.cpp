@@ -1,6 +1,6 @@
 // The short ways of a call and of its answer, in one piece from the entry to the switch. Each takes its locks by trying, for they come in another order than elsewhere, and gives
 // up where anything is not as usual; until the partner's wait is claimed nothing has happened.
-#include "kernel/core/halves.hpp"
+#include "abi/kernel_calls.hpp"
 #include "kernel/ipc/endpoint.hpp"
 #include "kernel/thread/hand_over.hpp"
 
@@ -13,130 +13,161 @@ namespace {
 // No capabilities and few words: the number of capabilities stands above that of the words.
 constexpr std::uint64_t tag_counts = 0x7ff;
 static_assert(abi::make_tag(0, 0xff, 7) == tag_counts);
+[[gnu::always_inline]] inline bool is_short(std::uint64_t tag) {
+    static_assert(abi::message_register_words == 8);
+    if ((tag & tag_counts & ~std::uint64_t{7}) == 0) [[likely]] return true;
+    return __builtin_expect_with_probability((tag & tag_counts) == 8, 1, 1.0);
+}
 
 std::uint64_t resume_stack() { return reinterpret_cast<std::uint64_t>(exchange_resume_frame); }
 
-// Announces the current thread's own wait; false, and taken back, where it is to end at once or the thread is not linked to the lease yet.
-[[gnu::always_inline]] inline bool announce(Thread& thread, const LeaseHold& hold) {
-    thread.wait_state().announce();
-    if (thread.attention() == 0 && (!hold.lease || thread.wait_under_linked(hold))) [[likely]] return true;
+// What lies in a slot, read without the table's lock.
+struct Found {
+    Endpoint* endpoint;
+    std::uint64_t badge;
+    bool leased;
+};
+
+// Whether the slot is the handle's. What was read between two looks that both found it so is what the handle names.
+[[gnu::always_inline]] inline bool is_at(const CapabilitySlot& slot, abi::Handle handle) {
+    return arch::holds(slot.handle, handle);
+}
+[[gnu::always_inline]] inline Found read(const CapabilitySlot& slot) {
+    const Capability& entry = slot.entry;
+    return {static_cast<Endpoint*>(entry.object.get()), entry.badge, static_cast<bool>(entry.hold.lease)};
+}
+// A wait under a lease is for the general way, unless the thread is linked to that one already.
+[[gnu::always_inline]] inline bool is_lease_usual(const Thread& thread, const CapabilitySlot& slot) {
+    return !slot.entry.hold.lease || thread.is_linked_to(slot.entry.hold.lease.get(), slot.entry.hold.generation);
+}
+
+[[clang::preserve_most, gnu::noinline, gnu::cold]] void take_back(Thread& thread) {
     thread.wait_is_over();
     thread.abandon_wait();
+}
+
+// Announces the current thread's own wait; false, and taken back, where it is to end at once.
+[[gnu::always_inline]] inline bool announce(Thread& thread, bool leased) {
+    thread.wait_state().announce();
+    if (arch::holds(thread.task().attention, 0u) && (!leased || thread.wait_under_linked())) [[likely]] return true;
+    take_back(thread);
     return false;
 }
 
 // The claimed wait of the partner ends, with success.
-[[gnu::always_inline]] inline UserRegisters* end_wait(Thread& partner) {
+[[gnu::always_inline]] inline void end_wait(Thread& partner) {
     partner.exchange().kind = Exchange::Kind::none;
     partner.wait_is_over();
     partner.wait_state().complete(0);
-    return &partner.registers();
 }
 
 } // namespace
 
-// Not analysed, as the next one: where it gives a frame it leaves the lock of the queue to the caller, and a Reply that nobody else has needs none.
-[[gnu::always_inline]] inline UserRegisters* Endpoint::call_directly(Thread& caller, const LeaseHold& hold, std::uint64_t badge) {
-    Reply* const reply = caller.call().reply.get();
-    if (!reply || !reply->has_one_reference() || !lock_.try_lock()) return nullptr;
-    UserRegisters* frame = nullptr;
-    if (Thread* const server = servers_.first()) {
-        RunQueue& queue = *arch::this_cpu().queue;
-        if (sched::begin_hand_over(queue, caller.task(), server->task(), sched::Turn::lent)) {
-            if (server->exchange().kind == Exchange::Kind::reply_receive && !server->current_reply() && announce(caller, hold)) {
-                if (server->wait_state().claim()) [[likely]] {
-                    servers_.remove(*server);
-                    reply->caller_ = &caller;
-                    base::Ref<Reply>(*reply).swap(server->current_reply());
-                    server->page().reserved[0] = abi::current_reply;
-                    frame = end_wait(*server);
-                    caller.exchange().kind = Exchange::Kind::call;
-                    frame->rbx = badge;
-                    sched::end_hand_over(queue, caller.task(), server->task(), sched::Turn::lent, resume_stack());
-                } else {
-                    caller.wait_is_over();
-                    caller.abandon_wait();
+[[gnu::always_inline]] inline bool Endpoint::call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) {
+    Thread& caller = Thread::of(self);
+    const CapabilitySlot& slot = *caller.exchange().send_slot;
+    if (handle == abi::no_handle || !is_at(slot, handle)) return false;
+    const Found found = read(slot);
+    if (!is_lease_usual(caller, slot)) return false;
+    Endpoint& endpoint = *found.endpoint;
+    // From here on the Endpoint is not freed: whoever empties the slot after the second look sees this.
+    __atomic_store_n(&arch::here()->looked_at, &endpoint, __ATOMIC_SEQ_CST);
+    bool handed = false;
+    if (is_at(slot, handle) && endpoint.lock_.try_lock()) {
+        Reply* const reply = caller.call().reply.get();
+        Thread* const server = endpoint.next_server_;
+        if (server && reply && reply->has_one_reference()) {
+            RunQueue& queue = *arch::here()->queue;
+            Task& to = server->task();
+            if (sched::begin_hand_over(queue, self, to, sched::Turn::lent)) {
+                if (announce(caller, found.leased)) {
+                    if (server->wait_state().claim()) [[likely]] {
+                        endpoint.next_server_ = nullptr;
+                        reply->caller_ = &caller;
+                        reply->endpoint_ = &endpoint;
+                        server->take_reply(*reply);
+                        end_wait(*server);
+                        caller.exchange().kind = Exchange::Kind::call;
+                        badge = found.badge;
+                        sched::end_hand_over(queue, self, to, sched::Turn::lent, resume_stack());
+                        handed = true;
+                    } else {
+                        take_back(caller);
+                    }
                 }
+                if (!handed) queue.lock.unlock();
             }
-            if (!frame) queue.lock.unlock();
         }
+        endpoint.lock_.unlock();
     }
-    lock_.unlock();
-    return frame;
+    __atomic_store_n(&arch::here()->looked_at, nullptr, __ATOMIC_RELEASE);
+    return handed;
 }
 
-[[gnu::always_inline]] inline UserRegisters* Endpoint::reply_receive_directly(Thread& server, const LeaseHold& hold) {
-    Reply* const reply = server.current_reply().get();
+[[gnu::always_inline]] inline bool Endpoint::reply_receive_directly(Task& self, abi::Handle handle) {
+    Thread& server = Thread::of(self);
+    const CapabilitySlot& slot = *server.exchange().receive_slot;
+    if (handle == abi::no_handle || !is_at(slot, handle)) return false;
+    const Found found = read(slot);
+    if (!is_lease_usual(server, slot) || !is_at(slot, handle)) return false;
     // Once queued here, the server is held by the Endpoint that its exchange holds.
-    if (!reply || server.exchange().endpoint.get() != this || !server.exchange().takes_current_reply || !lock_.try_lock()) return nullptr;
-    UserRegisters* frame = nullptr;
-    if (callers_.empty() && reply->lock_.try_lock()) {
-        RunQueue& queue = *arch::this_cpu().queue;
-        Thread* const caller = reply->caller_;
-        if (caller && sched::begin_hand_over(queue, server.task(), caller->task(), sched::Turn::given_back)) {
-            if (caller->exchange().kind == Exchange::Kind::call && announce(server, hold)) {
+    Endpoint& endpoint = *found.endpoint;
+    if (server.exchange().endpoint.get() != &endpoint || !server.exchange().takes_current_reply) return false;
+    if (__atomic_load_n(&server.page().reserved[0], __ATOMIC_RELAXED) != abi::current_reply) return false;
+    // The caller of a Reply at this Endpoint needs its lock before it goes on where its wait ends in another way.
+    Reply* const reply = server.current_reply().get();
+    if (!reply || reply->endpoint_ != &endpoint || !endpoint.lock_.try_lock()) return false;
+    bool handed = false;
+    Thread* const caller = reply->caller_;
+    if (caller && endpoint.callers_.empty() && !endpoint.next_server_) {
+        RunQueue& queue = *arch::here()->queue;
+        Task& to = caller->task();
+        if (sched::begin_hand_over(queue, self, to, sched::Turn::given_back)) {
+            if (caller->exchange().kind == Exchange::Kind::call && announce(server, found.leased)) {
                 if (caller->wait_state().claim()) [[likely]] {
                     reply->caller_ = nullptr;
-                    server.page().reserved[0] = abi::no_handle;
-                    frame = end_wait(*caller);
-                    servers_.push(server);
+                    server.give_reply_up();
+                    end_wait(*caller);
+                    endpoint.next_server_ = &server;
                     server.exchange().kind = Exchange::Kind::reply_receive;
-                    sched::end_hand_over(queue, server.task(), caller->task(), sched::Turn::given_back, resume_stack());
+                    sched::end_hand_over(queue, self, to, sched::Turn::given_back, resume_stack());
+                    handed = true;
                 } else {
-                    server.wait_is_over();
-                    server.abandon_wait();
+                    take_back(server);
                 }
             }
-            if (!frame) queue.lock.unlock();
+            if (!handed) queue.lock.unlock();
         }
-        reply->lock_.unlock();
     }
-    lock_.unlock();
-    // The caller holds the Reply too, so this is not its end.
-    if (frame) server.current_reply().reset();
-    return frame;
+    endpoint.lock_.unlock();
+    return handed;
 }
 
-// What entry.S goes on with: the frame that the thread which runs now returns to user mode by, whose message is in the processor's registers, and what it adds one to when
-// the stack of the thread that left is out of use. Null where the call goes the general way, with nothing done.
-struct DirectExchange {
-    arch::Registers* frame = nullptr;
-    std::atomic<std::uint32_t>* lock = nullptr;
-};
+// The way in and out is in entry.S. The convention leaves a message in its registers, and all others to the compiler: words 4 to 7 of it in r12 to r15, the handle in rdi, the tag in
+// rsi, words 0 to 3 in rdx, rcx, r8 and r9; r11 and rax are free.
+using Word = std::uint64_t;
+// The thread that runs now returns to user mode: with `rbx` in that, by the frame that ends at `top`. One is added at `lock` when the other one's stack is out of use.
+[[clang::preserve_none]] void exchange_over(Word w4, Word w5, Word w6, Word w7, Word rbx, Word tag, Word w0, Word w1, Word w2, Word w3, Word lock, Word top) asm("exchange_over");
+// Nothing was done, and the call of this number goes the general way.
+[[clang::preserve_none]] void exchange_generally(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word number) asm("exchange_generally");
 
-namespace {
+Word lock_here() { return reinterpret_cast<Word>(&arch::here()->queue->lock.serving()); }
 
-// `exchange` with the Endpoint and the badge, where the capability and the message are of the kind that needs no more than the registers.
-template <class Function>
-[[gnu::always_inline]] inline DirectExchange exchange_directly(Thread& thread, abi::Handle handle, std::uint64_t tag, abi::Deadline deadline, abi::Rights right,
-                                                               Function&& exchange) {
-    const UserRegisters& registers = thread.registers();
-    if (deadline != abi::never || (tag & tag_counts) > abi::message_register_words) return {};
-    if (!personality_half().contains(registers.rip, 1) || registers.rflags & arch::not_by_sysret) return {};
-    const auto frame = thread.process().handles().with(handle, [&](const Capability& capability) -> base::Result<UserRegisters*> {
-        if (capability.object->kind() != abi::ObjectKind::endpoint || !(capability.rights & right)) return nullptr;
-        return exchange(static_cast<Endpoint&>(*capability.object), capability);
-    });
-    if (!frame || !*frame) return {};
-    return {*frame, &arch::this_cpu().queue->lock.serving()};
+[[clang::preserve_none]] void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) asm("kernel_call_directly");
+void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) {
+    Word badge;
+    if (is_short(tag) && Endpoint::call_directly(*arch::here()->current, handle, badge)) [[likely]] {
+        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, badge, tag, w0, w1, w2, w3, lock_here(), arch::here()->kernel_stack);
+    }
+    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, w0, w1, w2, w3, 0, static_cast<Word>(abi::KernelCall::ipc_call));
 }
 
-} // namespace
-
-// From entry.S: ipc_call and ipc_reply_receive of native code. Of the caller's frame rip, rflags, rsp, rbp, rdi and rbx are saved.
-DirectExchange kernel_call_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_call_directly");
-DirectExchange kernel_call_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) {
-    Thread& thread = sched::current_thread();
-    return exchange_directly(thread, handle, tag, deadline, abi::right::send,
-                             [&](Endpoint& endpoint, const Capability& capability) { return endpoint.call_directly(thread, capability.hold, capability.badge); });
-}
-
-DirectExchange kernel_reply_receive_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_reply_receive_directly");
-DirectExchange kernel_reply_receive_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) {
-    Thread& thread = sched::current_thread();
-    if (__atomic_load_n(&thread.page().reserved[0], __ATOMIC_RELAXED) != abi::current_reply) return {};
-    return exchange_directly(thread, handle, tag, deadline, abi::right::receive,
-                             [&](Endpoint& endpoint, const Capability& capability) { return endpoint.reply_receive_directly(thread, capability.hold); });
+[[clang::preserve_none]] void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) asm("kernel_reply_receive_directly");
+void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) {
+    if (is_short(tag) && Endpoint::reply_receive_directly(*arch::here()->current, handle)) [[likely]] {
+        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, abi::never, tag, w0, w1, w2, w3, lock_here(), arch::here()->kernel_stack);
+    }
+    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, w0, w1, w2, w3, 0, static_cast<Word>(abi::KernelCall::ipc_reply_receive));
 }
 
 } // namespace kernel

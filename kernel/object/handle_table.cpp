@@ -41,6 +41,12 @@ base::Result<Capability> HandleTable::find_any(abi::Handle handle) {
     return *slot;
 }
 
+const CapabilitySlot& HandleTable::slot(abi::Handle handle) {
+    LockGuard guard(lock_);
+    const CapabilitySlot* slot = slots_.find_slot(handle);
+    return slot ? *slot : no_slot;
+}
+
 base::Result<void> HandleTable::close(abi::Handle handle) {
     Capability removed;
     {

@@ -20,8 +20,11 @@ private:
     Quota& quota_;
 };
 
-// Look-up takes the table's lock and a reference. The interface returns counted references only, so a lock-free look-up with a grace period can replace the
-// lock without a change to any caller.
+// A slot, for the thread that goes on looking at it without the table's lock (see SlotTable).
+using CapabilitySlot = SlotTable<Capability, TablePages>::Slot;
+inline constinit const CapabilitySlot no_slot{};
+
+// Look-up takes the table's lock and a reference.
 class HandleTable {
 public:
     explicit HandleTable(Quota& quota) : pages_(quota), slots_(pages_) {}
@@ -44,6 +47,9 @@ public:
     base::Result<Capability> find(abi::Handle handle);
     // The same without the check of the lease: to inspect a dead slot.
     base::Result<Capability> find_any(abi::Handle handle);
+
+    // The slot that the handle names, or no_slot. For threads of the table's own process, none of which outlives its pages.
+    const CapabilitySlot& slot(abi::Handle handle);
 
     // Takes the capability out of its slot. Errors: bad_handle.
     base::Result<void> close(abi::Handle handle);

@@ -1,6 +1,5 @@
 #include "kernel/object/object.hpp"
 
-#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/core/dying.hpp"
 #include "kernel/core/preempt.hpp"
@@ -46,19 +45,11 @@ namespace {
 // How many destructors run without a preemption point: a few hundred instructions each.
 constexpr unsigned ends_of_step = 64;
 
-// A thread's list goes with it to other CPUs; before the first thread and while a CPU idles it has one of its own.
-constinit Dying of_idle[arch::max_cpus];
-
-Dying& dying() {
-    const arch::Cpu& cpu = arch::this_cpu();
-    return cpu.dying ? *cpu.dying : of_idle[cpu.index];
-}
-
 } // namespace
 
 void Object::destroy() {
     if (base::weakened(base::Weakness::deferred_end)) return destroy_alone();
-    Dying& list = dying();
+    Dying& list = current_dying();
     Object*& place = ends_long() ? list.late : list.first;
     next_dying_ = place;
     place = this;
@@ -74,7 +65,7 @@ void Object::destroy() {
 }
 
 void end_the_dying() {
-    Dying& list = dying();
+    Dying& list = current_dying();
     // One that ends may wait for its turn somewhere, which comes by here.
     if (list.in_steps) return;
     list.in_steps = true;

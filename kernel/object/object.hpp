@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "abi/types.hpp"
+#include "kernel/arch/instructions.hpp"
 #include "lib/base/ref.hpp"
 #include "lib/base/result.hpp"
 
@@ -28,9 +29,11 @@ public:
     void release() {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
     }
+    // One of several references, of which another one stays.
+    void release_shared() { references_.fetch_sub(1, std::memory_order_release); }
     // For a weak list under a lock: false where the object is already being destroyed.
     bool try_retain();
-    bool has_one_reference() const { return references_.load(std::memory_order_acquire) == 1; }
+    bool has_one_reference() const { return arch::holds(references_, 1u); }
 
     void slot_added(abi::Rights rights);
     void slot_removed(abi::Rights rights);

@@ -3,6 +3,7 @@
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/domains.hpp"
+#include "kernel/arch/instructions.hpp"
 #include "kernel/arch/segments.hpp"
 #include "kernel/thread/budget.hpp"
 #include "kernel/thread/process.hpp"
@@ -20,20 +21,42 @@ enum class Turn : bool { lent, given_back };
 // Where `from`, the current task, may hand over to `to`: true, with the lock of the CPU's queue held. `to` is blocked then, and stays it. False else, without the lock.
 [[gnu::always_inline]] inline bool begin_hand_over(RunQueue& queue, const Task& from, const Task& to, Turn turn) BASE_TRY_ACQUIRE(true, queue.lock) {
     // Where the rules changed, a sleeper is looked at when it is woken.
-    if (to.home() != queue.cpu || to.priority_ != from.priority_ || to.rules_ != from.rules_) return false;
-    queue.lock.lock();
-    // A turn that was charged meanwhile is the other one's own from there on. What ends in steps sleeps too, with all on its stack that it needs.
-    if (to.state_ == Task::State::blocked && !to.wake_pending_ && !to.dying.in_steps && !from.wake_pending_ && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
+    if (!to.is_beside(from)) return false;
+    if (!queue.lock.try_lock()) return false;
+    // A turn that was charged meanwhile is the other one's own from there on.
+    if (to.state_ == Task::State::blocked && !from.wake_pending_ && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
         return true;
     queue.lock.unlock();
     return false;
 }
 
+// What is not as usual keeps away from the registers of the short ways.
+#define HAND_OVER_ASIDE [[clang::preserve_most, gnu::noinline, gnu::cold]] inline
+
+// The part of a switch that native code alone does not need: segments' bases, vector registers, the root for whatever half runs. The current task is `to` already.
+HAND_OVER_ASIDE void change_guests(Task& from, Task& to) {
+    Thread& after = to.thread();
+    vector_switch_out(from.thread());
+    from.saved_fs_ = arch::fs_base();
+    from.saved_gs_ = arch::user_gs_base();
+    arch::set_fs_base(to.saved_fs_);
+    arch::set_user_gs_base(to.saved_gs_);
+    vector_switch_in(after);
+    arch::load_root(root_of(after));
+    arch::enter_domain(after.guest() ? after.process().number() : 0);
+}
+
+HAND_OVER_ASIDE void change_process(Thread& after) {
+    arch::load_root(after.process().native_root());
+    arch::enter_domain(0);
+}
+
+HAND_OVER_ASIDE void interrupt_here() { arch::send_interrupt(arch::here()->apic_id, arch::vector::reschedule); }
+
 // The switch itself, after begin_hand_over(). `from` is blocked from here on, and runs next at `resume_stack`. The lock is still held: as long as anything on from's stack is in use.
 [[gnu::always_inline]] inline void end_hand_over(RunQueue& queue, Task& from, Task& to, Turn turn, std::uint64_t resume_stack) BASE_REQUIRES(queue.lock) {
-    arch::Cpu& cpu = arch::this_cpu();
-    Thread& before = from.thread();
-    Thread& after = to.thread();
+    Thread& before = Thread::of(from);
+    Thread& after = Thread::of(to);
     from.state_ = Task::State::blocked;
     to.state_ = Task::State::running;
     if (&from.budget_ != &to.budget_) {
@@ -48,28 +71,15 @@ enum class Turn : bool { lent, given_back };
     to.since_ = from.since_;
     from.saved_stack_ = resume_stack;
     ++queue.switches;
-    // Native code alone has nothing in the segments' bases and the vector registers.
-    const bool guests = before.guest() || after.guest();
-    if (guests) {
-        vector_switch_out(before);
-        from.saved_fs_ = arch::fs_base();
-        from.saved_gs_ = arch::user_gs_base();
-    }
     // Before the task looks at its kicks and stops: who sets one and then sees another task here sends no interrupt.
-    __atomic_store_n(&cpu.current, &to, __ATOMIC_SEQ_CST);
-    cpu.dying = &to.dying;
-    cpu.kernel_stack = cpu.task_state.stack[0] = to.top;
-    if (guests) {
-        arch::set_fs_base(to.saved_fs_);
-        arch::set_user_gs_base(to.saved_gs_);
-        vector_switch_in(after);
-    }
-    if (guests || &before.process() != &after.process()) {
-        arch::load_root(root_of(after));
-        arch::enter_domain(after.guest() ? after.process().number() : 0);
-    }
+    __atomic_store_n(&arch::here()->current, &to, __ATOMIC_SEQ_CST);
+    arch::here()->kernel_stack = arch::here()->task_state.stack[0] = to.top;
+    if ((reinterpret_cast<std::uint64_t>(before.guest()) | reinterpret_cast<std::uint64_t>(after.guest())) != 0)
+        change_guests(from, to);
+    else if (&before.process() != &after.process())
+        change_process(after);
     // Its stop or suspension waits for the way to user mode, which this is not: an interrupt takes it there.
-    if (after.attention() != 0) [[unlikely]] arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+    if (!arch::holds(to.attention, 0u)) [[unlikely]] interrupt_here();
 }
 
 } // namespace kernel::sched

@@ -77,7 +77,7 @@ void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock)
     arrivals.tasks.push_back(task);
     __atomic_store_n(&arrivals.any, true, __ATOMIC_RELEASE);
     // Last: from here on the lock of the other queue guards it.
-    task.home_.store(to, std::memory_order_seq_cst);
+    task.set_home(to);
 }
 
 void notify(std::uint32_t cpu) {
@@ -158,11 +158,10 @@ std::uint32_t least_loaded(std::uint64_t cpus) {
 
 void renew_rules(Task& task) {
     // Before the rules are read: what changes after that is looked at again.
-    task.rules_ = rules.load(std::memory_order_acquire);
+    const std::uint32_t state = rules.load(std::memory_order_acquire);
     const Budget::Rules now = task.budget_.rules();
-    task.priority_ = now.priority;
     const std::uint64_t both = now.cpus & task.chosen();
-    task.allowed_ = both != 0 ? both : now.cpus;
+    task.set_rules(state, now.priority, both != 0 ? both : now.cpus);
 }
 
 void send_away(RunQueue& from, Task& task) {

@@ -34,7 +34,7 @@ void renew_rules(Task& task);
 std::uint32_t least_loaded(std::uint64_t cpus);
 // In no list. Brings up to date what the task may; gives whether it may be on that CPU.
 inline bool may_stay(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
-    if (task.rules_ != rules.load(std::memory_order_acquire)) [[unlikely]]
+    if (task.rules() != rules.load(std::memory_order_acquire)) [[unlikely]]
         renew_rules(task);
     return (task.allowed_ >> queue.cpu & 1) != 0;
 }

@@ -4,9 +4,10 @@
 
 namespace kernel {
 
-void Reply::arm(Thread& caller) {
+void Reply::arm(Thread& caller, const Endpoint& endpoint) {
     LockGuard guard(lock_);
     caller_ = &caller;
+    endpoint_ = &endpoint;
 }
 
 void Reply::disarm() {

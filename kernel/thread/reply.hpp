@@ -8,6 +8,7 @@
 
 namespace kernel {
 
+class Endpoint;
 class Thread;
 
 // Made by a call for its own answer. When the last slot goes before an answer was given, the caller gets peer_closed.
@@ -18,8 +19,8 @@ public:
 
     Reply() : Object(object_kind) {}
 
-    // The caller of this Reply; by the caller itself, which disarms before it goes on.
-    void arm(Thread& caller);
+    // The caller of this Reply, which called at `endpoint`; by the caller itself, which disarms before it goes on, with the endpoint's lock held both times.
+    void arm(Thread& caller, const Endpoint& endpoint);
     // The caller left (deadline, kick, end); by the caller itself.
     void disarm();
 
@@ -37,6 +38,7 @@ private:
 
     SpinLock lock_{LockRank::reply};
     Thread* caller_ BASE_GUARDED_BY(lock_) = nullptr; // alive while it is set: it waits
+    const Endpoint* endpoint_ = nullptr;              // of the call; compared, never followed. Written while nobody else has the Reply
 };
 
 } // namespace kernel

@@ -43,9 +43,9 @@ struct RunQueue {
     } arrivals;
 
     void add(Task& task) BASE_REQUIRES(lock) {
-        occupied |= 1u << task.priority_;
-        if (task.priority_ > 0) {
-            ready[task.priority_].push_back(task);
+        occupied |= 1u << task.priority();
+        if (task.priority() > 0) {
+            ready[task.priority()].push_back(task);
             return;
         }
         task.virtual_time_ = clock.place(task.virtual_time_);
@@ -85,9 +85,9 @@ struct RunQueue {
         Task* const other = best();
         if (other == nullptr)
             return false;
-        if (other->priority_ != running.priority_)
-            return other->priority_ > running.priority_;
-        return expired || (running.priority_ == 0 && FairClock::preempts(other->virtual_time_, running.virtual_time_));
+        if (other->priority() != running.priority())
+            return other->priority() > running.priority();
+        return expired || (running.priority() == 0 && FairClock::preempts(other->virtual_time_, running.virtual_time_));
     }
 };
 

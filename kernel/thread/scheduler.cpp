@@ -91,7 +91,7 @@ struct Scheduling {
         if (queue.payer != nullptr) [[unlikely]]
             charge_lender(queue, std::exchange(used, 0), now);
         pay(task, used, queue);
-        if (task.priority_ == 0)
+        if (task.priority() == 0)
             queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
         return charge(queue, task.budget_, used, now);
     }
@@ -184,7 +184,6 @@ struct Scheduling {
         }
         // Before the task looks at its kicks and stops: who sets one and then sees another task here sends no interrupt.
         __atomic_store_n(&current(), to, __ATOMIC_SEQ_CST);
-        arch::this_cpu().dying = to != nullptr ? &to->dying : nullptr;
         std::uint64_t* const save = from != nullptr ? &from->saved_stack_ : &queue.idle_stack;
         const std::uint64_t* load = &queue.idle_stack;
         if (to != nullptr) {
@@ -261,7 +260,7 @@ struct Scheduling {
 
     static void start(Task& task) {
         migration::renew_rules(task);
-        task.home_.store(migration::least_loaded(task.allowed_), std::memory_order_seq_cst);
+        task.set_home(migration::least_loaded(task.allowed_));
         RunQueue& queue = home(task);
         {
             const LockGuard guard(queue.lock);
@@ -271,6 +270,13 @@ struct Scheduling {
         sched::wake(task);
     }
 };
+
+Dying& current_dying() {
+    // A thread's list goes with it to other CPUs; before the first thread and while a CPU idles it has one of its own.
+    static constinit Dying of_idle[arch::max_cpus];
+    Task* const task = Scheduling::current();
+    return task != nullptr ? task->dying : of_idle[arch::this_cpu().index];
+}
 
 base::Result<void> Task::create(Quota& quota) {
     if (!quota.node().charge_pages(stack_pages))
@@ -325,7 +331,7 @@ void block() {
     arch::this_cpu().reschedule = false;
     migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
-    Scheduling::leave(queue, self, Task::State::blocked);
+    Scheduling::leave(queue, self, self.dying.in_steps ? Task::State::blocked_in_steps : Task::State::blocked);
     Scheduling::switch_away(queue);
 }
 

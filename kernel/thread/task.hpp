@@ -7,6 +7,7 @@
 #include "abi/types.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/entry_state.hpp"
+#include "kernel/arch/instructions.hpp"
 #include "kernel/arch/registers.hpp"
 #include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/dying.hpp"
@@ -44,7 +45,12 @@ public:
     void use_guest_frame() { use_frame(native_top - sizeof(arch::Registers)); }
 
     std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
-    std::uint32_t home() const { return home_.load(std::memory_order_seq_cst); }
+    std::uint32_t home() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_seq_cst) & 0xffff); }
+    std::uint32_t priority() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_relaxed) >> 16 & 0xffff); }
+    // Which state of all rules the priority and the allowed CPUs are of.
+    std::uint32_t rules() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_relaxed) >> 32); }
+    // Whether both have the same of all three.
+    bool is_beside(const Task& other) const { return arch::holds(place_, other.place_.load(std::memory_order_relaxed)); }
     // The thread's own choice among its budget's CPUs; 0: all. Heeded from sched::apply_rules() on.
     void choose(std::uint64_t cpus) { chosen_.store(cpus, std::memory_order_seq_cst); }
     std::uint64_t chosen() const { return chosen_.load(std::memory_order_seq_cst); }
@@ -52,15 +58,19 @@ public:
     Dying dying; // of the object code
 
     // --- the scheduler's own from here on
-    enum class State : std::uint32_t { created, blocked, ready, running, ended };
+    // blocked_in_steps: amid the end of objects, with all on its stack that this needs.
+    enum class State : std::uint32_t { created, blocked, blocked_in_steps, ready, running, ended };
 
     Budget& budget_; // its thread holds it
     std::uint64_t saved_stack_ = 0;
-    std::atomic<std::uint32_t> home_ = 0; // changed under the lock of the queue that it leaves
-    // Under the home queue's lock, and not changed while it is in a list of ready ones:
-    std::uint32_t priority_ = 0;
-    std::uint32_t rules_ = 0; // which state of all rules these two are of
+    // home() is changed under the lock of the queue that it leaves; the rest under the home queue's lock, and not while it is in a list of ready ones.
+    std::atomic<std::uint64_t> place_ = 0;
     std::uint64_t allowed_ = ~std::uint64_t(0);
+    void set_home(std::uint32_t cpu) { place_.store((place_.load(std::memory_order_relaxed) & ~std::uint64_t(0xffff)) | cpu, std::memory_order_seq_cst); }
+    void set_rules(std::uint32_t rules, std::uint32_t priority, std::uint64_t allowed) {
+        place_.store(std::uint64_t{rules} << 32 | priority << 16 | home(), std::memory_order_relaxed);
+        allowed_ = allowed;
+    }
     // Under the home queue's lock:
     State state_ = State::created;
     bool wake_pending_ = false;
@@ -68,7 +78,7 @@ public:
     bool take_wake() { return std::exchange(wake_pending_, false); }
     // Whether it sleeps, and is to be made ready; else it is not to sleep the next time.
     bool must_be_woken() {
-        if (state_ == State::blocked) return true;
+        if (state_ == State::blocked || state_ == State::blocked_in_steps) return true;
         wake_pending_ = true;
         return false;
     }

@@ -11,6 +11,7 @@
 #include "kernel/thread/reply.hpp"
 #include "kernel/core/wait_state.hpp"
 #include "kernel/object/capability.hpp"
+#include "kernel/object/handle_table.hpp"
 #include "kernel/object/object.hpp"
 #include "kernel/thread/task.hpp"
 #include "kernel/arch/spin_lock.hpp"
@@ -48,6 +49,9 @@ struct Exchange {
     bool takes_current_reply = false;
     // The Endpoint that it is or was last queued at; kept for the next time.
     base::Ref<Object> endpoint;
+    // Where the thread last found an Endpoint with the right to send, and with that to receive: the short ways take what lies there if it is still under the same handle.
+    const CapabilitySlot* send_slot = &no_slot;
+    const CapabilitySlot* receive_slot = &no_slot;
 };
 
 class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess>, public FutexNode {
@@ -64,6 +68,13 @@ public:
 
     Process& process() const { return *process_; }
     Task& task() { return task_; }
+    // The thread whose task this is. As task.thread(), without a look at memory.
+    static Thread& of(Task& task) {
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winvalid-offsetof"
+        return *reinterpret_cast<Thread*>(reinterpret_cast<char*>(&task) - offsetof(Thread, task_));
+#pragma clang diagnostic pop
+    }
 
     // The page shared with user mode, through the kernel's direct map. Its content may change at any time: each field is read once.
     abi::ThreadPage& page() const { return *page_; }
@@ -86,11 +97,11 @@ public:
     bool waits_under_lease() const { return waits_under_lease_.load(std::memory_order_relaxed); }
     // What the thread's last wait under a lease was under.
     const LeaseHold& wait_hold() const { return wait_hold_; }
-    // The short forms, for waits without deadline: an announced wait under a lease that the thread is linked to. False where it is not, or the lease was revoked.
-    bool wait_under_linked(const LeaseHold& hold) {
-        if (wait_hold_.lease.get() != hold.lease.get() || wait_hold_.generation != hold.generation) return false;
+    // The short forms, for waits without deadline: whether the thread is linked to that lease, and an announced wait under the one that it is linked to; false where that was revoked.
+    bool is_linked_to(const Lease* lease, std::uint64_t generation) const { return wait_hold_.lease.get() == lease && wait_hold_.generation == generation; }
+    bool wait_under_linked() {
         waits_under_lease_.store(true, std::memory_order_seq_cst);
-        return hold.valid();
+        return wait_hold_.valid();
     }
     // By whoever claimed the wait and sends the thread on.
     void wait_is_over() { waits_under_lease_.store(false, std::memory_order_relaxed); }
@@ -103,6 +114,16 @@ public:
     Exchange& exchange() { return exchange_; }
     // The Reply that abi::current_reply names, for the thread itself.
     base::Ref<Reply>& current_reply() { return current_reply_; }
+    // The same for one that waits and has none, and for one whose caller has it too and waits for this.
+    void take_reply(Reply& reply) {
+        reply.retain();
+        current_reply_.place(reply);
+        page_->reserved[0] = abi::current_reply;
+    }
+    void give_reply_up() {
+        page_->reserved[0] = abi::no_handle;
+        current_reply_.leak()->release_shared();
+    }
     // Its caller gets peer_closed. Without locks. Errors: bad_handle (there is none).
     base::Result<void> drop_current_reply();
 

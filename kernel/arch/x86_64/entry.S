@@ -234,14 +234,15 @@ system_call_entry:
 
 native_call:
     take_kernel_stack
-    cmpq $RESTRICTED_ENTER, %rax
-    je native_enter
     cmpq $IPC_CALL, %rax
-    jb plain_call
     je native_ipc_call
     cmpq $IPC_REPLY_RECEIVE, %rax
     je native_ipc_reply_receive
     ja plain_call
+    cmpq $RESTRICTED_ENTER, %rax
+    je native_enter
+    cmpq $IPC_CALL, %rax
+    jb plain_call
 native_general:
     push_call_frame
     jmp general_call
@@ -281,9 +282,15 @@ plain_call:
     swapgs
     sysretq
 
-# A call or an answer between two threads of this processor. The message stays in the registers, but for those that C++ does not keep: they are put below the frame, for the
-# frame is the partner's and everybody's from the moment at which this thread waits. The lock of the queue keeps the stack.
+# A call or an answer without a deadline, between two threads of this processor. Its message stays in the registers, but for word 1, which goes on in rcx; the rest is the partner's
+# from the moment at which this thread waits. The lock of the queue keeps the stack.
 .macro exchange_directly function
+    testl $TRAP_OR_RESUME, %r11d
+    jnz native_general
+    testq %rcx, %rcx                    # called from the upper half, so SYSRET returns from it
+    jns native_general
+    cmpq $-1, %rbx                      # abi::never
+    jne native_general
     subq $FRAME, %rsp
     movq %rcx, RIP(%rsp)
     movq %r11, FLAGS(%rsp)
@@ -292,32 +299,8 @@ plain_call:
     movq %rbp, RBP(%rsp)
     movq %rdi, RDI(%rsp)
     movq %rbx, RBX(%rsp)
-    pushq %rsi
-    pushq %rdx
-    pushq %r10
-    pushq %r8
-    pushq %r9
-    pushq %rax
-    movq %rbx, %rdx
-    call \function
-    testq %rax, %rax
-    jz not_directly
-    movq %rdx, %rcx
-    movq 8(%rsp), %r9
-    movq 16(%rsp), %r8
-    movq 24(%rsp), %r10
-    movq 32(%rsp), %rdx
-    movq 40(%rsp), %rsi
-    movq RSP(%rax), %rsp
-    incl (%rcx)
-    movq RBX(%rax), %rbx
-    movq RBP(%rax), %rbp
-    movq RDI(%rax), %rdi
-    movq FLAGS(%rax), %r11
-    movq RIP(%rax), %rcx
-    xorl %eax, %eax
-    swapgs
-    sysretq
+    movq %r10, %rcx
+    jmp \function
 .endm
 
 .balign 16
@@ -327,13 +310,28 @@ native_ipc_call:
 native_ipc_reply_receive:
     exchange_directly kernel_reply_receive_directly
 
-not_directly:
-    popq %rax
-    popq %r9
-    popq %r8
-    popq %r10
-    popq %rdx
-    popq %rsi
+# The partner runs. Its frame ends at rax, r11 is what gives the lock free, rdi what rbx is to be.
+.globl exchange_over
+.balign 16
+exchange_over:
+    movq %rcx, %r10
+    movq %rdi, %rbx
+    movq RSP-FRAME(%rax), %rsp
+    incl (%r11)
+    movq RBP-FRAME(%rax), %rbp
+    movq RDI-FRAME(%rax), %rdi
+    movq FLAGS-FRAME(%rax), %r11
+    movq RIP-FRAME(%rax), %rcx
+    xorl %eax, %eax
+    swapgs
+    sysretq
+
+# Nothing was done: the rest of the frame. rax is the call's number.
+.globl exchange_generally
+exchange_generally:
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    subq $FRAME, %rsp
+    movq %rcx, %r10
     movq RIP(%rsp), %rcx
     movq FLAGS(%rsp), %r11
     movq %rax, RAX(%rsp)

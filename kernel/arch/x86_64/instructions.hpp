@@ -1,8 +1,22 @@
 // Instructions that C++ has no words for.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 namespace kernel::arch {
+
+// Whether a shared value is this one now, without a register for it.
+template <class Atomic, class Value> bool holds(const Atomic& atomic, Value value) { return atomic.load(std::memory_order_seq_cst) == value; }
+inline bool holds(const std::atomic<std::uint32_t>& atomic, std::uint32_t value) {
+    bool equal;
+    asm volatile("cmpl %2, %1" : "=@cce"(equal) : "m"(atomic), "ri"(value) : "memory");
+    return equal;
+}
+inline bool holds(const std::atomic<std::uint64_t>& atomic, std::uint64_t value) {
+    bool equal;
+    asm volatile("cmpq %2, %1" : "=@cce"(equal) : "m"(atomic), "re"(value) : "memory");
+    return equal;
+}
 
 inline void out8(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
 inline void out16(std::uint16_t port, std::uint16_t value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }

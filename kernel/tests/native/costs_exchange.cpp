@@ -9,7 +9,7 @@
 #include "lib/native/thread_block.hpp"
 
 extern "C" {
-void call_in_registers(abi::Handle endpoint, std::uint64_t tag);
+void call_in_registers(abi::Handle endpoint, std::uint64_t tag, std::uint32_t count);
 void answer_in_registers(abi::Handle endpoint);
 extern const unsigned char answer_in_registers_end[];
 extern const unsigned char answer_and_close[], answer_and_close_end[], yield_for_ever[], yield_for_ever_end[];
@@ -107,12 +107,14 @@ void print_wake_costs() {
     for (const auto handle : notifications) (void)call::handle_close(handle);
 }
 
+constexpr std::uint32_t calls_of_round = 20;
+
 // The server is a process of `code`, which gets the endpoint.
 void measure_call_to_process(const char* name, abi::Handle endpoint, std::span<const unsigned char> code, std::uint64_t tag) {
     auto child = Child::create(quota(), code);
     if (!child) return;
     const auto granted = call::process_grant(child->process, endpoint, 0, 0);
-    if (granted && child->run(*granted)) measure(name, [&] { call_in_registers(endpoint, tag); });
+    if (granted && child->run(*granted)) measure(name, [&] { call_in_registers(endpoint, tag, calls_of_round); }, calls_of_round);
     (void)call::process_kill(child->process, 0);
     (void)child->wait();
     child->close();
@@ -140,8 +142,8 @@ void print_exchange_costs() {
     // What the kernel needs for it, without the copies from and to a native::Message.
     auto short_server = native::Thread::create([](void* argument) { answer_in_registers(*static_cast<abi::Handle*>(argument)); }, &endpoint);
     if (!short_server) return;
-    measure("call and reply, in registers", [&] { call_in_registers(endpoint, abi::make_tag(1, 2, 0)); });
-    call_in_registers(endpoint, abi::make_tag(9, 0, 0));
+    measure("call and reply, in registers", [&] { call_in_registers(endpoint, abi::make_tag(1, 2, 0), calls_of_round); }, calls_of_round);
+    call_in_registers(endpoint, abi::make_tag(9, 0, 0), 1);
     (*short_server)->join();
     const auto* const answer = reinterpret_cast<const unsigned char*>(&answer_in_registers);
     measure_call_to_process("call and reply, in registers, two processes", endpoint, {answer, answer_in_registers_end}, abi::make_tag(1, 2, 0));

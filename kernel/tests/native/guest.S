@@ -161,7 +161,7 @@ native_execute:
     jmp *%rdi
 
 .text
-# call_in_registers(endpoint, tag): one call without a deadline, two words; the answer is dropped.
+# call_in_registers(endpoint, tag, count): calls without a deadline, each with the last answer's words.
 .globl call_in_registers
 .balign 16
 call_in_registers:
@@ -170,9 +170,14 @@ call_in_registers:
     pushq %r13
     pushq %r14
     pushq %r15
-    movl $45, %eax          # ipc_call
+    pushq %rbp
+    movl %edx, %ebp
     movq $-1, %rbx          # never
+1:  movl $45, %eax          # ipc_call
     syscall
+    decl %ebp
+    jnz 1b
+    popq %rbp
     popq %r15
     popq %r14
     popq %r13
