@@ -53,6 +53,12 @@ abi::Protection allowed_of(const Held<Memory>& memory, abi::Protection protectio
     return allowed;
 }
 
+// The Memory's frames are executed in place only where nobody writes to them any more.
+std::uint64_t private_flags_of(const Memory& memory, abi::Protection protection) {
+    using Table = PageTable<TableBatch>;
+    return memory.constant() || base::weakened(base::Weakness::alias_execute) ? Table::private_flags(protection, false) : Table::changeable_flags(protection);
+}
+
 } // namespace
 
 // W^X binds the personality half always; the guest half for what others see too. A guest's own memory may be both: just-in-time compilers are programs like others.
@@ -138,7 +144,7 @@ base::Result<void> Space::enter_private(const Held<Memory>& memory, Range range,
             if (!frame && frame.error() != abi::Error::not_found) return std::unexpected(frame.error());
             if (!frame) {
                 TRY(table.mark(walk.at, walk.at + abi::page_size, protection));
-            } else if (auto entered = table.map(walk.at, *frame, PageTable<TableBatch>::private_flags(protection, false)); !entered) {
+            } else if (auto entered = table.map(walk.at, *frame, private_flags_of(*memory.object, protection)); !entered) {
                 frames::release(*frame);
                 return entered;
             }
