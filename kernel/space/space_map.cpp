@@ -1,6 +1,7 @@
 // The calls that change what is mapped in a space.
 #include <algorithm>
 
+#include "kernel/core/grace.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/space/steps.hpp"
@@ -242,6 +243,9 @@ base::Result<void> Space::enter_device(std::uint64_t physical, Range range, cons
         TRY(publish(*mapping));
     }
     const MappingHold keep(mapping);
+    // A copy of the kernel's that has not seen this yet has ended, and met no page of the device, when all processors have been outside once.
+    __atomic_store_n(&has_devices_, true, __ATOMIC_SEQ_CST);
+    wait_for_grace_period();
     const std::uint64_t flags = PageTable<TableBatch>::shared_flags(protection, protection) | entry::device | entry::uncached;
     return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
         if (mapping && (!mapping->live || mapping->closing)) return std::unexpected(abi::Error::revoked);

@@ -38,6 +38,11 @@ public:
     HandleTable& handles() { return handles_; }
     // The personality half. Empty once the process has ended. Errors: bad_state.
     base::Result<base::Ref<Space>> space();
+    // The same for a thread of it that runs.
+    const Space& running_space() const {
+        lock_.assume_held(); // it stays until the last thread has ended
+        return *space_;
+    }
 
     // What CR3 holds while a thread without a guest half runs.
     std::uint64_t native_root() const { return native_root_; }

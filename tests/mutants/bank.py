@@ -136,6 +136,7 @@ ERRORS = [
     ("overlapping_move", "space/space_map.cpp", "if (source.overlaps(target)) return std::unexpected(abi::Error::bad_argument);", "", "a_move_takes_every_page,memory,negative", "A range is moved onto itself."),
     ("page_of_the_split_part", "space/space.cpp", "rest->offset = mapping->offset + (address - mapping->begin);", "rest->offset = mapping->offset;", "memory,aliases,a_split_mapping_shows", "The second part of a split mapping shows the first's pages."),
     ("unaligned_range", "space/space.cpp", "if (address % abi::page_size || length == 0 ||", "if (length == 0 ||", "negative,memory", "A mapping begins within a page."),
+    ("device_page_is_copied_directly", "thread/user_pointer.cpp", "    if (caller.process().running_space().has_devices()) return false;\n", "", "registers_of_a_device_are_not_copied", "The kernel copies to device registers through the caller's mapping."),
     ("device_page_is_copied", "space/space.cpp", "if (entered & entry::device) return std::unexpected(abi::Error::bad_pointer);", "", "devices,a_word_of_a_device_is_not_waited_at", "The kernel copies to device registers."),
     ("page_is_not_kept", "space/space.cpp", "        frames::retain(frame);\n        return frame;", "        return frame;", "memory,ends", "A page is freed while the kernel copies."),
     ("personality_executes_the_guest", "space/space.cpp", "const std::uint64_t copy = entry ? entry | no_execute : 0;", "const std::uint64_t copy = entry;\n    (void)no_execute;", "restricted",
