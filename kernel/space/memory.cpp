@@ -52,17 +52,22 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     if (flags & abi::memory_flag::contiguous) {
         if (!quota.charge_pages(pages)) return std::unexpected(abi::Error::no_memory);
-        const std::uint64_t run = frames::allocate_run(pages);
+        const std::uint64_t run = frames::reserve_run(pages);
         if (!run) {
             quota.release_pages(pages);
             return std::unexpected(abi::Error::no_memory);
         }
-        for (std::uint64_t page = 0; page < pages; ++page) charge_frame(quota, run + page * page_size);
+        for (std::uint64_t page = 0; page < pages; ++page) {
+            frames::begin_use(run + page * page_size);
+            charge_frame(quota, run + page * page_size);
+            if (ends_step(page)) preemption_point();
+        }
         memory->run_ = run;
         memory->contiguous_ = true;
         memory->committed_ = pages;
     }
     memory->pages_ = pages;
+    if (!hold.valid()) return std::unexpected(abi::Error::revoked);
     if (!(flags & abi::memory_flag::contiguous) && (flags & abi::memory_flag::populate)) {
         for (std::uint64_t page = 0; page < pages; ++page) {
             frames::release(TRY(memory->take_frame(page, true)));

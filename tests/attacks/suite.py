@@ -62,6 +62,7 @@ STOPPING_TEETH = (
 ICOUNT = ("-icount", "shift=0,sleep=off")
 UNBOUNDED = (
     ("unbounded_step", "bounded_ranges_of_pages", "move pages"),
+    ("unbounded_step", "bounded_ranges_of_pages", "create a contiguous Memory"),
     ("unbounded_step", "bounded_large_copies", "read a hole"),
     ("unbounded_step", "bounded_no_place_for_a_thread", "create a thread without a place"),
     ("chain_depth", "bounded_deep_chains", "populate below many quotas"),

@@ -118,6 +118,7 @@ ERRORS = [
     ("range_is_not_checked", "thread/user_pointer.cpp", "    if (!space.contains(address, length)) return std::unexpected(abi::Error::bad_pointer);\n", "", "memory", "A range across the half's end is walked."),
     ("copied_frame_is_kept", "thread/user_pointer.cpp", "        frames::release(*frame);\n", "", "memory,objects", "Each copy keeps a reference to the frame."),
     ("quota_ends_its_own_caller", "call/handles.cpp", "    if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);\n", "", "a_quota_does_not_end_its_own_caller,objects", "A process destroys the quota that it lives on."),
+    ("watched_twice", "thread/process.cpp", "if (!over && (!found || found->target != &target)) {", "if (!over) {", "processes", "A process is watched twice by one notification."),
     ("watch_comes_late", "thread/process.cpp", "    if (!over) return std::unexpected(abi::Error::exists);\n    target.signal(bits);\n", "    if (!over) return std::unexpected(abi::Error::exists);\n", "a_watch_on_who_has_ended_comes_at_once,processes",
      "A watch on an ended process is never told."),
     ("ended_process_takes_threads", "thread/process.cpp", "            ending_ = true;\n            record_.reason = reason;", "            ending_ = false;\n            record_.reason = reason;", "processes,ends", "A process that ends takes new threads."),
@@ -163,7 +164,7 @@ ERRORS = [
     ("revoked_mapping_stays", "space/mapping.cpp", "    space.drop(*this);\n", "", "memory", "A revocation leaves a mapping."),
     # --- memory
     ("frame_is_not_zeroed", "memory/frames.cpp", "    if (physical != 0)\n        std::memset(", "    if (physical == 1)\n        std::memset(", "sealing,memory,restricted", "A new page shows what its last owner left."),
-    ("run_is_one_too_long", "memory/frames.cpp", "        for (std::uint64_t i = count; i < (1ull << order); ++i)\n            put(", "        for (std::uint64_t i = count + 1; i < (1ull << order); ++i)\n            put(",
+    ("run_is_one_too_long", "memory/frames.cpp", "    for (std::uint64_t i = count; i <", "    for (std::uint64_t i = count + 1; i <",
      "a_run_gives_back_what_it_does_not_need,devices", "A run of frames keeps one that nobody has."),
     ("buddies_of_other_size", "memory/frames.cpp", "records[buddy].order_and_flags != (flag_memory | flag_free | order))", "(records[buddy].order_and_flags & (flag_memory | flag_free)) != (flag_memory | flag_free))", "memory,processes",
      "Free runs of different sizes are joined."),
