@@ -327,6 +327,44 @@ void many_waiters(Watch& watch) {
     CHECK(call::handle_close(crowd.budget));
 }
 
+std::uint32_t threads() {
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(native::self().process, info));
+    return info.threads;
+}
+
+// Becoming ready behind many others of the fair band costs what it costs behind few.
+void many_ready(Watch&) {
+    constexpr std::size_t part = 64;
+    crowd.budget = budget_of(0, 1);
+    REQUIRE(crowd.budget);
+    const std::uint32_t before = threads();
+    crowd.start(abi::never);
+    const auto pause = call::notification_create(quota());
+    REQUIRE(pause);
+    std::uint64_t first = 0, last = 0;
+    // Whoever is woken waits again: until all of them waited at once.
+    for (std::size_t woken = 0; woken != Crowd::count;) {
+        (void)call::notification_wait(*pause, native::after_milliseconds(10));
+        woken = first = 0;
+        for (std::size_t all = part; all == part && woken != Crowd::count; woken += all) {
+            const std::uint64_t begin = native::monotonic_nanoseconds();
+            all = call::futex_wake(reinterpret_cast<std::uint64_t>(&crowd.word), part, 0, 0, 0).value_or(0);
+            last = native::monotonic_nanoseconds() - begin;
+            if (woken == 0) first = last;
+        }
+    }
+    if (cpus_that_count() != 0) {
+        native::print("bounded ready: ", first / part, " ns for the first, ", last / part, " ns for the last of ", Crowd::count);
+        CHECK(last < 2 * first);
+    }
+    __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
+    crowd.join();
+    // Who is above them takes the processor from them on their way out.
+    while (threads() > before) (void)call::notification_wait(*pause, native::after_milliseconds(10));
+    for (const auto handle : {*pause, crowd.budget}) CHECK(call::handle_close(handle));
+}
+
 // What a revocation and the end of a process go over.
 void many_names(Watch& watch) {
     constexpr std::size_t count = 16384;
@@ -440,6 +478,7 @@ void deep_chains(Watch& watch) {
 
 KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
 KERNEL_USER_TEST(bounded_many_names) { run_below(many_names); }
+KERNEL_USER_TEST(bounded_many_ready) { run_below(many_ready); }
 KERNEL_USER_TEST(bounded_many_watches) { run_below(many_watches); }
 KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
 KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
