@@ -152,7 +152,8 @@ public:
         return in_one_piece(from, from + bytes, [&](Walk& walk) { return commit_move(walk, to); });
     }
 
-    // Makes an access at `address` (one of protection::) possible where it is allowed: demand-zero, copy-on-write, or a stale TLB. Gives the frame.
+    // Makes an access at `address` (one of protection::) possible where it is allowed: demand-zero, copy-on-write, a copy of code that may change, or a stale TLB. Gives
+    // the frame.
     // Errors: bad_pointer (not mapped, or not with this right), no_memory.
     base::Result<std::uint64_t> resolve(std::uint64_t address, abi::Protection access) {
         std::uint64_t* const slot = TRY(leaf(address, false));
@@ -171,23 +172,15 @@ public:
         }
         if ((value & entry::present) == 0)
             return base::fail(abi::Error::bad_pointer);
-        if (access == abi::protection::execute && (value & entry::no_execute) != 0)
-            return base::fail(abi::Error::bad_pointer);
+        if (access == abi::protection::execute && (value & entry::no_execute) != 0) {
+            if ((value & entry::was_executable) == 0)
+                return base::fail(abi::Error::bad_pointer);
+            return make_own(slot, address, own_flags(value));
+        }
         if (access == abi::protection::write && (value & entry::writable) == 0) {
             if ((value & entry::private_copy) == 0 || (value & entry::was_writable) == 0)
                 return base::fail(abi::Error::bad_pointer);
-            const std::uint64_t frame = value & entry::address_mask;
-            if (!environment_.alone(frame)) {
-                const std::uint64_t copy = environment_.allocate_copy(frame);
-                if (copy == 0)
-                    return base::fail(abi::Error::no_memory);
-                set(slot, (value & ~entry::address_mask) | copy | entry::writable);
-                environment_.changed(address);
-                environment_.drop(frame);
-                return copy;
-            }
-            set(slot, value | entry::writable);
-            environment_.changed(address);
+            return make_own(slot, address, own_flags(value) | entry::writable);
         }
         return value & entry::address_mask;
     }
@@ -219,6 +212,11 @@ public:
             flags |= entry::was_writable | (writable_now ? entry::writable : 0);
         return flags | common_flags(protection);
     }
+    // Of a private page whose frame is a Memory's that may still be written.
+    static std::uint64_t changeable_flags(abi::Protection protection) {
+        const std::uint64_t execute = (protection & abi::protection::execute) != 0 ? entry::was_executable | entry::no_execute : 0;
+        return private_flags(protection, false) | entry::changeable | execute;
+    }
     static std::uint64_t shared_flags(abi::Protection protection, abi::Protection allowed) {
         std::uint64_t flags = entry::user | entry::accessed | entry::dirty;
         flags |= (allowed & abi::protection::write) != 0 ? entry::allow_write : 0;
@@ -240,6 +238,27 @@ private:
         return (protection == 0 ? entry::hidden : entry::present) | ((protection & abi::protection::execute) != 0 ? 0 : entry::no_execute);
     }
     static std::uint64_t table_entry(std::uint64_t physical) { return physical | entry::present | entry::writable | entry::user | entry::accessed; }
+    // An entry's flags once its frame is nobody else's.
+    static std::uint64_t own_flags(std::uint64_t value) {
+        const std::uint64_t executable = (value & entry::was_executable) != 0 ? entry::no_execute : 0;
+        return value & ~(entry::address_mask | entry::changeable | entry::was_executable | executable);
+    }
+    // A private page gets a frame that nobody else has, a copy where others have its own. Errors: no_memory.
+    base::Result<std::uint64_t> make_own(std::uint64_t* slot, std::uint64_t address, std::uint64_t flags) {
+        const std::uint64_t frame = *slot & entry::address_mask;
+        if (environment_.alone(frame)) {
+            set(slot, frame | flags);
+            environment_.changed(address);
+            return frame;
+        }
+        const std::uint64_t copy = environment_.allocate_copy(frame);
+        if (copy == 0)
+            return base::fail(abi::Error::no_memory);
+        set(slot, copy | flags);
+        environment_.changed(address);
+        environment_.drop(frame);
+        return copy;
+    }
     static void set(std::uint64_t* slot, std::uint64_t value) { __atomic_store_n(slot, value, __ATOMIC_RELEASE); }
 
     // Puts a table where an entry was empty or a mark, which every entry of the new table repeats.
@@ -419,6 +438,8 @@ private:
 
     static std::uint64_t protected_entry(std::uint64_t value, abi::Protection protection) {
         const std::uint64_t frame = value & entry::address_mask;
+        if ((value & entry::changeable) != 0)
+            return frame | changeable_flags(protection);
         if ((value & entry::private_copy) != 0)
             // A page that may be shared since a fork becomes writable by the next fault, which looks at the count.
             return frame | private_flags(protection, false);

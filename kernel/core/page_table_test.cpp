@@ -252,6 +252,46 @@ TEST(PageTable, SharesWhatIsSharedAndGivesNoMoreThanWasAllowed) {
     EXPECT_TRUE(machine.frames.empty());
 }
 
+// A private page whose Memory may still be written shows what that holds, but is executed as a copy alone.
+TEST(PageTable, ExecutesNothingThatOthersMayWrite) {
+    using Table = PageTable<Machine>;
+    for (const abi::Protection protection : {execute, read | execute, read | write | execute}) {
+        Machine machine;
+        PageTable table(machine, machine.allocate_table(), 3), copy(machine, machine.allocate_table(), 3);
+        const std::uint64_t frame = machine.allocate_frame();
+        machine.retain(frame);
+        ASSERT_TRUE(table.map(first, frame, Table::changeable_flags(read)));
+        EXPECT_FALSE(table.resolve(first, execute));
+        ASSERT_TRUE(table.protect(first, first + page_size, protection));
+        EXPECT_NE(table.look_up(first) & entry::no_execute, 0u);
+        EXPECT_EQ(table.resolve(first, read).value_or(0), frame);
+        ASSERT_TRUE(table.fork(copy));
+        machine.told.clear();
+        machine.frames.at(frame).content = 7;
+        const std::uint64_t own = table.resolve(first, execute).value_or(0);
+        EXPECT_TRUE(own != frame && machine.frames.at(own).content == 7 && machine.told.contains(first));
+        EXPECT_EQ(table.look_up(first) & entry::no_execute, 0u);
+        // From here on it is a page like others.
+        ASSERT_TRUE(table.protect(first, first + page_size, read) && table.protect(first, first + page_size, protection));
+        EXPECT_EQ(table.resolve(first, execute).value_or(0), own);
+        EXPECT_EQ(table.look_up(first) & entry::no_execute, 0u);
+        // The fork's is still the Memory's. A write copies too; a frame that nobody else has is taken as it is.
+        EXPECT_NE(copy.look_up(first) & entry::no_execute, 0u);
+        if ((protection & write) != 0) {
+            EXPECT_NE(copy.resolve(first, write).value_or(frame), frame);
+        } else {
+            machine.drop(frame);
+            EXPECT_EQ(copy.resolve(first, execute).value_or(0), frame);
+            machine.retain(frame);
+        }
+        EXPECT_EQ(copy.look_up(first) & entry::no_execute, 0u);
+        table.clear();
+        copy.clear();
+        machine.drop(frame);
+        EXPECT_TRUE(machine.frames.empty());
+    }
+}
+
 // What is counted is what is there: sizes of ranges cost nothing, and marks move as they are.
 TEST(PageTable, CountsEntriesNotAddresses) {
     Machine machine;

@@ -1,5 +1,6 @@
 #include "kernel/memory/frames.hpp"
 
+#include <bit>
 #include <cstring>
 
 #include "kernel/memory/payer.hpp"
@@ -180,28 +181,33 @@ std::uint64_t allocate_zeroed() {
     return physical;
 }
 
-std::uint64_t allocate_run(std::size_t count) {
+std::uint64_t reserve_run(std::size_t count) {
     unsigned order = 0;
     while (order < orders && (1ull << order) < count)
         ++order;
     if (count == 0 || order == orders)
         return 0;
-    std::uint64_t index = 0;
-    {
-        const LockGuard guard(lock);
-        index = take(order);
-        if (index == 0)
-            return 0;
-        for (std::uint64_t i = 0; i < (1ull << order); ++i) {
-            records[index + i].payer = nullptr;
-            records[index + i].references.store(i < count, std::memory_order_relaxed);
-        }
-        // What the power of two is too large by goes back.
-        for (std::uint64_t i = count; i < (1ull << order); ++i)
-            put(index + i, 0);
-    }
-    std::memset(reinterpret_cast<void*>(window + index * page), 0, count * page);
+    const LockGuard guard(lock);
+    const std::uint64_t index = take(order);
+    if (index == 0)
+        return 0;
+    // What the power of two is too large by goes back, in the largest runs that begin there.
+    for (std::uint64_t i = count; i < (1ull << order); i += i & -i)
+        put(index + i, static_cast<unsigned>(std::countr_zero(i)));
     return index * page;
+}
+
+void begin_use(std::uint64_t physical) {
+    records[physical / page].references.store(1, std::memory_order_relaxed);
+    records[physical / page].payer = nullptr;
+    std::memset(reinterpret_cast<void*>(window + physical), 0, page);
+}
+
+std::uint64_t allocate_run(std::size_t count) {
+    const std::uint64_t run = reserve_run(count);
+    for (std::size_t i = 0; run != 0 && i < count; ++i)
+        begin_use(run + i * page);
+    return run;
 }
 
 Frame& of(std::uint64_t physical) { return records[physical / page]; }

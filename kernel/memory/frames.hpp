@@ -32,8 +32,11 @@ void reclaim_loader_memory(const limine::MemoryEntry* entries, std::size_t count
 std::uint64_t allocate();
 // The same, zeroed.
 std::uint64_t allocate_zeroed();
-// `count` frames in a row, aligned to the next power of two, zeroed, each with one reference; 0 where there is no such run.
+// `count` frames in a row, aligned to the next power of two, zeroed, each with one reference; 0 where there is no such run. All at once: for what is short.
 std::uint64_t allocate_run(std::size_t count);
+// The same in parts: a run that is nobody else's, and what makes each of its frames one of allocate_zeroed().
+std::uint64_t reserve_run(std::size_t count);
+void begin_use(std::uint64_t physical);
 
 // One more reference.
 void retain(std::uint64_t physical);

@@ -52,17 +52,22 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     if (flags & abi::memory_flag::contiguous) {
         if (!quota.charge_pages(pages)) return std::unexpected(abi::Error::no_memory);
-        const std::uint64_t run = frames::allocate_run(pages);
+        const std::uint64_t run = frames::reserve_run(pages);
         if (!run) {
             quota.release_pages(pages);
             return std::unexpected(abi::Error::no_memory);
         }
-        for (std::uint64_t page = 0; page < pages; ++page) charge_frame(quota, run + page * page_size);
+        for (std::uint64_t page = 0; page < pages; ++page) {
+            frames::begin_use(run + page * page_size);
+            charge_frame(quota, run + page * page_size);
+            if (ends_step(page)) preemption_point();
+        }
         memory->run_ = run;
         memory->contiguous_ = true;
         memory->committed_ = pages;
     }
     memory->pages_ = pages;
+    if (!hold.valid()) return std::unexpected(abi::Error::revoked);
     if (!(flags & abi::memory_flag::contiguous) && (flags & abi::memory_flag::populate)) {
         for (std::uint64_t page = 0; page < pages; ++page) {
             frames::release(TRY(memory->take_frame(page, true)));
@@ -97,6 +102,7 @@ base::Result<base::Ref<Memory>> Memory::create_fixed(Quota& quota, std::uint64_t
     memory->committed_ = memory->pages_;
     memory->fixed_ = true;
     memory->sealed_ = sealed;
+    memory->constant_ = sealed;
     // One reference for good: a mapping's end must not give such a frame to the allocator.
     for (std::uint64_t page = 0; page < memory->pages_; ++page) frames::retain(physical + page * page_size);
     return memory;
@@ -300,12 +306,13 @@ base::Result<void> Memory::seal() {
     // The kernel's copies to user memory look a page up under the space's lock and write to it after: one that found its page before may still write, also through a
     // mapping that is gone. None of them is interrupted, so each has ended when its CPU has been outside once.
     if (was_shared) wait_for_grace_period();
+    __atomic_store_n(&constant_, true, __ATOMIC_RELEASE);
     return {};
 }
 
 base::Result<Memory::Pin> Memory::pin(const Object& owner) {
     LockGuard guard(lock_);
-    if (sealed_ || !contiguous_ || (pinned_by_ && pinned_by_ != &owner)) return std::unexpected(abi::Error::bad_state);
+    if (sealed_ || !contiguous_ || executable_mappings_ != 0 || (pinned_by_ && pinned_by_ != &owner)) return std::unexpected(abi::Error::bad_state);
     const bool fresh = !pinned_by_;
     pinned_by_ = &owner;
     return Pin{run_, fresh};
@@ -335,7 +342,7 @@ base::Result<void> Memory::add_mapping(Mapping& mapping, Mapping* origin) {
     LockGuard guard(lock_);
     abi::Protection clash = 0;
     if (executable_mappings_ != 0) clash |= abi::protection::write;
-    if (writable_mappings_ != 0 || origin_written) clash |= abi::protection::execute;
+    if (writable_mappings_ != 0 || origin_written || pinned_by_) clash |= abi::protection::execute;
     if (base::weakened(base::Weakness::alias_execute)) clash = 0;
     if ((mapping.protection | mapping.counted) & clash) {
         mapping.counted = 0;

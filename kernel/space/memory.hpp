@@ -40,6 +40,8 @@ public:
 
     std::uint64_t size() const { return __atomic_load_n(&pages_, __ATOMIC_ACQUIRE) * abi::page_size; }
     bool sealed() const { return __atomic_load_n(&sealed_, __ATOMIC_ACQUIRE); }
+    // Sealed, and whoever wrote before has ended. Of a slice: all it shows.
+    bool constant() const { return origin_ ? origin_->constant() : __atomic_load_n(&constant_, __ATOMIC_ACQUIRE); }
     bool contiguous() const { return contiguous_; }
 
     // The frame of a page. With `commit`, a missing frame is allocated, zeroed and charged. A reference to the frame is taken for the caller.
@@ -63,7 +65,8 @@ public:
         std::uint64_t address;
         bool fresh; // not pinned by `owner` before
     };
-    // For devices: of one owner, which holds a reference until `unpin`. Under the owner's lock. Errors: bad_state (sealed, not contiguous, pinned by another owner).
+    // For devices, which may write: of one owner, which holds a reference until `unpin`. Under the owner's lock. Errors: bad_state (sealed, not contiguous, pinned by another
+    // owner, shared executable).
     base::Result<Pin> pin(const Object& owner);
     void unpin();
 
@@ -107,6 +110,7 @@ private:
     std::uint64_t committed_ BASE_GUARDED_BY(lock_) = 0;
     const Object* pinned_by_ BASE_GUARDED_BY(lock_) = nullptr; // compared alone
     bool sealed_ BASE_GUARDED_BY(lock_) = false;
+    bool constant_ = false;
     bool contiguous_ = false;
     bool fixed_ = false;
     bool was_shared_ BASE_GUARDED_BY(lock_) = false; // has had a mapping

@@ -42,6 +42,8 @@ public:
         return half_.contains(address, length) || base::weakened(base::Weakness::native_pointer);
     }
     Quota& quota() const { return *quota_; }
+    // Whether a page of a device was ever mapped here. The kernel's own access never goes there: reading may change what a device does, and takes as long as it likes.
+    bool has_devices() const { return __atomic_load_n(&has_devices_, __ATOMIC_ACQUIRE); }
     // What CR3 holds while a guest runs, and while its personality does. The same where fused; a personality half by itself has only the second.
     std::uint64_t guest_root() const { return guest_root_; }
     std::uint64_t native_root() const { return native_root_; }
@@ -162,6 +164,7 @@ private:
     Half half_;
     std::uint64_t process_number_;
     bool fused_;
+    bool has_devices_ = false;
     SpinLock lock_{LockRank::space};
     std::uint64_t table_ = 0;       // the top table of this half: the guest root, or the third-level table of the personality half
     std::uint64_t guest_root_ = 0;

@@ -1,6 +1,7 @@
 // The calls that change what is mapped in a space.
 #include <algorithm>
 
+#include "kernel/core/grace.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/space/steps.hpp"
@@ -51,6 +52,12 @@ abi::Protection allowed_of(const Held<Memory>& memory, abi::Protection protectio
         allowed &= ~(protection & abi::protection::execute ? abi::protection::write : abi::protection::execute);
     }
     return allowed;
+}
+
+// The Memory's frames are executed in place only where nobody writes to them any more.
+std::uint64_t private_flags_of(const Memory& memory, abi::Protection protection) {
+    using Table = PageTable<TableBatch>;
+    return memory.constant() || base::weakened(base::Weakness::alias_execute) ? Table::private_flags(protection, false) : Table::changeable_flags(protection);
 }
 
 } // namespace
@@ -138,7 +145,7 @@ base::Result<void> Space::enter_private(const Held<Memory>& memory, Range range,
             if (!frame && frame.error() != abi::Error::not_found) return std::unexpected(frame.error());
             if (!frame) {
                 TRY(table.mark(walk.at, walk.at + abi::page_size, protection));
-            } else if (auto entered = table.map(walk.at, *frame, PageTable<TableBatch>::private_flags(protection, false)); !entered) {
+            } else if (auto entered = table.map(walk.at, *frame, private_flags_of(*memory.object, protection)); !entered) {
                 frames::release(*frame);
                 return entered;
             }
@@ -236,6 +243,9 @@ base::Result<void> Space::enter_device(std::uint64_t physical, Range range, cons
         TRY(publish(*mapping));
     }
     const MappingHold keep(mapping);
+    // A copy of the kernel's that has not seen this yet has ended, and met no page of the device, when all processors have been outside once.
+    __atomic_store_n(&has_devices_, true, __ATOMIC_SEQ_CST);
+    wait_for_grace_period();
     const std::uint64_t flags = PageTable<TableBatch>::shared_flags(protection, protection) | entry::device | entry::uncached;
     return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
         if (mapping && (!mapping->live || mapping->closing)) return std::unexpected(abi::Error::revoked);

@@ -54,6 +54,10 @@ Found find(RunQueue& queue, std::uint64_t cpus) BASE_REQUIRES(queue.lock) {
     for (std::uint32_t left = queue.occupied; left != 0;) {
         const unsigned index = static_cast<unsigned>(std::bit_width(left)) - 1;
         left &= ~(1u << index);
+        if (index == 0) {
+            FairNode* const found = queue.fair.find(most_looked_at - looked_at, [cpus](FairNode& node) { return (static_cast<Task&>(node).allowed_ & cpus) != 0; });
+            return {static_cast<Task*>(found), 0};
+        }
         for (Task& task : queue.ready[index]) {
             if ((task.allowed_ & cpus) != 0)
                 return {&task, index};
@@ -190,14 +194,19 @@ void sort_in_step(RunQueue& queue) {
         queue.rules = now;
         for (std::uint32_t left = queue.occupied; left != 0; left &= left - 1)
             queue.unsorted.splice_back(queue.ready[std::countr_zero(left)]);
+        queue.unsorted_fair.take_all(queue.fair);
         queue.occupied = 0;
     }
     for (unsigned i = 0; i < step_tasks; ++i) {
         Task* task = arrived(queue);
         if (task == nullptr)
             task = queue.unsorted.pop_front();
-        if (task == nullptr)
-            return;
+        if (task == nullptr) {
+            task = static_cast<Task*>(queue.unsorted_fair.first());
+            if (task == nullptr)
+                return;
+            queue.unsorted_fair.remove(*task);
+        }
         if (may_stay(queue, *task))
             queue.add(*task);
         else

@@ -41,7 +41,9 @@ inline bool may_stay(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
 // The task is counted as ready there, and in no list. It goes to a CPU of its mask, which is told.
 void send_away(RunQueue& from, Task& task) BASE_REQUIRES(from.lock);
 
-inline bool is_unsorted(RunQueue& queue) BASE_REQUIRES(queue.lock) { return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty(); }
+inline bool is_unsorted(RunQueue& queue) BASE_REQUIRES(queue.lock) {
+    return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty() || !queue.unsorted_fair.empty();
+}
 void sort_in_step(RunQueue& queue) BASE_REQUIRES(queue.lock);
 // By its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,
 // and the CPU told to take it soon.

@@ -145,7 +145,8 @@ void Process::tear_down(Pauses pauses) {
         Watch* watch = nullptr;
         {
             LockGuard guard(lock_);
-            watch = watches_.pop_front();
+            watch = watches_.first();
+            if (watch) watches_.remove(*watch);
         }
         if (!watch) break;
         watch->target->signal(watch->bits);
@@ -286,10 +287,9 @@ base::Result<void> Process::watch(base::Ref<Object> owner, SignalTarget& target,
     {
         LockGuard guard(lock_);
         over = state_.load() == abi::ProcessState::ended;
-        bool watched = false;
-        for (const Watch& other : watches_) watched |= other.target == &target;
-        if (!over && !watched) {
-            watches_.push_back(*watch);
+        const Watch* const found = watches_.lower_bound(WatchTarget()(*watch));
+        if (!over && (!found || found->target != &target)) {
+            watches_.insert(*watch);
             return {};
         }
     }

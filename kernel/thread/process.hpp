@@ -11,6 +11,7 @@
 #include "kernel/thread/thread.hpp"
 #include "kernel/arch/spin_lock.hpp"
 #include "lib/base/list.hpp"
+#include "lib/base/tree.hpp"
 
 namespace kernel {
 
@@ -38,6 +39,11 @@ public:
     HandleTable& handles() { return handles_; }
     // The personality half. Empty once the process has ended. Errors: bad_state.
     base::Result<base::Ref<Space>> space();
+    // The same for a thread of it that runs.
+    const Space& running_space() const {
+        lock_.assume_held(); // it stays until the last thread has ended
+        return *space_;
+    }
 
     // What CR3 holds while a thread without a guest half runs.
     std::uint64_t native_root() const { return native_root_; }
@@ -77,10 +83,13 @@ public:
 private:
     class Cursor;
     static void end_all_within(const QuotaNode& quota);
-    struct Watch : base::ListNodeOf<Watch> {
+    struct Watch : base::TreeNodeOf<Watch> {
         base::Ref<Object> owner;
         SignalTarget* target = nullptr;
         std::uint64_t bits = 0;
+    };
+    struct WatchTarget {
+        std::uintptr_t operator()(const Watch& watch) const { return reinterpret_cast<std::uintptr_t>(watch.target); }
     };
     Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     void delete_watch(Watch& watch);
@@ -106,7 +115,7 @@ private:
     bool torn_down_ BASE_GUARDED_BY(lock_) = false;
     abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
     Fixup fixup_ BASE_GUARDED_BY(lock_);
-    base::List<Watch, Watch> watches_ BASE_GUARDED_BY(lock_);
+    base::Tree<Watch, WatchTarget, Watch> watches_ BASE_GUARDED_BY(lock_);
     // One that a walk is at stays in the list until the walk has gone on.
     std::uint32_t cursors_ BASE_GUARDED_BY(process_list_lock) = 0;
     bool left_ BASE_GUARDED_BY(process_list_lock) = false;

@@ -6,6 +6,7 @@
 #include "abi/types.hpp"
 #include "kernel/arch/spin_lock.hpp"
 #include "kernel/core/deadline_queue.hpp"
+#include "kernel/core/fair_band.hpp"
 #include "kernel/core/fair_clock.hpp"
 #include "kernel/thread/task.hpp"
 
@@ -16,10 +17,12 @@ inline constexpr unsigned priorities = 32;
 // One lock at a time of those of all queues. Held with interrupts off, as everything.
 struct RunQueue {
     SpinLock lock{LockRank::run_queue};
-    base::List<Task, InRunQueue> ready[priorities] BASE_GUARDED_BY(lock); // [0] is ordered by virtual time
-    std::uint32_t occupied BASE_GUARDED_BY(lock) = 0;                     // bit i: ready[i] is not empty
+    base::List<Task, InRunQueue> ready[priorities] BASE_GUARDED_BY(lock); // [0] is empty: `fair` instead
+    FairBand fair BASE_GUARDED_BY(lock);
+    std::uint32_t occupied BASE_GUARDED_BY(lock) = 0;                     // bit i: ready[i] is not empty; 0: `fair`
     DeadlineQueue deadlines BASE_GUARDED_BY(lock);
     base::List<Task, InRunQueue> unsorted BASE_GUARDED_BY(lock);          // ready before the rules changed: each is looked at again
+    FairBand unsorted_fair BASE_GUARDED_BY(lock);
     std::uint32_t rules BASE_GUARDED_BY(lock) = 0;                        // of which state of all rules those in `ready` are
     std::uint32_t load BASE_GUARDED_BY(lock) = 0;                         // ready or running tasks; read without the lock
     FairClock clock BASE_GUARDED_BY(lock);
@@ -49,31 +52,30 @@ struct RunQueue {
             return;
         }
         task.virtual_time_ = clock.place(task.virtual_time_);
-        for (Task& other : ready[0])
-            if (other.virtual_time_ > task.virtual_time_) {
-                ready[0].insert_before(other, task);
-                return;
-            }
-        ready[0].push_back(task);
+        fair.add(task);
     }
 
     Task* best() BASE_REQUIRES(lock) {
-        return occupied == 0 ? nullptr : &ready[std::bit_width(occupied) - 1].front();
-    }
-
-    Task* take_best() BASE_REQUIRES(lock) {
         if (occupied == 0)
             return nullptr;
         const unsigned index = static_cast<unsigned>(std::bit_width(occupied)) - 1;
-        Task& task = ready[index].front();
-        take(index, task);
-        return &task;
+        return index == 0 ? static_cast<Task*>(fair.first()) : &ready[index].front();
+    }
+
+    Task* take_best() BASE_REQUIRES(lock) {
+        Task* const task = best();
+        if (task != nullptr)
+            take(static_cast<unsigned>(std::bit_width(occupied)) - 1, *task);
+        return task;
     }
 
     // A task that is ready at `index`.
     void take(unsigned index, Task& task) BASE_REQUIRES(lock) {
-        ready[index].remove(task);
-        if (!ready[index].empty())
+        if (index == 0)
+            fair.remove(task);
+        else
+            ready[index].remove(task);
+        if (index == 0 ? !fair.empty() : !ready[index].empty())
             return;
         occupied &= ~(1u << index);
         if (occupied == 0)

@@ -92,7 +92,7 @@ struct Scheduling {
             charge_lender(queue, std::exchange(used, 0), now);
         pay(task, used, queue);
         if (task.priority() == 0)
-            queue.clock.advance(task.virtual_time_, queue.ready[0].empty() ? task.virtual_time_ : queue.ready[0].front().virtual_time_);
+            queue.clock.advance(task.virtual_time_, queue.fair.empty() ? task.virtual_time_ : queue.fair.first()->virtual_time_);
         return charge(queue, task.budget_, used, now);
     }
     [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) BASE_REQUIRES(queue.lock) {

@@ -11,6 +11,7 @@
 #include "kernel/arch/registers.hpp"
 #include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/dying.hpp"
+#include "kernel/core/fair_band.hpp"
 #include "lib/base/list.hpp"
 #include "lib/base/result.hpp"
 
@@ -23,7 +24,7 @@ struct RunQueue;
 struct InRunQueue;
 
 // entry.S finds its EntryState where arch::Cpu::current points to.
-class Task : public arch::EntryState, public base::ListNodeOf<InRunQueue>, public DeadlineNode {
+class Task : public arch::EntryState, public base::ListNodeOf<InRunQueue>, public FairNode, public DeadlineNode {
 public:
     Task(Thread& thread, Budget& budget) : budget_(budget), thread_(thread) {}
     Task(const Task&) = delete;
@@ -82,7 +83,6 @@ public:
         wake_pending_ = true;
         return false;
     }
-    std::uint64_t virtual_time_ = 0;
     std::atomic<std::uint64_t> used_{0};
     std::uint64_t since_ = 0;
     std::uint64_t saved_fs_ = 0;

@@ -33,10 +33,11 @@ base::Result<void> for_each_page(Space& space, std::uint64_t address, std::size_
     return {};
 }
 
-// Through the caller's own mapping, which is in place while its call runs: a page that is not there for this access, or a range that is not small, is left to the walk, which
-// resolves or refuses. Interrupts are off, so what takes a mapping away waits for the copy.
+// Through the caller's own mapping, which is in place while its call runs: a page that is not there for this access, a range that is not small, or a space where it may be a
+// device's, is left to the walk, which resolves or refuses. Interrupts are off, so what takes a mapping away waits for the copy.
 bool copy_directly(Thread& caller, std::uint64_t address, std::uint64_t length, void* to, const void* from) {
     if (&caller.task() != arch::this_cpu().current || length > abi::page_size || !personality_half().contains(address, length)) return false;
+    if (caller.process().running_space().has_devices()) return false;
     return arch::copy_user(to, from, length) == 0;
 }
 

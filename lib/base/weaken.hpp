@@ -22,7 +22,7 @@ enum class Weakness : std::uint8_t {
     fault_code,         // kernel: a fault outside the faulting code's halves does not tell what is mapped there
     reply_last,         // kernel: a server's process gets the Reply once the message is copied
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
-    alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another
+    alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another; private pages of it are executed as copies
     unbounded_step,     // kernel: work on a space's tables is done in steps
     lock_order,         // kernel: the lock of a port's source is taken before the port's
     lease_generation,   // kernel: a capability is dead once its lease was revoked

@@ -24,6 +24,7 @@ NATIVE_TEETH = (
     ("reply_last", "a_call_is_not_answered_before_its_message_is_there"),
     ("device_pin", "memory_of_a_device_goes_to_nobody"),
     ("alias_execute", "no_memory_is_written_and_executed"),
+    ("alias_execute", "no_private_code_is_written_by_others"),
     ("futex_space", "a_neighbour_is_not_woken_by_the_address_of_its_word"),
     ("lease_generation", "a_revoked_handle_reaches_nobody"),
     ("revoke_grace", "no_call_goes_on_after_the_revocation"),
@@ -61,6 +62,7 @@ STOPPING_TEETH = (
 ICOUNT = ("-icount", "shift=0,sleep=off")
 UNBOUNDED = (
     ("unbounded_step", "bounded_ranges_of_pages", "move pages"),
+    ("unbounded_step", "bounded_ranges_of_pages", "create a contiguous Memory"),
     ("unbounded_step", "bounded_large_copies", "read a hole"),
     ("unbounded_step", "bounded_no_place_for_a_thread", "create a thread without a place"),
     ("chain_depth", "bounded_deep_chains", "populate below many quotas"),

@@ -26,6 +26,9 @@ inline constexpr std::uint64_t allow_write = 1ull << 52;  // shared: how far spa
 inline constexpr std::uint64_t allow_execute = 1ull << 53;
 // PROT_NONE on a page that exists: the frame is kept, the present bit is off and this is on.
 inline constexpr std::uint64_t hidden = 1ull << 54;
+// private_copy: the frame is a Memory's whose content may change. Not executable; where the protection asked for includes execute, the first fetch copies.
+inline constexpr std::uint64_t changeable = 1ull << 56;
+inline constexpr std::uint64_t was_executable = 1ull << 57;
 
 // Entries that are not present: nothing (0), a hidden frame, or a demand-zero mark, which stands for the whole range that the entry covers at its level.
 inline constexpr std::uint64_t mark = 1ull << 55;

@@ -23,12 +23,25 @@ struct Fixture {
     bool good() const { return memory != 0 && first != 0; }
     auto map(std::uint64_t at, std::uint32_t flags, abi::Handle where = space()) const { return call::space_map(where, memory, at, 0, 3 * page, flags); }
     auto write() const { return call::memory_write(memory, 0, std::as_bytes(std::span("x", 1))); }
+    // mov eax, `value`; ret
+    bool write_code(std::uint64_t at, unsigned char value) const {
+        const unsigned char code[] = {0xb8, value, 0, 0, 0, 0xc3};
+        return call::memory_write(memory, at, std::as_bytes(std::span(code))).has_value();
+    }
     void close() const {
         CHECK(call::space_unmap(space(), first, 12 * page));
         CHECK(call::handle_close(memory));
         native::release_range(first, 12 * page);
     }
 };
+
+int run(std::uint64_t at) { return reinterpret_cast<int (*)()>(at)(); }
+
+std::uint64_t pages_used() {
+    abi::QuotaInfo info{};
+    CHECK(call::quota_inspect(quota(), info));
+    return info.used_pages;
+}
 
 } // namespace
 
@@ -99,4 +112,52 @@ KERNEL_USER_TEST(a_seal_ends_what_was_writable) {
     CHECK(call::space_map(space(), *slice, fixture.third, 0, page, read_execute));
     CHECK(call::handle_close(*slice));
     fixture.close();
+}
+
+KERNEL_USER_TEST(private_code_stays_what_it_was_when_it_first_ran) {
+    const Fixture fixture;
+    REQUIRE(fixture.good() && fixture.write_code(0, 1) && fixture.write_code(page, 1));
+    REQUIRE(fixture.map(fixture.first, read_execute | abi::map_flag::copy_on_write));
+    REQUIRE(fixture.map(fixture.second, protection::read | abi::map_flag::copy_on_write));
+    CHECK(run(fixture.first) == 1);
+    CHECK(fixture.write_code(0, 2) && fixture.write_code(page, 2));
+    CHECK(run(fixture.first) == 1 && run(fixture.first + page) == 2);
+    // What becomes executable later is no other.
+    CHECK(call::space_protect(space(), fixture.second, 3 * page, read_execute));
+    CHECK(run(fixture.second) == 2);
+    CHECK(fixture.write_code(0, 3) && fixture.write_code(page, 3));
+    CHECK(run(fixture.first) == 1 && run(fixture.first + page) == 2 && run(fixture.second) == 2);
+    // Nor does a change of the protection bring the Memory's page back.
+    CHECK(call::space_protect(space(), fixture.first, 3 * page, protection::read) && call::space_protect(space(), fixture.first, 3 * page, read_execute));
+    CHECK(run(fixture.first) == 1);
+    fixture.close();
+}
+
+KERNEL_USER_TEST(private_code_of_a_sealed_memory_is_no_copy) {
+    const Fixture fixture;
+    REQUIRE(fixture.good() && fixture.write_code(0, 1) && call::memory_seal(fixture.memory));
+    REQUIRE(fixture.map(fixture.first, read_execute | abi::map_flag::copy_on_write));
+    const std::uint64_t before = pages_used();
+    CHECK(run(fixture.first) == 1);
+    CHECK(pages_used() == before);
+    fixture.close();
+}
+
+KERNEL_USER_TEST(what_a_device_writes_is_not_executed) {
+    const auto io_space = call::io_space_create(native::granted("io_space"), quota());
+    const auto memory = call::memory_create(quota(), page, abi::memory_flag::contiguous);
+    const std::uint64_t at = native::reserve_range(page).value_or(0);
+    REQUIRE(io_space && memory && at);
+    CHECK(call::space_map(space(), *memory, at, 0, page, read_execute));
+    CHECK_ERROR(call::io_space_map(*io_space, *memory), bad_state);
+    CHECK(call::space_unmap(space(), at, page));
+    CHECK(call::io_space_map(*io_space, *memory));
+    CHECK_ERROR(call::space_map(space(), *memory, at, 0, page, read_execute), bad_state);
+    CHECK(call::space_map(space(), *memory, at, 0, page, read_write));
+    CHECK(call::space_unmap(space(), at, page));
+    CHECK(call::io_space_release(*io_space));
+    CHECK(call::space_map(space(), *memory, at, 0, page, read_execute));
+    CHECK(call::space_unmap(space(), at, page));
+    native::release_range(at, page);
+    CHECK(call::handle_close(*memory) && call::handle_close(*io_space));
 }

@@ -181,6 +181,24 @@ KERNEL_USER_TEST(a_word_of_a_device_is_not_waited_at) {
     CHECK_ERROR(call::futex_wake(place.at, 1, 2, 0, 0), bad_pointer);
 }
 
+// Neither by the caller's own mapping nor by a walk through its tables; memory beside it is copied.
+KERNEL_USER_TEST(registers_of_a_device_are_not_copied) {
+    const Place place(2);
+    const Owned slice(call::device_slice(native::granted("device"), quota(), 0xfed0'0000, page).value_or(0)), memory = make_memory(page);
+    REQUIRE(slice && memory);
+    CHECK(call::device_map(slice.get(), place.at, read_write));
+    CHECK(call::space_map(space(), 0, place.at + page, 0, page, read_write));
+    const auto bytes_at = [](std::uint64_t at) { return std::span(reinterpret_cast<std::byte*>(at), 8); };
+    CHECK_ERROR(call::memory_write(memory.get(), 0, bytes_at(place.at)), bad_pointer);
+    CHECK_ERROR(call::memory_read(memory.get(), 0, bytes_at(place.at)), bad_pointer);
+    CHECK_ERROR(call::memory_read(memory.get(), 0, std::span(reinterpret_cast<std::byte*>(place.at + page - 8), 16)), bad_pointer);
+    CHECK_ERROR(call::quota_inspect(quota(), *reinterpret_cast<abi::QuotaInfo*>(place.at)), bad_pointer);
+    place.word(1) = 7;
+    std::uint64_t copied = 0;
+    CHECK(call::memory_write(memory.get(), 0, bytes_at(place.at + page)));
+    CHECK(call::memory_read(memory.get(), 0, std::as_writable_bytes(std::span(&copied, 1))) && copied == 7);
+}
+
 KERNEL_USER_TEST(the_last_byte_of_a_half) {
     const std::uint64_t end = abi::personality_end - page;
     CHECK_ERROR(call::process_set_fixup(end - 16, end + 1, abi::program_base), bad_pointer);

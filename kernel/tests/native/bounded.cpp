@@ -188,6 +188,9 @@ void ranges_of_pages(Watch& watch) {
     CHECK(call::space_unmap(space(), at, resident));
     native::release_range(at, resident);
     watch("close pages", [&] { return done(call::handle_close(memory)); });
+    abi::Handle run = 0;
+    watch("create a contiguous Memory", [&] { return (run = call::memory_create(quota(), resident, abi::memory_flag::contiguous).value_or(0)) != 0; });
+    watch("close a contiguous Memory", [&] { return done(call::handle_close(run)); });
     const auto shrinks = call::memory_create(quota(), resident, abi::memory_flag::populate);
     REQUIRE(shrinks);
     watch("resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); });
@@ -324,6 +327,44 @@ void many_waiters(Watch& watch) {
     CHECK(call::handle_close(crowd.budget));
 }
 
+std::uint32_t threads() {
+    abi::ProcessInfo info{};
+    CHECK(call::process_inspect(native::self().process, info));
+    return info.threads;
+}
+
+// Becoming ready behind many others of the fair band costs what it costs behind few.
+void many_ready(Watch&) {
+    constexpr std::size_t part = 64;
+    crowd.budget = budget_of(0, 1);
+    REQUIRE(crowd.budget);
+    const std::uint32_t before = threads();
+    crowd.start(abi::never);
+    const auto pause = call::notification_create(quota());
+    REQUIRE(pause);
+    std::uint64_t first = 0, last = 0;
+    // Whoever is woken waits again: until all of them waited at once.
+    for (std::size_t woken = 0; woken != Crowd::count;) {
+        (void)call::notification_wait(*pause, native::after_milliseconds(10));
+        woken = first = 0;
+        for (std::size_t all = part; all == part && woken != Crowd::count; woken += all) {
+            const std::uint64_t begin = native::monotonic_nanoseconds();
+            all = call::futex_wake(reinterpret_cast<std::uint64_t>(&crowd.word), part, 0, 0, 0).value_or(0);
+            last = native::monotonic_nanoseconds() - begin;
+            if (woken == 0) first = last;
+        }
+    }
+    if (cpus_that_count() != 0) {
+        native::print("bounded ready: ", first / part, " ns for the first, ", last / part, " ns for the last of ", Crowd::count);
+        CHECK(last < 2 * first);
+    }
+    __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
+    crowd.join();
+    // Who is above them takes the processor from them on their way out.
+    while (threads() > before) (void)call::notification_wait(*pause, native::after_milliseconds(10));
+    for (const auto handle : {*pause, crowd.budget}) CHECK(call::handle_close(handle));
+}
+
 // What a revocation and the end of a process go over.
 void many_names(Watch& watch) {
     constexpr std::size_t count = 16384;
@@ -340,6 +381,34 @@ void many_names(Watch& watch) {
     CHECK_ERROR(call::lease_create(*payer, leases[count - 1]), revoked);
     for (const auto lease : leases) (void)call::handle_close(lease);
     CHECK(call::handle_close(*top) && call::handle_close(*payer));
+}
+
+// The time of the last of many is that of the first, or little more.
+void many_watches(Watch&) {
+    constexpr std::size_t count = 4096, part = 128;
+    const auto payer = call::quota_create(quota(), 64 * mebibyte);
+    REQUIRE(payer);
+    const auto process = call::process_create(*payer, budget());
+    REQUIRE(process);
+    static abi::Handle bells[count];
+    for (auto& bell : bells) bell = call::notification_create(*payer).value_or(0);
+    std::uint64_t first = 0, last = 0;
+    for (std::size_t i = 0; i < count; i += part) {
+        const std::uint64_t begin = native::monotonic_nanoseconds();
+        for (std::size_t k = i; k < i + part; ++k) {
+            if (!call::process_watch(*process, bells[k], 1)) fail("a watch", __FILE__, __LINE__);
+        }
+        last = native::monotonic_nanoseconds() - begin;
+        if (i == 0) first = last;
+    }
+    CHECK_ERROR(call::process_watch(*process, bells[count / 2], 2), exists);
+    if (cpus_that_count() != 0) {
+        native::print("bounded watches: ", first / part, " ns for the first, ", last / part, " ns for the last of ", count);
+        CHECK(last < 2 * first);
+    }
+    CHECK(call::process_kill(*process, 0));
+    for (const auto bell : bells) CHECK(call::notification_wait(bell, abi::poll).value_or(0) == 1 && call::handle_close(bell));
+    CHECK(call::handle_close(*process) && call::handle_close(*payer));
 }
 
 // What is copied need not cost anything: a hole, over few frames that are mapped many times.
@@ -409,6 +478,8 @@ void deep_chains(Watch& watch) {
 
 KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
 KERNEL_USER_TEST(bounded_many_names) { run_below(many_names); }
+KERNEL_USER_TEST(bounded_many_ready) { run_below(many_ready); }
+KERNEL_USER_TEST(bounded_many_watches) { run_below(many_watches); }
 KERNEL_USER_TEST(bounded_ranges_of_nothing) { run_below(ranges_of_nothing); }
 KERNEL_USER_TEST(bounded_ranges_of_pages) { run_below(ranges_of_pages); }
 KERNEL_USER_TEST(bounded_last_references) { run_below(last_references); }

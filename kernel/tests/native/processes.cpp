@@ -190,6 +190,17 @@ KERNEL_USER_TEST(a_watch_on_who_has_ended_comes_at_once) {
     child->close();
 }
 
+KERNEL_USER_TEST(a_process_is_watched_once_by_each) {
+    const native::Owned process(call::process_create(quota(), budget()).value_or(0));
+    native::Owned bells[3];
+    for (auto& bell : bells) bell = native::Owned(call::notification_create(quota()).value_or(0));
+    REQUIRE(process);
+    for (const auto& bell : bells) CHECK(call::process_watch(process.get(), bell.get(), 1));
+    for (const auto& bell : bells) CHECK_ERROR(call::process_watch(process.get(), bell.get(), 2), exists);
+    CHECK(call::process_kill(process.get(), 0));
+    for (const auto& bell : bells) CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 1);
+}
+
 KERNEL_USER_TEST(nothing_is_granted_to_who_has_ended) {
     auto child = Child::start(quota(), exit_with_argument, 5);
     REQUIRE(child && child->wait());

@@ -99,6 +99,26 @@ KERNEL_USER_TEST(no_memory_is_written_and_executed) {
     native::release_range(at, 2 * page);
 }
 
+// A private page shows the Memory's own until it is copied, and whoever writes to that changes what is executed.
+KERNEL_USER_TEST(no_private_code_is_written_by_others) {
+    const auto memory = call::memory_create(quota(), page, 0);
+    const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
+    REQUIRE(memory && at);
+    REQUIRE(call::space_map(space(), *memory, at, 0, page, protection::read | protection::write));
+    // mov eax, 42; ret
+    constexpr std::array<unsigned char, 6> code{0xb8, 42, 0, 0, 0, 0xc3};
+    auto* const written = reinterpret_cast<volatile unsigned char*>(at);
+    for (std::size_t i = 0; i < code.size(); ++i) written[i] = code[i];
+    REQUIRE(call::space_map(space(), *memory, at + page, 0, page, protection::read | protection::execute | abi::map_flag::copy_on_write));
+    const auto executed = reinterpret_cast<int (*)()>(at + page);
+    CHECK(executed() == 42);
+    written[1] = 43;
+    CHECK(executed() == 42);
+    CHECK(call::space_unmap(space(), at, 2 * page));
+    CHECK(call::handle_close(*memory));
+    native::release_range(at, 2 * page);
+}
+
 // A device writes to what it was told of until it is reset, whatever became of the driver and its handles.
 KERNEL_USER_TEST(memory_of_a_device_goes_to_nobody) {
     const auto own = call::io_space_create(native::granted("io_space"), quota());
