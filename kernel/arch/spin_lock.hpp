@@ -1,6 +1,7 @@
 // The kernel's lock. The kernel runs with interrupts off but for its named points, so a lock needs to keep off other CPUs only.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernel/arch/lock_rank.hpp"
@@ -49,12 +50,13 @@ public:
 #endif
         serving_.store(serving_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
-    // For assembly, which unlocks by adding one to it, and takes no other lock until then.
-    std::atomic<std::uint32_t>& serving() {
+    // For assembly, which unlocks by adding one to the second word, and takes no other lock until then.
+    SpinLock& given_by_assembly() {
+        static_assert(offsetof(SpinLock, serving_) == 4);
 #ifdef KERNEL_LOCK_RANKS
         lock_ranks::note_released(*this, rank_);
 #endif
-        return serving_;
+        return *this;
     }
     bool held() const { return next_.load(std::memory_order_relaxed) != serving_.load(std::memory_order_relaxed); }
     // Where the analysis does not see that this CPU has it, as in a lambda that is called under it.

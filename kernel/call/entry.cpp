@@ -99,7 +99,10 @@ static_assert(offsetof(abi::ThreadPage, constants) - offsetof(abi::ThreadPage, r
 extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
     sched::after_switch();
     Thread& thread = sched::current_thread();
+    const bool called = thread.exchange().kind == Exchange::Kind::call;
     const auto result = Endpoint::end_exchange(thread);
+    // Not saved at the entry, for it was that; a message puts its badge there.
+    if (called || !result) registers->rbx = abi::never;
     registers->rax = result ? 0 : static_cast<std::uint64_t>(-static_cast<std::int64_t>(result.error()));
     settle(thread);
     return may_use_sysret(thread, thread.registers());

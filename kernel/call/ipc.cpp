@@ -49,8 +49,10 @@ base::Result<std::uint64_t> call_endpoint_create(Thread& caller, Held<Quota> quo
 base::Result<void> ipc_call(Thread& caller) {
     const UserRegisters& registers = caller.registers();
     auto endpoint = TRY(lookup<Endpoint>(caller, registers.rdi, abi::right::send));
-    remember(caller, registers.rdi, caller.exchange().send_slot);
-    return endpoint->call(caller, endpoint.hold, endpoint.badge, registers.rbx);
+    auto result = endpoint->call(caller, endpoint.hold, endpoint.badge, registers.rbx);
+    // Not before there is a Reply.
+    if (result) remember(caller, registers.rdi, caller.exchange().send_slot);
+    return result;
 }
 
 base::Result<void> ipc_receive(Thread& caller) {

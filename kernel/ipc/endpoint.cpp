@@ -39,6 +39,7 @@ void Endpoint::serve_next(Thread& server) {
     if (next_server_ || server.queue != &servers_) return;
     servers_.remove(server);
     next_server_ = &server;
+    server.page().reserved[0] = abi::current_reply;
 }
 
 // The Reply goes into the table last. From then on any thread of the server's process can use it, by guessing its handle if need be: the caller may be answered, run on and end,
@@ -87,7 +88,9 @@ base::Result<void> Endpoint::end_exchange(Thread& thread) {
         const base::Ref<Object> held = exchange.endpoint;
         Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
         if (kind == Exchange::Kind::call) return endpoint->end_call(thread, outcome);
-        if (TRY(endpoint->end_receive(thread, outcome))) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
+        const auto again = endpoint->end_receive(thread, outcome);
+        if (!again && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;
+        if (TRY(again)) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
     }
     return {};
 }

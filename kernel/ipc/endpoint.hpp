@@ -63,7 +63,7 @@ private:
     SpinLock lock_{LockRank::endpoint};
     ThreadQueue callers_ BASE_GUARDED_BY(lock_);
     ThreadQueue servers_ BASE_GUARDED_BY(lock_);
-    // One more server, which waits in an exchange of the kind reply_receive for this Endpoint, without a Reply: the first to get a message.
+    // One more server, the first to get a message. It waits in an exchange of the kind reply_receive for this Endpoint, has no Reply, and finds abi::current_reply in its page.
     Thread* next_server_ BASE_GUARDED_BY(lock_) = nullptr;
 };
 

@@ -76,7 +76,8 @@ struct Found {
     if (is_at(slot, handle) && endpoint.lock_.try_lock()) {
         Reply* const reply = caller.call().reply.get();
         Thread* const server = endpoint.next_server_;
-        if (server && reply && reply->has_one_reference()) {
+        // Who has a slot to send by has a Reply.
+        if (server && reply->has_one_reference()) {
             RunQueue& queue = *arch::here()->queue;
             Task& to = server->task();
             if (sched::begin_hand_over(queue, self, to, sched::Turn::lent)) {
@@ -112,7 +113,7 @@ struct Found {
     if (!is_lease_usual(server, slot) || !is_at(slot, handle)) return false;
     // Once queued here, the server is held by the Endpoint that its exchange holds.
     Endpoint& endpoint = *found.endpoint;
-    if (server.exchange().endpoint.get() != &endpoint || !server.exchange().takes_current_reply) return false;
+    if (server.exchange().endpoint.get() != &endpoint) return false;
     if (__atomic_load_n(&server.page().reserved[0], __ATOMIC_RELAXED) != abi::current_reply) return false;
     // The caller of a Reply at this Endpoint needs its lock before it goes on where its wait ends in another way.
     Reply* const reply = server.current_reply().get();
@@ -126,10 +127,11 @@ struct Found {
             if (caller->exchange().kind == Exchange::Kind::call && announce(server, found.leased)) {
                 if (caller->wait_state().claim()) [[likely]] {
                     reply->caller_ = nullptr;
-                    server.give_reply_up();
+                    server.give_reply_up(*reply);
                     end_wait(*caller);
                     endpoint.next_server_ = &server;
                     server.exchange().kind = Exchange::Kind::reply_receive;
+                    server.exchange().takes_current_reply = true;
                     sched::end_hand_over(queue, self, to, sched::Turn::given_back, resume_stack());
                     handed = true;
                 } else {
@@ -143,31 +145,34 @@ struct Found {
     return handed;
 }
 
-// The way in and out is in entry.S. The convention leaves a message in its registers, and all others to the compiler: words 4 to 7 of it in r12 to r15, the handle in rdi, the tag in
-// rsi, words 0 to 3 in rdx, rcx, r8 and r9; r11 and rax are free.
+// The way in and out is in entry.S, which keeps the words that a function of C++ needs registers for. The convention has no others to keep: words 4 to 7 are in r12 to r15, the
+// handle in rdi, the tag in rsi, and rdx and rcx are free.
 using Word = std::uint64_t;
-// The thread that runs now returns to user mode: with `rbx` in that, by the frame that ends at `top`. One is added at `lock` when the other one's stack is out of use.
-[[clang::preserve_none]] void exchange_over(Word w4, Word w5, Word w6, Word w7, Word rbx, Word tag, Word w0, Word w1, Word w2, Word w3, Word lock, Word top) asm("exchange_over");
+
+// The thread that runs now returns to user mode: with `rbx` in that, by the frame that ends at `top`. `lock` is given free when the other one's stack is out of use.
+[[clang::preserve_none]] void exchange_over(Word w4, Word w5, Word w6, Word w7, Word rbx, Word tag, Word lock, Word top) asm("exchange_over");
 // Nothing was done, and the call of this number goes the general way.
-[[clang::preserve_none]] void exchange_generally(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word number) asm("exchange_generally");
+[[clang::preserve_none]] void exchange_generally(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word number, Word) asm("exchange_generally");
 
-Word lock_here() { return reinterpret_cast<Word>(&arch::here()->queue->lock.serving()); }
+namespace {
 
-[[clang::preserve_none]] void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) asm("kernel_call_directly");
-void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) {
+Word lock_here() { return reinterpret_cast<Word>(&arch::here()->queue->lock.given_by_assembly()); }
+
+} // namespace
+
+[[clang::preserve_none]] void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) asm("kernel_call_directly");
+void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) {
     Word badge;
-    if (is_short(tag) && Endpoint::call_directly(*arch::here()->current, handle, badge)) [[likely]] {
-        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, badge, tag, w0, w1, w2, w3, lock_here(), arch::here()->kernel_stack);
-    }
-    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, w0, w1, w2, w3, 0, static_cast<Word>(abi::KernelCall::ipc_call));
+    if (is_short(tag) && Endpoint::call_directly(*arch::here()->current, handle, badge)) [[likely]]
+        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, badge, tag, lock_here(), arch::here()->kernel_stack);
+    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, static_cast<Word>(abi::KernelCall::ipc_call), 0);
 }
 
-[[clang::preserve_none]] void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) asm("kernel_reply_receive_directly");
-void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word w0, Word w1, Word w2, Word w3, Word, Word) {
-    if (is_short(tag) && Endpoint::reply_receive_directly(*arch::here()->current, handle)) [[likely]] {
-        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, abi::never, tag, w0, w1, w2, w3, lock_here(), arch::here()->kernel_stack);
-    }
-    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, w0, w1, w2, w3, 0, static_cast<Word>(abi::KernelCall::ipc_reply_receive));
+[[clang::preserve_none]] void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) asm("kernel_reply_receive_directly");
+void kernel_reply_receive_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) {
+    if (is_short(tag) && Endpoint::reply_receive_directly(*arch::here()->current, handle)) [[likely]]
+        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, abi::never, tag, lock_here(), arch::here()->kernel_stack);
+    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, static_cast<Word>(abi::KernelCall::ipc_reply_receive), 0);
 }
 
 } // namespace kernel

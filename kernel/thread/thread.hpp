@@ -117,12 +117,11 @@ public:
     // The same for one that waits and has none, and for one whose caller has it too and waits for this.
     void take_reply(Reply& reply) {
         reply.retain();
-        current_reply_.place(reply);
-        page_->reserved[0] = abi::current_reply;
+        current_reply_.place(&reply);
     }
-    void give_reply_up() {
-        page_->reserved[0] = abi::no_handle;
-        current_reply_.leak()->release_shared();
+    void give_reply_up(Reply& reply) {
+        current_reply_.place(nullptr);
+        reply.release_shared();
     }
     // Its caller gets peer_closed. Without locks. Errors: bad_handle (there is none).
     base::Result<void> drop_current_reply();

@@ -47,8 +47,8 @@ public:
     T& operator*() const { return *object_; }
     T* operator->() const { return object_; }
     explicit operator bool() const { return object_ != nullptr; }
-    // The same into an empty one.
-    void place(T& object) { object_ = &object; }
+    // Without counting: for whoever knows what is there now.
+    void place(T* object) { object_ = object; }
     // Gives the reference up to the caller.
     T* leak() { return std::exchange(object_, nullptr); }
     void reset() { Ref().swap(*this); }

@@ -41,6 +41,7 @@
 .set CONSTANT_INDEX, 520
 .set CONSTANT_VALUES, 1032
 .set CONSTANT_CALLS, 512
+.set LOCK_SERVING, 4            # in SpinLock
 .set FRAME, 176                 # of arch::Registers
 .set SAVED_RAX, 112
 .set FLAGS, 152
@@ -236,13 +237,13 @@ native_call:
     take_kernel_stack
     cmpq $IPC_CALL, %rax
     je native_ipc_call
-    cmpq $IPC_REPLY_RECEIVE, %rax
-    je native_ipc_reply_receive
-    ja plain_call
+    ja 1f
     cmpq $RESTRICTED_ENTER, %rax
     je native_enter
-    cmpq $IPC_CALL, %rax
-    jb plain_call
+    jmp plain_call
+1:  cmpq $IPC_REPLY_RECEIVE, %rax
+    je native_ipc_reply_receive
+    ja plain_call
 native_general:
     push_call_frame
     jmp general_call
@@ -282,8 +283,9 @@ plain_call:
     swapgs
     sysretq
 
-# A call or an answer without a deadline, between two threads of this processor. Its message stays in the registers, but for word 1, which goes on in rcx; the rest is the partner's
-# from the moment at which this thread waits. The lock of the queue keeps the stack.
+# A call or an answer without a deadline, between two threads of this processor. Its message stays in the registers, but for the words that C++ needs them for; these are put below
+# the frame, for the frame is the partner's and everybody's from the moment at which this thread waits. The lock of the queue keeps the stack.
+.set KEPT, 32
 .macro exchange_directly function
     testl $TRAP_OR_RESUME, %r11d
     jnz native_general
@@ -291,16 +293,24 @@ plain_call:
     jns native_general
     cmpq $-1, %rbx                      # abi::never
     jne native_general
-    subq $FRAME, %rsp
-    movq %rcx, RIP(%rsp)
-    movq %r11, FLAGS(%rsp)
+    subq $FRAME + KEPT, %rsp
+    movq %rcx, KEPT + RIP(%rsp)
+    movq %r11, KEPT + FLAGS(%rsp)
     movq %gs:CPU_USER_STACK, %rcx
-    movq %rcx, RSP(%rsp)
-    movq %rbp, RBP(%rsp)
-    movq %rdi, RDI(%rsp)
-    movq %rbx, RBX(%rsp)
-    movq %r10, %rcx
+    movq %rcx, KEPT + RSP(%rsp)
+    movq %rbp, KEPT + RBP(%rsp)
+    movq %rdi, KEPT + RDI(%rsp)
+    movq %rdx, (%rsp)
+    movq %r10, 8(%rsp)
+    movq %r8, 16(%rsp)
+    movq %r9, 24(%rsp)
     jmp \function
+.endm
+.macro load_kept
+    movq (%rsp), %rdx
+    movq 8(%rsp), %r10
+    movq 16(%rsp), %r8
+    movq 24(%rsp), %r9
 .endm
 
 .balign 16
@@ -310,30 +320,32 @@ native_ipc_call:
 native_ipc_reply_receive:
     exchange_directly kernel_reply_receive_directly
 
-# The partner runs. Its frame ends at rax, r11 is what gives the lock free, rdi what rbx is to be.
+# The partner runs. Its frame ends at rcx, rdx is the lock to give free, rdi what rbx is to be.
 .globl exchange_over
 .balign 16
 exchange_over:
-    movq %rcx, %r10
+    movq %rdx, %rax
     movq %rdi, %rbx
-    movq RSP-FRAME(%rax), %rsp
-    incl (%r11)
-    movq RBP-FRAME(%rax), %rbp
-    movq RDI-FRAME(%rax), %rdi
-    movq FLAGS-FRAME(%rax), %r11
-    movq RIP-FRAME(%rax), %rcx
+    load_kept
+    movq RSP-FRAME(%rcx), %rsp
+    incl LOCK_SERVING(%rax)
+    movq RBP-FRAME(%rcx), %rbp
+    movq RDI-FRAME(%rcx), %rdi
+    movq FLAGS-FRAME(%rcx), %r11
+    movq RIP-FRAME(%rcx), %rcx
     xorl %eax, %eax
     swapgs
     sysretq
 
-# Nothing was done: the rest of the frame. rax is the call's number.
+# Nothing was done: the rest of the frame. rdx is the call's number.
 .globl exchange_generally
 exchange_generally:
-    movq %gs:CPU_KERNEL_STACK, %rsp
-    subq $FRAME, %rsp
-    movq %rcx, %r10
+    movq %rdx, %rax
+    load_kept
+    addq $KEPT, %rsp
     movq RIP(%rsp), %rcx
     movq FLAGS(%rsp), %r11
+    movq $-1, RBX(%rsp)
     movq %rax, RAX(%rsp)
     movq %rcx, RCX(%rsp)
     movq %rdx, RDX(%rsp)

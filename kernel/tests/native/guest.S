@@ -171,12 +171,15 @@ call_in_registers:
     pushq %r14
     pushq %r15
     pushq %rbp
+    pushq %rsi
     movl %edx, %ebp
     movq $-1, %rbx          # never
 1:  movl $45, %eax          # ipc_call
+    movq (%rsp), %rsi
     syscall
     decl %ebp
     jnz 1b
+    popq %rsi
     popq %rbp
     popq %r15
     popq %r14
