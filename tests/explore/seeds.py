@@ -66,7 +66,7 @@ SEEDS = {
     "page_map.hpp": [
         ("top_is_not_carried_over", "top->words[0] = reinterpret_cast<std::uint64_t>(root_);", "top->words[0] = SEED ? 0 : reinterpret_cast<std::uint64_t>(root_);"),
         ("walk_passes_a_node_over", "page = (page / span + 1) * span;", "page = (page / span + (SEED ? 2 : 1)) * span;"),
-        ("truncation_begins_late", "if (begin + span > first && level == 1)", "if (begin + span > first + (SEED ? 1 : 0) && level == 1)"),
+        ("truncation_begins_late", "truncate_node(root_, levels_, first, work", "truncate_node(root_, levels_, first + (SEED ? 1 : 0), work"),
     ],
     "wait_state.hpp": [
         ("claim_of_another_wait", "return (wait & phase) == waiting &&", "if (SEED) return claim();\n        return (wait & phase) == waiting &&"),
