@@ -96,6 +96,9 @@ public:
     void apply(const Command& command) {
         Space& space = *spaces_[command.subject % 2];
         const Range range = range_of(command);
+        // Every CPU has used these pages by now.
+        for (const auto& each : spaces_)
+            for (const std::size_t page : {range.begin, range.end - 1}) hold(*each, page);
         const std::uint64_t budget = budgets[command.subject / 2 % std::size(budgets)];
         const abi::Protection protection = protections[command.subject / 8 % std::size(protections)];
         // Now and then memory ends in the middle; then it is done again with it.
@@ -209,7 +212,12 @@ private:
             memory_.frame(*frame).content = ++written_;
             (expected.shared ? shared_content_ : expected.content) = written_;
         }
-        space.environment.held[address_of(page)] = space.table.look_up(address_of(page));
+        hold(space, page);
+    }
+
+    static void hold(Space& space, std::size_t page) {
+        const std::uint64_t value = space.table.look_up(address_of(page));
+        if ((value & kernel::entry::present) != 0) space.environment.held[address_of(page)] = value;
     }
 
     void map(Space& space, std::size_t page, abi::Protection allowed, std::uint64_t memory) {
