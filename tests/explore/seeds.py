@@ -16,6 +16,7 @@ SEEDS = {
     "lease_node.hpp": [
         ("revoke_misses_second_child", "return node == &root ? nullptr : node->next_;", "return node == &root || SEED ? nullptr : node->next_;"),
         ("child_is_not_linked", "parent.first_child_ = this;", "if (!SEED) parent.first_child_ = this;"),
+        ("not_within_itself", "if (node == &ancestor) return true;", "if (node == &ancestor && !(SEED && node == this)) return true;"),
     ],
     "derivation.hpp": [
         ("rights_grow", "if ((wanted & ~held) &&", "if (!SEED && (wanted & ~held) &&"),
@@ -51,6 +52,31 @@ SEEDS = {
         ("unmap_is_not_told", "environment_.changed(entry_begin);\n                    if ((value & entry::device)",
          "if (!SEED) environment_.changed(entry_begin);\n                    if ((value & entry::device)"),
         ("split_loses_the_mark", "if (entry::is_mark(*slot))\n            for", "if (entry::is_mark(*slot) && !SEED)\n            for"),
+    ],
+    "deadline_queue.hpp": [
+        ("earlier_is_not_first", "first_ == nullptr || Order()(node) < Order()(*first_)", "first_ == nullptr || (!SEED && Order()(node) < Order()(*first_))"),
+        ("due_is_taken_late", "due->deadline_ > now", "due->deadline_ + (SEED ? 1 : 0) > now"),
+        ("first_is_kept_at_disarm", "if (first_ == &node) first_", "if (first_ == &node && !SEED) first_"),
+    ],
+    "futex_queue.hpp": [
+        ("late_comer_is_woken", "&& node->turn_ < before ?", "&& (node->turn_ < before || SEED) ?"),
+        ("other_word_is_woken", "node->key_ == key &&", "(node->key_ == key || SEED) &&"),
+        ("turn_stands_still", "node.turn_ = next_turn_++;", "node.turn_ = SEED ? next_turn_ : next_turn_++;"),
+    ],
+    "page_map.hpp": [
+        ("top_is_not_carried_over", "top->words[0] = reinterpret_cast<std::uint64_t>(root_);", "top->words[0] = SEED ? 0 : reinterpret_cast<std::uint64_t>(root_);"),
+        ("walk_passes_a_node_over", "page = (page / span + 1) * span;", "page = (page / span + (SEED ? 2 : 1)) * span;"),
+        ("truncation_begins_late", "truncate_node(root_, levels_, first, work", "truncate_node(root_, levels_, first + (SEED ? 1 : 0), work"),
+    ],
+    "wait_state.hpp": [
+        ("claim_of_another_wait", "return (wait & phase) == waiting &&", "if (SEED) return claim();\n        return (wait & phase) == waiting &&"),
+        ("wait_is_claimed_twice", "while ((now & phase) == waiting) {", "if (SEED && (now & phase) == claimed) return true;\n        while ((now & phase) == waiting) {"),
+        ("outcome_is_lost", "outcome_ = outcome;", "if (!SEED) outcome_ = outcome;"),
+    ],
+    "fair_clock.hpp": [
+        ("clock_goes_back", "now_ = std::max(now_,", "now_ = SEED ? std::min(running, least_ready) : std::max(now_,"),
+        ("clock_follows_the_one_ahead", "std::max(now_, std::min(running, least_ready))", "std::max(now_, SEED ? running : std::min(running, least_ready))"),
+        ("sleeper_collects_all", "std::max(own, now_ > credit_nanoseconds", "std::max(own, !SEED && now_ > credit_nanoseconds"),
     ],
 }
 STEPPED = ("quota_node.hpp",)

@@ -19,7 +19,7 @@ PACKAGES = (
     "libxml2-dev", "nettle-dev", "nlohmann-json3-dev",
     # run and tests
     "qemu-system-x86", "ovmf", "grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "xorriso", "mtools", "busybox-static", "libgtest-dev",
-    "libgmock-dev", "wrk", "curl", "mkdocs", "gdb",
+    "libgmock-dev", "librapidcheck-dev", "spin", "wrk", "curl", "mkdocs", "gdb",
 )
 
 
