@@ -24,6 +24,7 @@ ASLEEP_SECONDS = 12
 
 # What a boot does not come back from.
 LOST = re.compile(r"^(PANIC.*|process 1: .*)$", re.MULTILINE)
+FAILED = re.compile(r"^FAIL (\w+)$", re.MULTILINE)
 
 
 class Unbuilt(Exception):
@@ -108,7 +109,8 @@ def boot(accel, only, measured=False):
             except subprocess.TimeoutExpired:
                 pass
             text = read_text(serial)
-            if LOST.search(text):
+            # One test that fails is enough.
+            if LOST.search(text) or FAILED.search(text):
                 code = None
                 break
             now, cpu = time.monotonic(), _cpu_seconds(process.pid)
@@ -123,7 +125,7 @@ def boot(accel, only, measured=False):
     lost = LOST.search(text)
     if lost:
         return f"{_last_case(text)}: {lost[1]}", text
-    failed = re.findall(r"^FAIL (\w+)", text, re.MULTILINE)
+    failed = FAILED.findall(text)
     if failed:
         return ", ".join(failed), text
     counted = re.search(r"native tests: (\d+) passed, 0 failed", text)
