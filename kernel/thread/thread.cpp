@@ -1,5 +1,6 @@
 #include "kernel/thread/thread.hpp"
 
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/core/halves.hpp"
@@ -16,6 +17,16 @@ namespace kernel {
 namespace {
 
 constexpr std::int32_t negative(abi::Error error) { return -static_cast<std::int32_t>(error); }
+
+// In a twin alone: as slow as a CPU may be between a thread's end and the switch away from it. Until the last thread has freed the process' memory and somebody else, who
+// may have it by now, has all CPUs forget their tables.
+[[maybe_unused]] void stay_behind(const Process& process) {
+    if (!process.ending() || process.ended()) return;
+    while (!process.ended()) arch::relax();
+    const arch::Cpu& cpu = arch::this_cpu();
+    const auto served = cpu.shootdowns_served.load(std::memory_order_relaxed);
+    while (cpu.shootdowns_served.load(std::memory_order_relaxed) == served) arch::relax();
+}
 
 } // namespace
 
@@ -195,8 +206,9 @@ void Thread::exit() {
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     end_the_dying();
     // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its root again: there is no preemption point but for the last thread.
-    sched::load_kernel_root();
+    if (!base::weakened(base::Weakness::root_left)) sched::load_kernel_root();
     process_->thread_ended(*this, Process::Pauses::yes);
+    if (base::weakened(base::Weakness::root_left)) stay_behind(*process_);
     // What the process' end left, if this was the last thread. Else nothing.
     end_the_dying();
     sched::exit_current();

@@ -153,6 +153,12 @@ def _kernel_test_notices(context, weakness):
     assert f"FAIL {test}" in text, f"{test} holds without {weakness}: it tests nothing"
 
 
+def _machine_resets(context, weakness, attack):
+    """Without a table that it could walk to its own handlers, a processor faults three times. Who only hangs does not get here."""
+    code, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE))
+    assert code == 0 and f"run {attack}" in text and f"ok {attack}" not in text, f"{attack} still holds without {weakness}: it tests nothing"
+
+
 def _kernel_dies(context, weakness, attack):
     _, text = context.boot(f"attacks-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), until="PANIC: exception 8")
     assert "PANIC: exception 8" in text, f"{attack} still holds without {weakness}: it tests nothing"
@@ -362,5 +368,6 @@ def cases(context):
     yield "teeth lender_charge", lambda: _server_pays(context)
     for weakness in ("user_page_run", "user_page_access"):
         yield f"teeth {weakness}", lambda weakness=weakness: _kernel_test_notices(context, weakness)
+    yield "teeth root_left", lambda: _machine_resets(context, "root_left", "tables_that_are_freed_are_walked_by_no_processor")
     yield "teeth deferred_end", lambda: _kernel_dies(context, "deferred_end", "a_long_chain_of_processes_goes")
     yield from _container_cases(context)

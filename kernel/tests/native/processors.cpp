@@ -1,5 +1,6 @@
 // Which processor a thread runs on: idle ones take what waits elsewhere, a mask holds.
 #include <algorithm>
+#include <atomic>
 
 #include "kernel/tests/native/spinners.hpp"
 #include "lib/native/thread.hpp"
@@ -50,6 +51,63 @@ KERNEL_USER_TEST(an_idle_processor_takes_what_waits) {
     others->end();
     CHECK(come_to(*spinners, all));
     spinners->end();
+}
+
+// Nothing else interrupts the second processor meanwhile: this thread stays on the first one and asks there, again and again.
+KERNEL_USER_TEST(an_idle_processor_is_told_of_who_waits) {
+    NEEDS_PROCESSORS(2);
+    struct Waker {
+        abi::Handle wake = call::notification_create(quota()).value_or(0);
+        std::atomic<bool> over = false;
+        native::Thread* spinner = nullptr;
+        bool was_elsewhere = false;
+
+        static void spin_when_told(void* argument) {
+            auto& self = *static_cast<Waker*>(argument);
+            (void)call::notification_wait(self.wake, abi::never);
+            while (!self.over) {}
+        }
+        static void run(void* argument) {
+            auto& self = *static_cast<Waker*>(argument);
+            sleep(50); // the others go idle
+            CHECK(call::notification_signal(self.wake, 1));
+            const std::uint64_t end = native::after_milliseconds(3'000);
+            while (!self.was_elsewhere && native::monotonic_nanoseconds() < end) self.was_elsewhere = processor_of(self.spinner->handle()) != 0;
+            self.over = true;
+        }
+    } waker;
+    const auto first = call::budget_create(quota(), budget(), on(1)), any = call::budget_create(quota(), budget(), on(1));
+    REQUIRE(waker.wake && first && any);
+    waker.spinner = native::Thread::create(Waker::spin_when_told, &waker, {.budget = *any}).value_or(nullptr);
+    REQUIRE(waker.spinner);
+    sleep(20);
+    CHECK(processor_of(waker.spinner->handle()) == 0);
+    CHECK(call::budget_configure(*any, on(0)));
+    const auto thread = native::Thread::create(Waker::run, &waker, {.budget = *first});
+    REQUIRE(thread);
+    (*thread)->join();
+    waker.spinner->join();
+    CHECK(waker.was_elsewhere);
+    for (const abi::Handle handle : {waker.wake, *first, *any}) CHECK(call::handle_close(handle));
+}
+
+// Where many were is as good a place for new ones as where nobody ever was.
+KERNEL_USER_TEST(who_left_is_no_load) {
+    NEEDS_PROCESSORS(2);
+    for (int round = 0; round < 4; ++round) {
+        auto leave = spin(most_threads, on(1));
+        REQUIRE(leave);
+        CHECK(call::budget_configure(leave->budget, on(2)));
+        CHECK(come_to(*leave, 2));
+        leave->end();
+    }
+    // Neither is idle, and takes from the other.
+    auto one = spin(1, on(1)), many = spin(most_threads, on(2));
+    REQUIRE(one && many);
+    auto fresh = spin(4, on(3));
+    REQUIRE(fresh);
+    CHECK(where(*fresh) == 1);
+    for (auto* spinners : {&*one, &*many, &*fresh}) spinners->end();
 }
 
 KERNEL_USER_TEST(a_thread_is_never_taken_out_of_its_mask) {

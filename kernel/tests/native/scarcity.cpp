@@ -164,3 +164,21 @@ KERNEL_USER_TEST(objects_are_not_made_where_a_quota_ends) { attempt_with_little(
 KERNEL_USER_TEST(processes_are_not_made_where_a_quota_ends) { attempt_with_little(processes, 3); }
 KERNEL_USER_TEST(memories_are_not_made_where_a_quota_ends) { attempt_with_little(memories, 3); }
 KERNEL_USER_TEST(spaces_are_not_made_where_a_quota_ends) { attempt_with_little(spaces, 3); }
+
+// Of blocks that lie in pages which were full: what was given back in each is given out again before a page is taken.
+KERNEL_USER_TEST(what_is_given_back_in_full_pages_is_used_again) {
+    constexpr unsigned count = 4096, spare_pages = 16;
+    static abi::Handle handles[count];
+    const auto make_every = [](unsigned step) {
+        for (unsigned i = 0; i < count; i += step) {
+            handles[i] = call::notification_create(quota()).value_or(0);
+            REQUIRE(handles[i]);
+        }
+    };
+    make_every(1);
+    const std::uint64_t before = figures().free_pages;
+    for (unsigned i = 0; i < count; i += 4) CHECK(call::handle_close(handles[i]));
+    make_every(4);
+    CHECK(figures().free_pages + spare_pages > before);
+    for (const abi::Handle handle : handles) CHECK(call::handle_close(handle));
+}

@@ -1,6 +1,8 @@
 // What is left of a wait that is over: no queue, no Reply, no deadline and no lease has the thread in its hands any more.
 #include <atomic>
 
+#include "abi/kernel_calls.hpp"
+#include "kernel/tests/native/child.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
@@ -293,4 +295,29 @@ KERNEL_USER_TEST(exchanges_between_processors) {
     const Owned first_cpu = confined_to(1), second_cpu = confined_to(2);
     const Owned endpoint(call::endpoint_create(quota()).value_or(0));
     for (int round = 0; round < 10; ++round) exchange({endpoint.get(), false}, {endpoint.get()}, first_cpu.get(), second_cpu.get());
+}
+
+// Its call has arrived, so that it sleeps or is about to: nothing but its end ends that.
+KERNEL_USER_TEST(who_waits_for_ever_is_ended) {
+    constexpr unsigned char call_the_endpoint_in_the_argument[] = {
+        0x31, 0xf6,                                                                       // xor %esi,%esi
+        0x48, 0xc7, 0xc3, 0xff, 0xff, 0xff, 0xff,                                         // mov $-1,%rbx
+        0xb8, static_cast<unsigned char>(abi::KernelCall::ipc_call), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
+        0xeb, 0xfe};                                                                      // jmp .
+    const Owned endpoint(call::endpoint_create(quota()).value_or(0));
+    REQUIRE(endpoint);
+    for (int round = 0; round < 16; ++round) {
+        auto child = Child::create(quota(), call_the_endpoint_in_the_argument);
+        REQUIRE(child);
+        const auto client = call::process_grant(child->process, endpoint.get(), right::send, 0);
+        REQUIRE(client && child->run(*client));
+        native::Message message{};
+        const auto incoming = native::receive(endpoint.get(), message);
+        REQUIRE(incoming);
+        for (int turn = 0; turn < round; ++turn) (void)call::thread_yield();
+        CHECK(call::process_kill(child->process, 9));
+        CHECK(child->wait());
+        CHECK(call::handle_close(incoming->reply));
+        child->close();
+    }
 }
