@@ -10,7 +10,7 @@ CORE = "kernel/core"
 SEEDS = {
     "slot_table.hpp": [
         ("generation_kept_at_close", "++slot.generation;", "if (!SEED) ++slot.generation;"),
-        ("generation_not_compared", "slot->generation == handle >> 32 ||", "slot->generation == handle >> 32 || SEED ||"),
+        ("generation_not_compared", "const bool same = held == handle ||", "const bool same = held == handle || SEED ||"),
         ("count_drifts", "--count_;", "if (!SEED) --count_;"),
     ],
     "lease_node.hpp": [
@@ -86,9 +86,9 @@ WAITS = {
     "core/dying.hpp": [],
     "core/lease_node.hpp": [],
     "core/wait_state.hpp": [
-        ("claim_in_two_accesses", "if (state_.compare_exchange_weak(now, now - waiting + claimed, std::memory_order_seq_cst)) return true;",
-         "if (SEED) return state_.store(now - waiting + claimed), true;\n"
-         "            if (state_.compare_exchange_weak(now, now - waiting + claimed, std::memory_order_seq_cst)) return true;"),
+        ("claim_in_two_accesses", "bool claim() { return",
+         "bool claim() {\n        if (SEED) {\n            const std::uint32_t now = state_.load();\n            state_.store(now & ~std::uint32_t{open});\n            return (now & open) != 0;\n        }\n"
+         "        return"),
     ],
     "thread/thread.hpp": [],
     "thread/task.hpp": [
@@ -115,13 +115,14 @@ WAITS = {
     "ipc/endpoint.cpp": [
         ("reply_first", "if (base::weakened(base::Weakness::reply_last)) {", "if (SEED) {"),
         ("", "for (int i = 0; i < 20'000; ++i) arch::relax();", "arch::relax();"),
-        ("caller_stays_queued", "queued_at->callers_.remove_if_queued(caller);", "if (!SEED) queued_at->callers_.remove_if_queued(caller);"),
-        ("reply_stays_armed", "state.reply->disarm();\n        if (queued_at)", "if (!SEED) state.reply->disarm();\n        if (queued_at)"),
+        ("caller_stays_queued", "callers_.remove_if_queued(caller);", "if (!SEED) callers_.remove_if_queued(caller);"),
+        ("server_that_left_is_next", "if (next_server_ == &server)\n", "if (next_server_ == &server && !SEED)\n"),
+        ("reply_stays_armed", "if (!base::weakened(base::Weakness::reply_disarm)) state", "if (!SEED) state"),
         ("queued_callers_are_not_told", "if (has_server()) return;\n    while", "if (has_server() || SEED) return;\n    while"),
         ("gone_server_is_not_looked_for", "if (!has_server()) return std::unexpected(abi::Error::peer_closed);", "if (!has_server() && !SEED) return std::unexpected(abi::Error::peer_closed);"),
     ],
     "ipc/endpoint_direct.cpp": [
-        ("hand_over_without_a_look", "if (thread.attention() == 0 && (!hold.lease", "if ((thread.attention() == 0 || SEED) && (!hold.lease"),
+        ("hand_over_without_a_look", "if (arch::holds(thread.task().attention, 0u) && (!leased", "if ((arch::holds(thread.task().attention, 0u) || SEED) && (!leased"),
     ],
 }
 RACED = ("core/dying.hpp", "core/lease_node.hpp", "core/wait_state.hpp", "thread/thread.hpp")

@@ -51,6 +51,7 @@ FINDS(deadline, 2, reply_stays_armed)
 FINDS(server_leaves, 2, queued_callers_are_not_told)
 FINDS(server_leaves, 1, gone_server_is_not_looked_for)
 FINDS(direct_kicked_server, 2, hand_over_without_a_look)
+FINDS(direct_kicked_server, 2, server_that_left_is_next)
 FINDS(kicked_server, 2, wake_is_lost)
 
 } // namespace

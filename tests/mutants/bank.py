@@ -5,7 +5,7 @@ that `only=` takes in kernel/tests/native (a test, the begin of its name, a file
 
 ERRORS = [
     # --- object
-    ("handle_of_another_generation", "core/slot_table.hpp", "const bool same = slot->generation == handle >> 32 ||", "const bool same = slot->generation >= handle >> 32 ||", "objects",
+    ("handle_of_another_generation", "core/slot_table.hpp", "const bool same = held == handle ||", "const bool same = held >= handle ||", "objects",
      "A closed handle names what came into its slot later."),
     ("generation_stays_at_close", "core/slot_table.hpp", "        ++slot.generation;\n", "", "objects", "A slot is given out again under the same handle."),
     ("slot_index_past_the_end", "core/slot_table.hpp", "if (index >= size) return nullptr;", "if (index > size) return nullptr;", "a_handle_past_the_last_is_refused,objects,negative",
@@ -72,10 +72,14 @@ ERRORS = [
     ("endpoint_tells_no_port", "ipc/endpoint.cpp", "    if (!server) {\n        notify_port();\n", "    if (!server) {\n", "ports,messages", "A port is not told of a caller."),
     ("handles_are_not_taken_back", "ipc/endpoint.cpp", "        take_back(server, handles);\n        // A message", "        // A message", "messages",
      "A message that does not fit leaves capabilities with the server."),
-    ("direct_call_to_any_wait", "ipc/endpoint_direct.cpp", "server->exchange().kind == Exchange::Kind::reply_receive && !server->current_reply()", "!server->current_reply()", "a_call_meets_every_kind_of_server,exchanges,messages",
+    ("direct_call_to_any_wait", "ipc/endpoint.cpp", "            if (kind == Exchange::Kind::reply_receive) serve_next(server);\n", "            serve_next(server);\n", "a_call_meets_every_kind_of_server,exchanges,messages",
      "A server in a wait of another kind is called directly."),
     ("direct_answer_twice", "ipc/endpoint_direct.cpp", "                    reply->caller_ = nullptr;\n", "", "an_answer_is_given_once,exchanges,messages", "A Reply that was used directly answers again."),
-    ("direct_without_the_right", "ipc/endpoint_direct.cpp", " || !(capability.rights & right)) return nullptr;", ") return nullptr;", "the_short_way_asks_for_the_right,exchanges", "The short way asks for no right."),
+    ("direct_without_the_right", "call/ipc.cpp", "    remember(server, endpoint_handle, server.exchange().receive_slot);\n", "    remember(server, endpoint_handle, server.exchange().receive_slot);\n    remember(server, endpoint_handle, server.exchange().send_slot);\n",
+     "the_short_way_asks_for_the_right,exchanges", "The short way calls where there is a right to receive."),
+    ("short_way_by_a_closed_handle", "core/slot_table.hpp", "        slot.handle.store(abi::no_handle, std::memory_order_relaxed);\n", "", "the_short_way_ends_with_the_slot,objects", "An emptied slot keeps its handle."),
+    ("server_that_left_is_next", "ipc/endpoint.cpp", "    if (next_server_ == &server)\n        next_server_ = nullptr;\n    else\n", "", "a_server_that_waits_can_be_kicked,exchanges", "A server whose wait ended stays the next."),
+    ("word_of_a_reply_stays", "ipc/endpoint.cpp", "        if (!again && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;\n", "", "a_server_that_waits_can_be_kicked,exchanges", "A server whose wait ended finds a Reply named in its page."),
     # --- thread
     ("reply_claims_nothing", "thread/reply.cpp", "return std::exchange(caller_, nullptr);", "return caller_;", "messages,exchanges,an_answer_is_given_once", "A Reply answers more than once."),
     ("dropped_reply_is_silent", "thread/reply.cpp", "caller->finish_wait(-static_cast<std::int32_t>(abi::Error::peer_closed));", "caller->finish_wait(0);", "messages,exchanges", "A caller whose Reply was dropped is told of success."),
@@ -101,8 +105,8 @@ ERRORS = [
     ("idle_is_not_asked", "thread/migration.cpp", "    clear_idle(cpu);\n    notify(cpu);\n}", "    clear_idle(cpu);\n}", "an_idle_processor", "Nobody tells the idle processor."),
     ("load_stays_behind", "thread/migration.cpp", "    --from.load;\n", "", "who_left_is_no_load", "A thread that left is still counted."),
     ("own_choice_is_forgotten", "thread/migration.cpp", "task.allowed_ = both != 0 ? both : now.cpus;", "task.allowed_ = now.cpus;", "a_mask_reaches", "A thread's own choice of processors is forgotten."),
-    ("hand_over_to_another_processor", "thread/hand_over.hpp", "if (to.home() != queue.cpu || to.priority_", "if (to.priority_", "exchanges_between_processors,messages,exchanges", "A partner of another processor is run here."),
-    ("hand_over_in_old_tables", "thread/hand_over.hpp", "        arch::load_root(root_of(after));\n", "", "exchanges_between_processes,exchanges", "The partner runs in the tables of who called."),
+    ("hand_over_to_another_processor", "thread/hand_over.hpp", "    if (!to.is_beside(from)) return false;\n", "", "exchanges_between_processors,messages,exchanges", "A partner of another processor is run here."),
+    ("hand_over_in_old_tables", "thread/hand_over.hpp", "    arch::load_root(after.process().native_root());\n", "", "exchanges_between_processes,exchanges", "The partner runs in the tables of who called."),
     ("limit_is_not_charged", "thread/budget.cpp", "        pool.left -= base::weakened(base::Weakness::budget_charge) ? 0 : static_cast<std::int64_t>(used);\n", "", "budgets", "A limit is never used up."),
     ("pool_is_not_refilled", "thread/budget.cpp", "if (now >= pool.refill) {", "if (now >= pool.refill && pool.refill == 0) {", "budgets", "An empty pool stays empty."),
     ("priority_above_the_parent", "thread/budget.cpp", "if (parameters.priority > above.priority) return std::unexpected(abi::Error::bad_argument);", "", "a_budget_is_no_better_than_its_parent,negative", "A budget is better than the one it comes from."),

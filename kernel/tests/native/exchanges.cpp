@@ -266,3 +266,49 @@ KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
     (*thread)->join();
     server.end();
 }
+
+KERNEL_USER_TEST(the_short_way_ends_with_the_slot) {
+    struct Run {
+        Server& server;
+        abi::Handle own = native::duplicate(server.endpoint.get(), right::send, 0x5e, 0).value_or(0);
+        bool done = false;
+        std::int32_t call(std::uint64_t tag, abi::Handle handle) {
+            native::Message message{};
+            message.tag = tag;
+            return error_of(native::send_call(handle, message));
+        }
+        void run() {
+            const std::uint64_t tag = abi::make_tag(add_one, 1, 0);
+            for (int i = 0; i < 4; ++i) CHECK(call(tag, own) == 0);
+            CHECK(native::call::handle_close(own));
+            CHECK(call(tag, own) == number(abi::Error::bad_handle));
+            CHECK(call(tag, abi::no_handle) == number(abi::Error::bad_handle));
+            // In the same slot, by another name.
+            const Owned next(native::duplicate(server.endpoint.get(), right::send, 0x5e, 0).value_or(0));
+            CHECK(static_cast<std::uint32_t>(next.get()) == static_cast<std::uint32_t>(own) && next.get() != own);
+            CHECK(call(tag, own) == number(abi::Error::bad_handle));
+            for (int i = 0; i < 4; ++i) CHECK(call(tag, next.get()) == 0);
+            done = true;
+        }
+    };
+    Server server;
+    Run run{server};
+    REQUIRE(run.own);
+    auto thread = native::Thread::create([](void* argument) { static_cast<Run*>(argument)->run(); }, &run, {.budget = server.first_cpu.get()});
+    REQUIRE(thread);
+    (*thread)->join();
+    CHECK(run.done);
+    server.end();
+}
+
+KERNEL_USER_TEST(a_server_does_not_receive_by_a_closed_handle) {
+    Server server;
+    Client client(server, server.sends, hold);
+    CHECK(call::notification_wait(server.arrived.get(), abi::never));
+    CHECK(call::handle_close(server.receives.get()));
+    CHECK(call::notification_signal(server.go_on.get(), 1));
+    server.thread->join();
+    CHECK(server.error == number(abi::Error::bad_handle));
+    // The answer was given all the same.
+    CHECK(client.join() == 0);
+}

@@ -19,13 +19,12 @@ extern const std::uint64_t exchange_resume_frame[1] = {};
 
 namespace kernel {
 
-// As in kernel/ipc/endpoint_direct.cpp, for entry.S.
-struct DirectExchange {
-    arch::Registers* frame = nullptr;
-    std::atomic<std::uint32_t>* lock = nullptr;
-};
-DirectExchange kernel_call_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_call_directly");
-DirectExchange kernel_reply_receive_directly(abi::Handle handle, std::uint64_t tag, abi::Deadline deadline) asm("kernel_reply_receive_directly");
+// As in kernel/ipc/endpoint_direct.cpp, with what entry.S does in its place.
+using Word = std::uint64_t;
+[[clang::preserve_none]] void kernel_call_directly(Word, Word, Word, Word, Word handle, Word tag, Word, Word) asm("kernel_call_directly");
+[[clang::preserve_none]] void kernel_reply_receive_directly(Word, Word, Word, Word, Word handle, Word tag, Word, Word) asm("kernel_reply_receive_directly");
+[[clang::preserve_none]] void exchange_over(Word, Word, Word, Word, Word rbx, Word, Word, Word top) asm("exchange_over");
+[[clang::preserve_none]] void exchange_generally(Word, Word, Word, Word, Word, Word, Word, Word) asm("exchange_generally");
 
 } // namespace kernel
 
@@ -43,6 +42,8 @@ enum class Done : std::uint8_t { no, answered, failed };
 
 struct Seat {
     arch::Cpu cpu;
+    Dying* dying;
+    arch::Registers* partner;    // to whom it handed the processor
     Thread* thread;
     abi::Handle endpoint;        // of all calls but a leased first one
     abi::Handle leased_endpoint;
@@ -105,7 +106,6 @@ void hand_over(Seat& seat, arch::Registers& frame) {
     unsigned next = 0;
     while (!world->seats[next].thread || &world->seats[next].thread->registers() != &frame) ++next;
     seat.cpu.current = &seat.thread->task();
-    seat.cpu.dying = &seat.thread->task().dying;
     world->seats[next].handed = true;
     ready_fiber(next);
     unlock(&world->queue->lock);
@@ -117,11 +117,10 @@ void hand_over(Seat& seat, arch::Registers& frame) {
 [[gnu::noinline]] void enter_kernel(Seat& seat, Call call, bool direct) {
     Thread& thread = *seat.thread;
     arch::Registers& registers = thread.registers();
-    if (direct && call == Call::call) {
-        if (const DirectExchange exchange = kernel_call_directly(registers.rdi, registers.rsi, registers.rbx); exchange.frame) return hand_over(seat, *exchange.frame);
-    } else if (direct && call == Call::reply_receive) {
-        if (const DirectExchange exchange = kernel_reply_receive_directly(registers.rdi, registers.rsi, registers.rbx); exchange.frame)
-            return hand_over(seat, *exchange.frame);
+    if (direct && registers.rbx == abi::never && (call == Call::call || call == Call::reply_receive)) {
+        seat.partner = nullptr;
+        (call == Call::call ? kernel_call_directly : kernel_reply_receive_directly)(0, 0, 0, 0, registers.rdi, registers.rsi, 0, 0);
+        if (seat.partner) return hand_over(seat, *seat.partner);
     }
     base::Result<void> result;
     switch (call) {
@@ -290,7 +289,6 @@ void make_world(const Scenario& scenario) {
     reset_machine();
     played = scenario;
     world = &arena_make<World>();
-    world->own.dying = &world->own_dying;
     world->queue = &arena_make<RunQueue>();
     world->own.queue = world->queue;
     auto& quota = arena_make<Quota>(nullptr, 1'000'000);
@@ -316,9 +314,9 @@ void make_world(const Scenario& scenario) {
             seat.thread = Thread::create(*process, base::Ref<Budget>(budget))->leak();
             (void)seat.thread->start(personality_half().begin, personality_half().begin, 0);
             seat.cpu.current = &seat.thread->task();
-            seat.cpu.dying = &seat.thread->task().dying;
+            seat.dying = &seat.thread->task().dying;
         } else {
-            seat.cpu.dying = &arena_make<Dying>();
+            seat.dying = &arena_make<Dying>();
         }
         seat.cpu.queue = world->queue;
         start_fiber(i, run);
@@ -359,6 +357,14 @@ namespace kernel {
 
 using namespace explore;
 
+void exchange_over(Word, Word, Word, Word, Word rbx, Word, Word, Word top) {
+    arch::Registers& frame = *reinterpret_cast<arch::Registers*>(top - sizeof(arch::Registers));
+    frame.rbx = rbx;
+    world->seats[current_fiber()].partner = &frame;
+}
+void exchange_generally(Word, Word, Word, Word, Word, Word, Word, Word) {}
+
+Dying& current_dying() { return current_fiber() < 0 ? world->own_dying : *world->seats[current_fiber()].dying; }
 arch::Cpu& arch::this_cpu() { return current_fiber() < 0 ? world->own : world->seats[current_fiber()].cpu; }
 
 void* heap::allocate(std::size_t bytes) { return arena_allocate(bytes); }
