@@ -31,10 +31,10 @@ public:
     // thread to user mode from there. Errors: as ipc_call, ipc_receive.
     static base::Result<void> end_exchange(Thread& thread);
 
-    // The short ways, for messages of register words alone between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
+    // The short ways, for messages of register words alone, or with one capability beside them, between two threads of one processor: claims the partner's wait, hands it the processor, and gives its frame.
     // False, and nothing done, where anything is not as usual. With true the processor is the partner's and its queue's lock is held. Not analysed: they leave the lock of the
     // queue to the caller, and the endpoint's own stands for that of a Reply that nobody else has.
-    static bool call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) BASE_NO_THREAD_SAFETY_ANALYSIS;
+    template <bool with_capability> static bool call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) BASE_NO_THREAD_SAFETY_ANALYSIS;
     static bool reply_receive_directly(Task& self, abi::Handle handle) BASE_NO_THREAD_SAFETY_ANALYSIS;
 
 private:

@@ -13,6 +13,8 @@ namespace {
 // No capabilities and few words: the number of capabilities stands above that of the words.
 constexpr std::uint64_t tag_counts = 0x7ff;
 static_assert(abi::make_tag(0, 0xff, 7) == tag_counts);
+constexpr std::uint64_t tag_capability = 0x100;
+static_assert(abi::make_tag(0, 0, 1) == tag_capability);
 [[gnu::always_inline]] inline bool is_short(std::uint64_t tag) {
     static_assert(abi::message_register_words == 8);
     if ((tag & tag_counts & ~std::uint64_t{7}) == 0) [[likely]] return true;
@@ -61,12 +63,44 @@ struct Found {
     partner.wait_state().complete(0);
 }
 
+// The capability of a message, on its way from one table to the other.
+template <bool> struct Enclosed;
+template <> struct Enclosed<false> {
+    bool collect(Thread&) { return true; }
+    bool install(Thread&) { return true; }
+    void deliver(Thread&) {}
+    void keep(Thread&) {}
+    void take_back() {}
+};
+template <> struct Enclosed<true> {
+    bool collect(Thread& sender) {
+        return MessageCapabilities::take(sender, 0, capability) && capability;
+    }
+    // The receiver's wait is not claimed yet: where it is not, this is undone by the next two.
+    bool install(Thread& receiver) {
+        if (!capability.hold.valid()) return false;
+        const auto inserted = receiver.process().handles().insert(std::move(capability));
+        if (inserted) handle = *inserted;
+        return inserted.has_value();
+    }
+    void deliver(Thread& receiver) { receiver.page().message.handles[0] = handle; }
+    void keep(Thread& receiver) { process = base::Ref<Process>(receiver.process()); }
+    void take_back() {
+        if (process) (void)process->handles().close(handle);
+    }
+    Capability capability;
+    abi::Handle handle = abi::no_handle;
+    base::Ref<Process> process;
+};
+
 } // namespace
 
-[[gnu::always_inline]] inline bool Endpoint::call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) {
+template <bool with_capability> [[gnu::always_inline]] inline bool Endpoint::call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) {
     Thread& caller = Thread::of(self);
     const CapabilitySlot& slot = *caller.exchange().send_slot;
     if (handle == abi::no_handle || !is_at(slot, handle)) return false;
+    Enclosed<with_capability> enclosed;
+    if (!enclosed.collect(caller)) return false;
     const Found found = read(slot);
     if (!is_lease_usual(caller, slot)) return false;
     Endpoint& endpoint = *found.endpoint;
@@ -77,7 +111,7 @@ struct Found {
         Reply* const reply = caller.call().reply.get();
         Thread* const server = endpoint.next_server_;
         // Who has a slot to send by has a Reply.
-        if (server && reply->has_one_reference()) {
+        if (server && reply->has_one_reference() && enclosed.install(*server)) {
             RunQueue& queue = *arch::here()->queue;
             Task& to = server->task();
             if (sched::begin_hand_over(queue, self, to, sched::Turn::lent)) {
@@ -87,6 +121,7 @@ struct Found {
                         reply->caller_ = &caller;
                         reply->endpoint_ = &endpoint;
                         server->take_reply(*reply);
+                        enclosed.deliver(*server);
                         end_wait(*server);
                         caller.exchange().kind = Exchange::Kind::call;
                         badge = found.badge;
@@ -98,10 +133,13 @@ struct Found {
                 }
                 if (!handed) queue.lock.unlock();
             }
+            // It cannot leave before it has the lock.
+            if (!handed) enclosed.keep(*server);
         }
         endpoint.lock_.unlock();
     }
     __atomic_store_n(&arch::here()->looked_at, nullptr, __ATOMIC_RELEASE);
+    if (!handed) enclosed.take_back();
     return handed;
 }
 
@@ -158,12 +196,20 @@ namespace {
 
 Word lock_here() { return reinterpret_cast<Word>(&arch::here()->queue->lock.given_by_assembly()); }
 
+[[clang::preserve_none, gnu::noinline]] void call_with_capability(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) {
+    Word badge;
+    if (is_short(tag - tag_capability) && Endpoint::call_directly<true>(*arch::here()->current, handle, badge))
+        [[clang::musttail]] return exchange_over(w4, w5, w6, w7, badge, tag, lock_here(), arch::here()->kernel_stack);
+    [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, static_cast<Word>(abi::KernelCall::ipc_call), 0);
+}
+
 } // namespace
 
 [[clang::preserve_none]] void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) asm("kernel_call_directly");
 void kernel_call_directly(Word w4, Word w5, Word w6, Word w7, Word handle, Word tag, Word, Word) {
+    if (!is_short(tag)) [[unlikely]] [[clang::musttail]] return call_with_capability(w4, w5, w6, w7, handle, tag, 0, 0);
     Word badge;
-    if (is_short(tag) && Endpoint::call_directly(*arch::here()->current, handle, badge)) [[likely]]
+    if (Endpoint::call_directly<false>(*arch::here()->current, handle, badge)) [[likely]]
         [[clang::musttail]] return exchange_over(w4, w5, w6, w7, badge, tag, lock_here(), arch::here()->kernel_stack);
     [[clang::musttail]] return exchange_generally(w4, w5, w6, w7, handle, tag, static_cast<Word>(abi::KernelCall::ipc_call), 0);
 }

@@ -16,33 +16,31 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     TRY(check_tag(tag));
     const std::size_t count = abi::tag_handles(tag);
     if (count == 0) return {};
-    const abi::MessageArea& area = sender.page().message;
-    HandleTable& table = sender.process().handles();
     for (std::size_t i = 0; i < count; ++i) {
-        // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
-        const abi::Handle handle = __atomic_load_n(&area.handles[i], __ATOMIC_RELAXED);
-        const abi::Rights wanted = __atomic_load_n(&area.handle_rights[i], __ATOMIC_RELAXED);
         count_ = i + 1;
-        // A place for an optional capability stays empty.
-        if (handle == abi::no_handle) continue;
-        auto capability = table.find(handle);
-        base::Result<void> result;
-        if (!capability) {
-            result = std::unexpected(capability.error());
-        } else if (!(capability->rights & abi::right::transfer)) {
-            result = std::unexpected(abi::Error::missing_right);
-        } else if (auto rights = shrink_rights(capability->rights, wanted); !rights) {
-            result = std::unexpected(rights.error());
-        } else {
-            capability->rights = *rights;
-        }
-        if (!result) {
+        if (auto taken = take(sender, i, capabilities_[i]); !taken) {
             clear();
-            return result;
+            return taken;
         }
-        capabilities_[i] = std::move(*capability);
     }
     return {};
+}
+
+base::Result<void> MessageCapabilities::take(Thread& sender, std::size_t index, Capability& taken) {
+    // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
+    const abi::MessageArea& area = sender.page().message;
+    const abi::Handle handle = __atomic_load_n(&area.handles[index], __ATOMIC_RELAXED);
+    const abi::Rights wanted = __atomic_load_n(&area.handle_rights[index], __ATOMIC_RELAXED);
+    // A place for an optional capability stays empty.
+    if (handle == abi::no_handle) return {};
+    return sender.process().handles().with(handle, [&](const Capability& held) -> base::Result<void> {
+        if (!held.hold.valid()) return std::unexpected(abi::Error::revoked);
+        if (!(held.rights & abi::right::transfer)) return std::unexpected(abi::Error::missing_right);
+        const abi::Rights rights = TRY(shrink_rights(held.rights, wanted));
+        taken = held;
+        taken.rights = rights;
+        return {};
+    });
 }
 
 base::Result<void> MessageCapabilities::install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {

@@ -15,6 +15,8 @@ public:
     // Takes copies of what the sender's message names. Errors: bad_argument (tag), bad_handle, missing_right (transfer, or more rights than held), revoked.
     // Nothing is kept where it fails.
     base::Result<void> collect(Thread& sender, std::uint64_t tag);
+    // One of them: the `index`th of the sender's page, with the rights that it is to have, into an empty one, which stays so where the place is. Errors: as collect().
+    static base::Result<void> take(Thread& sender, std::size_t index, Capability& taken);
 
     // Puts the capabilities into the receiver's table; the handles come back in `handles`. Errors: no_slots, no_memory, revoked, bad_state; the caller then takes
     // back what is in `handles`, once it holds no lock (closing a slot may end an object that needs the lock).

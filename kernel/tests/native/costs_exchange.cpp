@@ -1,4 +1,5 @@
 // What two threads do with each other: switches, wake-ups, messages; in one process, and between two.
+#include <array>
 #include <atomic>
 
 #include "abi/thread_page.hpp"
@@ -153,6 +154,15 @@ void print_exchange_costs() {
     area.handles[0] = sent;
     area.handle_rights[0] = 0;
     measure_call_to_process("call with a capability that is closed, and reply, two processes", endpoint, {answer_and_close, answer_and_close_end}, abi::make_tag(1, 0, 1));
+    std::array<abi::Handle, calls_of_round> copies;
+    Cost closes;
+    for (unsigned i = 0; i < 100; ++i) {
+        for (abi::Handle& copy : copies) copy = call::handle_duplicate(sent, right::send, 0, 0).value_or(0);
+        closes.begin();
+        for (const abi::Handle copy : copies) (void)call::handle_close(copy);
+        closes.end();
+    }
+    closes.print("handle_close", 100 * copies.size());
     measure("handle_duplicate and handle_close", [&] { (void)call::handle_close(call::handle_duplicate(sent, right::send, 0, 0).value_or(0)); });
     for (const auto handle : {endpoint, sent}) (void)call::handle_close(handle);
 }

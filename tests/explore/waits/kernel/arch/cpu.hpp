@@ -23,6 +23,7 @@ struct Cpu {
     bool reschedule = false;
     RunQueue* queue = nullptr;
     const void* looked_at = nullptr;
+    std::atomic<std::uint64_t> shootdowns_served{0};
     struct {
         std::uint64_t stack[3];
     } task_state{};

@@ -1,7 +1,5 @@
 // The kernel's lock: whoever takes it stops before, and runs on where it is free. Which one is held is a part of the machine.
 #pragma once
-#include <atomic>
-#include <cstdint>
 
 #include "kernel/arch/lock_rank.hpp"
 #include "lib/base/thread_safety.hpp"
@@ -21,10 +19,8 @@ public:
     bool held() const { return explore::is_locked(this); }
     void assert_held() const BASE_ASSERT_CAPABILITY() {}
     void assume_held() const BASE_ASSERT_CAPABILITY() {}
-    std::atomic<std::uint32_t>& serving() { return serving_; }
+    SpinLock& given_by_assembly() { return *this; }
 
-private:
-    std::atomic<std::uint32_t> serving_{0};
 };
 
 class BASE_SCOPED_CAPABILITY LockGuard {
