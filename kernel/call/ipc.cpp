@@ -29,13 +29,14 @@ base::Result<void> answer(Thread& server, abi::Handle handle) {
 }
 
 // For the short ways: after a look-up that found an Endpoint with the right that they ask for.
-void remember(Thread& thread, abi::Handle handle, const CapabilitySlot*& slot) {
-    if (slot->handle.load(std::memory_order_relaxed) != handle) [[unlikely]] slot = &thread.process().handles().slot(handle);
+void remember(Thread& thread, abi::Handle handle, const Held<Endpoint>& found, Exchange::Known& known) {
+    if (known.slot->handle.load(std::memory_order_relaxed) == handle) [[likely]] return;
+    known = {&thread.process().handles().slot(handle), found.object, found.badge, found.hold};
 }
 
 base::Result<void> receive(Thread& server, std::uint64_t endpoint_handle, abi::Deadline deadline, Exchange::Kind kind) {
     auto endpoint = TRY(lookup<Endpoint>(server, endpoint_handle, abi::right::receive));
-    remember(server, endpoint_handle, server.exchange().receive_slot);
+    remember(server, endpoint_handle, endpoint, server.exchange().receives);
     return endpoint->receive(server, endpoint.hold, deadline, kind);
 }
 
@@ -50,8 +51,8 @@ base::Result<void> ipc_call(Thread& caller) {
     const UserRegisters& registers = caller.registers();
     auto endpoint = TRY(lookup<Endpoint>(caller, registers.rdi, abi::right::send));
     auto result = endpoint->call(caller, endpoint.hold, endpoint.badge, registers.rbx);
-    // Not before there is a Reply.
-    if (result) remember(caller, registers.rdi, caller.exchange().send_slot);
+    // Not before there is a Reply. Where the wait was left to end_exchange(), it is at the Endpoint that is known already.
+    if (result) remember(caller, registers.rdi, endpoint, caller.exchange().sends);
     return result;
 }
 

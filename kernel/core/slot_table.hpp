@@ -23,8 +23,7 @@ class SlotTable {
     static constexpr std::uint32_t none = UINT32_MAX;
 
 public:
-    // `handle` names what the slot holds; no_handle: it is empty. Set after the entry and cleared before it, so that whoever has the slot may look without the caller's order: what
-    // was read between two looks that both found the same handle is what the handle names.
+    // `handle` names what the slot holds; no_handle: it is empty. Whoever has the slot may look at that word in any order: no other entry ever has the same.
     struct Slot {
         Entry entry;
         std::atomic<abi::Handle> handle{abi::no_handle};
@@ -47,7 +46,7 @@ public:
         const abi::Handle handle = (std::uint64_t{slot.generation} << 32) | index;
         free_head_ = slot.next_free;
         slot.entry = std::move(entry);
-        slot.handle.store(handle, std::memory_order_release);
+        slot.handle.store(handle, std::memory_order_relaxed);
         ++count_;
         return handle;
     }
@@ -126,7 +125,6 @@ private:
 
     void take(Slot& slot, std::uint32_t index, Entry& taken) {
         slot.handle.store(abi::no_handle, std::memory_order_relaxed);
-        std::atomic_thread_fence(std::memory_order_release);
         taken = std::move(slot.entry);
         slot.entry = Entry{};
         --count_;

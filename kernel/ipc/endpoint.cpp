@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
@@ -23,9 +22,6 @@ void linger() {
 }
 
 } // namespace
-
-// A processor on a short way may still look at it.
-Endpoint::~Endpoint() { arch::wait_until_left(this); }
 
 Thread* Endpoint::take_server() {
     if (next_server_) return std::exchange(next_server_, nullptr);
@@ -71,10 +67,10 @@ base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle
 
 bool Endpoint::leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline) {
     // A deadline has its link in the scheduler; a thread that single-steps does not return by SYSRET.
-    if (deadline != abi::never || !arch::returns_by_sysret(thread.registers())) return false;
-    if (hold.lease) thread.wait_under(hold);
     Exchange& exchange = thread.exchange();
-    if (exchange.endpoint.get() != this) exchange.endpoint = base::Ref<Object>(*this);
+    const Exchange::Known& known = kind == Exchange::Kind::call ? exchange.sends : exchange.receives;
+    if (deadline != abi::never || known.endpoint.get() != this || !arch::returns_by_sysret(thread.registers())) return false;
+    if (hold.lease) thread.wait_under(hold);
     exchange.kind = kind;
     return true;
 }
@@ -85,7 +81,7 @@ base::Result<void> Endpoint::end_exchange(Thread& thread) {
         const bool leased = thread.waits_under_lease();
         const std::int32_t outcome = thread.wait(abi::never);
         const Exchange::Kind kind = std::exchange(exchange.kind, Exchange::Kind::none);
-        const base::Ref<Object> held = exchange.endpoint;
+        const base::Ref<Object> held = kind == Exchange::Kind::call ? exchange.sends.endpoint : exchange.receives.endpoint;
         Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
         if (kind == Exchange::Kind::call) return endpoint->end_call(thread, outcome);
         const auto again = endpoint->end_receive(thread, outcome);

@@ -18,7 +18,6 @@ public:
                                           abi::right::receive | abi::right::bind;
 
     Endpoint() : PortSource(object_kind) {}
-    ~Endpoint() override;
 
     // The current thread's call: message and answer lie in its registers and page. May leave the wait for the answer to end_exchange(). Errors: as ipc_call.
     base::Result<void> call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline);
@@ -50,7 +49,7 @@ private:
     base::Result<bool> begin_receive(Thread& server, abi::Deadline deadline);
     // What a server's wait ended with; true where it has to begin again.
     base::Result<bool> end_receive(Thread& server, std::int32_t outcome);
-    // Whether the wait of this exchange may be left to end_exchange(); keeps what that needs.
+    // Whether the wait of this exchange may be left to end_exchange(), which has to find the Endpoint.
     bool leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline);
     // The server that is to take the next message, out of the queue; or null.
     Thread* take_server() BASE_REQUIRES(lock_);

@@ -23,24 +23,10 @@ static_assert(abi::make_tag(0, 0, 1) == tag_capability);
 
 std::uint64_t resume_stack() { return reinterpret_cast<std::uint64_t>(exchange_resume_frame); }
 
-// What lies in a slot, read without the table's lock.
-struct Found {
-    Endpoint* endpoint;
-    std::uint64_t badge;
-    bool leased;
-};
-
-// Whether the slot is the handle's. What was read between two looks that both found it so is what the handle names.
-[[gnu::always_inline]] inline bool is_at(const CapabilitySlot& slot, abi::Handle handle) {
-    return arch::holds(slot.handle, handle);
-}
-[[gnu::always_inline]] inline Found read(const CapabilitySlot& slot) {
-    const Capability& entry = slot.entry;
-    return {static_cast<Endpoint*>(entry.object.get()), entry.badge, static_cast<bool>(entry.hold.lease)};
-}
-// A wait under a lease is for the general way, unless the thread is linked to that one already.
-[[gnu::always_inline]] inline bool is_lease_usual(const Thread& thread, const CapabilitySlot& slot) {
-    return !slot.entry.hold.lease || thread.is_linked_to(slot.entry.hold.lease.get(), slot.entry.hold.generation);
+// Whether a known Endpoint is still in its slot, and a wait there is under no lease, or under that which the thread is linked to: another one is for the general way.
+[[gnu::always_inline]] inline bool is_as_known(const Thread& thread, const Exchange::Known& known, abi::Handle handle) {
+    if (handle == abi::no_handle || !arch::holds(known.slot->handle, handle)) return false;
+    return !known.hold.lease || thread.is_linked_to(known.hold);
 }
 
 [[clang::preserve_most, gnu::noinline, gnu::cold]] void take_back(Thread& thread) {
@@ -49,9 +35,9 @@ struct Found {
 }
 
 // Announces the current thread's own wait; false, and taken back, where it is to end at once.
-[[gnu::always_inline]] inline bool announce(Thread& thread, bool leased) {
+[[gnu::always_inline]] inline bool announce(Thread& thread, const LeaseHold& hold) {
     thread.wait_state().announce();
-    if (arch::holds(thread.task().attention, 0u) && (!leased || thread.wait_under_linked())) [[likely]] return true;
+    if (arch::holds(thread.task().attention, 0u) && (!hold.lease || thread.wait_under_linked())) [[likely]] return true;
     take_back(thread);
     return false;
 }
@@ -97,63 +83,53 @@ template <> struct Enclosed<true> {
 
 template <bool with_capability> [[gnu::always_inline]] inline bool Endpoint::call_directly(Task& self, abi::Handle handle, std::uint64_t& badge) {
     Thread& caller = Thread::of(self);
-    const CapabilitySlot& slot = *caller.exchange().send_slot;
-    if (handle == abi::no_handle || !is_at(slot, handle)) return false;
+    const Exchange::Known& known = caller.exchange().sends;
+    if (!is_as_known(caller, known, handle)) return false;
     Enclosed<with_capability> enclosed;
     if (!enclosed.collect(caller)) return false;
-    const Found found = read(slot);
-    if (!is_lease_usual(caller, slot)) return false;
-    Endpoint& endpoint = *found.endpoint;
-    // From here on the Endpoint is not freed: whoever empties the slot after the second look sees this.
-    __atomic_store_n(&arch::here()->looked_at, &endpoint, __ATOMIC_SEQ_CST);
+    Endpoint& endpoint = static_cast<Endpoint&>(*known.endpoint);
+    if (!endpoint.lock_.try_lock()) return false;
     bool handed = false;
-    if (is_at(slot, handle) && endpoint.lock_.try_lock()) {
-        Reply* const reply = caller.call().reply.get();
-        Thread* const server = endpoint.next_server_;
-        // Who has a slot to send by has a Reply.
-        if (server && reply->has_one_reference() && enclosed.install(*server)) {
-            RunQueue& queue = *arch::here()->queue;
-            Task& to = server->task();
-            if (sched::begin_hand_over(queue, self, to, sched::Turn::lent)) {
-                if (announce(caller, found.leased)) {
-                    if (server->wait_state().claim()) [[likely]] {
-                        endpoint.next_server_ = nullptr;
-                        reply->caller_ = &caller;
-                        reply->endpoint_ = &endpoint;
-                        server->take_reply(*reply);
-                        enclosed.deliver(*server);
-                        end_wait(*server);
-                        caller.exchange().kind = Exchange::Kind::call;
-                        badge = found.badge;
-                        sched::end_hand_over(queue, self, to, sched::Turn::lent, resume_stack());
-                        handed = true;
-                    } else {
-                        take_back(caller);
-                    }
+    Reply* const reply = caller.call().reply.get();
+    Thread* const server = endpoint.next_server_;
+    // Who knows an Endpoint to send to has a Reply.
+    if (server && reply->has_one_reference() && enclosed.install(*server)) {
+        RunQueue& queue = *arch::here()->queue;
+        Task& to = server->task();
+        if (sched::begin_hand_over(queue, self, to, sched::Turn::lent)) {
+            if (announce(caller, known.hold)) {
+                if (server->wait_state().claim()) [[likely]] {
+                    endpoint.next_server_ = nullptr;
+                    reply->caller_ = &caller;
+                    reply->endpoint_ = &endpoint;
+                    server->take_reply(*reply);
+                    enclosed.deliver(*server);
+                    end_wait(*server);
+                    caller.exchange().kind = Exchange::Kind::call;
+                    badge = known.badge;
+                    sched::end_hand_over(queue, self, to, sched::Turn::lent, resume_stack());
+                    handed = true;
+                } else {
+                    take_back(caller);
                 }
-                if (!handed) queue.lock.unlock();
             }
-            // It cannot leave before it has the lock.
-            if (!handed) enclosed.keep(*server);
+            if (!handed) queue.lock.unlock();
         }
-        endpoint.lock_.unlock();
+        // It cannot leave before it has the lock.
+        if (!handed) enclosed.keep(*server);
     }
-    __atomic_store_n(&arch::here()->looked_at, nullptr, __ATOMIC_RELEASE);
+    endpoint.lock_.unlock();
     if (!handed) enclosed.take_back();
     return handed;
 }
 
 [[gnu::always_inline]] inline bool Endpoint::reply_receive_directly(Task& self, abi::Handle handle) {
     Thread& server = Thread::of(self);
-    const CapabilitySlot& slot = *server.exchange().receive_slot;
-    if (handle == abi::no_handle || !is_at(slot, handle)) return false;
-    const Found found = read(slot);
-    if (!is_lease_usual(server, slot) || !is_at(slot, handle)) return false;
-    // Once queued here, the server is held by the Endpoint that its exchange holds.
-    Endpoint& endpoint = *found.endpoint;
-    if (server.exchange().endpoint.get() != &endpoint) return false;
+    const Exchange::Known& known = server.exchange().receives;
+    if (!is_as_known(server, known, handle)) return false;
     if (__atomic_load_n(&server.page().reserved[0], __ATOMIC_RELAXED) != abi::current_reply) return false;
     // The caller of a Reply at this Endpoint needs its lock before it goes on where its wait ends in another way.
+    Endpoint& endpoint = static_cast<Endpoint&>(*known.endpoint);
     Reply* const reply = server.current_reply().get();
     if (!reply || reply->endpoint_ != &endpoint || !endpoint.lock_.try_lock()) return false;
     bool handed = false;
@@ -162,7 +138,7 @@ template <bool with_capability> [[gnu::always_inline]] inline bool Endpoint::cal
         RunQueue& queue = *arch::here()->queue;
         Task& to = caller->task();
         if (sched::begin_hand_over(queue, self, to, sched::Turn::given_back)) {
-            if (caller->exchange().kind == Exchange::Kind::call && announce(server, found.leased)) {
+            if (caller->exchange().kind == Exchange::Kind::call && announce(server, known.hold)) {
                 if (caller->wait_state().claim()) [[likely]] {
                     reply->caller_ = nullptr;
                     server.give_reply_up(*reply);

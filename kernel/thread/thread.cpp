@@ -199,7 +199,8 @@ void Thread::exit() {
     call_.finish();
     call_.reply.reset();
     (void)drop_current_reply();
-    exchange_.endpoint.reset();
+    exchange_.sends = {};
+    exchange_.receives = {};
     wait_use_.unlink();
     wait_hold_ = {};
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.

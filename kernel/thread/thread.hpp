@@ -47,11 +47,16 @@ struct Exchange {
     Kind kind = Kind::none;
     // What a message comes with: the thread's own Reply, or a slot.
     bool takes_current_reply = false;
-    // The Endpoint that it is or was last queued at; kept for the next time.
-    base::Ref<Object> endpoint;
-    // Where the thread last found an Endpoint with the right to send, and with that to receive: the short ways take what lies there if it is still under the same handle.
-    const CapabilitySlot* send_slot = &no_slot;
-    const CapabilitySlot* receive_slot = &no_slot;
+    // An Endpoint that the thread found with the right to send, or to receive, when it last did so. As long as the slot has the same handle, the same is in it.
+    struct Known {
+        const CapabilitySlot* slot = &no_slot;
+        base::Ref<Object> endpoint;
+        std::uint64_t badge = 0;
+        LeaseHold hold;
+    };
+    // A wait of the kind call is at the Endpoint of the first, the others are at that of the second, which stay so long.
+    Known sends;
+    Known receives;
 };
 
 class Thread final : public Object, public base::ListNodeOf<ThreadQueue>, public base::ListNodeOf<InProcess>, public FutexNode {
@@ -98,7 +103,7 @@ public:
     // What the thread's last wait under a lease was under.
     const LeaseHold& wait_hold() const { return wait_hold_; }
     // The short forms, for waits without deadline: whether the thread is linked to that lease, and an announced wait under the one that it is linked to; false where that was revoked.
-    bool is_linked_to(const Lease* lease, std::uint64_t generation) const { return wait_hold_.lease.get() == lease && wait_hold_.generation == generation; }
+    bool is_linked_to(const LeaseHold& hold) const { return wait_hold_.lease.get() == hold.lease.get() && wait_hold_.generation == hold.generation; }
     bool wait_under_linked() {
         waits_under_lease_.store(true, std::memory_order_seq_cst);
         return wait_hold_.valid();

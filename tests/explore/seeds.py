@@ -122,7 +122,7 @@ WAITS = {
         ("gone_server_is_not_looked_for", "if (!has_server()) return std::unexpected(abi::Error::peer_closed);", "if (!has_server() && !SEED) return std::unexpected(abi::Error::peer_closed);"),
     ],
     "ipc/endpoint_direct.cpp": [
-        ("hand_over_without_a_look", "if (arch::holds(thread.task().attention, 0u) && (!leased", "if ((arch::holds(thread.task().attention, 0u) || SEED) && (!leased"),
+        ("hand_over_without_a_look", "if (arch::holds(thread.task().attention, 0u) && (!hold.lease", "if ((arch::holds(thread.task().attention, 0u) || SEED) && (!hold.lease"),
     ],
 }
 RACED = ("core/dying.hpp", "core/lease_node.hpp", "core/wait_state.hpp", "thread/thread.hpp")

@@ -3,7 +3,6 @@
 #include <iterator>
 
 #include "kernel/arch/x86_64/instructions.hpp"
-#include "kernel/arch/x86_64/relax.hpp"
 #include "lib/base/weaken.hpp"
 
 extern "C" void system_call_entry();
@@ -55,14 +54,6 @@ void load_descriptors(Cpu& cpu) {
 } // namespace
 
 Cpu& cpu(std::size_t index) { return cpus[index]; }
-
-void wait_until_left(const void* object) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const std::size_t limit = cpu_limit.load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < limit; ++i)
-        while (__atomic_load_n(&cpus[i].looked_at, __ATOMIC_ACQUIRE) == object)
-            relax();
-}
 
 std::size_t cpu_count() {
     std::size_t count = 0;

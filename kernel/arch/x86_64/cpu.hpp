@@ -46,7 +46,6 @@ struct Cpu {
     std::atomic<std::uint64_t> idle_wakeups{0}; // written by this CPU alone: interrupts that ended its halt
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
-    const void* looked_at = nullptr;          // an object that this CPU found without a lock or a reference; atomic
     std::uint64_t gdt[8] = {};
 };
 static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24 && offsetof(Cpu, loaded_root) == 32 &&
@@ -65,9 +64,6 @@ Cpu& cpu(std::size_t index);
 std::size_t cpu_count(); // online
 // What is online has an index below it. Grows before a CPU is started: whoever still reads the smaller one behind a fence has made its changes visible to the CPU that comes.
 inline std::atomic<std::size_t> cpu_limit{1};
-
-// Returns when no CPU looks at an object that it found without a reference. Nobody can find it any more; who looks does so for some hundred instructions and waits for nothing.
-void wait_until_left(const void* object);
 
 // Properties that the processors may or may not have.
 struct Features {

@@ -312,6 +312,15 @@ void make_world(const Scenario& scenario) {
                 seat.leased_endpoint = insert(*process, endpoint, abi::right::send, i + 1, world->lease);
             }
             seat.thread = Thread::create(*process, base::Ref<Budget>(budget))->leak();
+            if (actor.direct) {
+                // As if it had called and received before.
+                const abi::Handle handle = actor.leased ? seat.leased_endpoint : seat.endpoint;
+                LeaseHold hold;
+                if (actor.leased) hold.lease = base::Ref<Lease>(*world->lease);
+                Exchange::Known& known = actor.role == Role::caller ? seat.thread->exchange().sends : seat.thread->exchange().receives;
+                known = {&process->handles().slot(handle), base::Ref<Object>(endpoint), actor.role == Role::caller ? i + 1 : 0, hold};
+                seat.thread->call().reply = base::Ref<Reply>::adopt(arena_make<Reply>());
+            }
             (void)seat.thread->start(personality_half().begin, personality_half().begin, 0);
             seat.cpu.current = &seat.thread->task();
             seat.dying = &seat.thread->task().dying;

@@ -22,7 +22,6 @@ struct Cpu {
     std::uint32_t apic_id = 0;
     bool reschedule = false;
     RunQueue* queue = nullptr;
-    const void* looked_at = nullptr;
     std::atomic<std::uint64_t> shootdowns_served{0};
     struct {
         std::uint64_t stack[3];
@@ -31,8 +30,6 @@ struct Cpu {
 
 Cpu& this_cpu();
 inline Cpu* here() { return &this_cpu(); }
-// No slot is emptied here while somebody looks for it.
-inline void wait_until_left(const void*) {}
 inline void set_kernel_stack(std::uint64_t) {}
 inline void load_root(std::uint64_t) {}
 
