@@ -8,6 +8,7 @@
 #include "tests/explore/quota_model.hpp"
 #include "tests/explore/quota_race_model.hpp"
 #include "tests/explore/ranges_model.hpp"
+#include "tests/explore/tlb_model.hpp"
 
 namespace explore {
 namespace {
@@ -63,6 +64,21 @@ TEST(Explore, ranges) {
     else
         expect_unbroken("2 spaces, 2 pages in 2 tables, 1 shared frame, with and without memory, 4 operations",
                         walk<RangesModel>({.depth = 4, .states = most_states}, RangesBounds{.wide = false, .scarce = true}), 1'000);
+}
+
+TEST(Explore, tlb) {
+    const std::vector<unsigned> two = whole() ? std::vector<unsigned>{4, 2} : std::vector<unsigned>{3, 1};
+    const std::vector<unsigned> three = whole() ? std::vector<unsigned>{3, 1, 1} : std::vector<unsigned>{2, 1, 1};
+    const std::size_t at_least = whole() ? 100'000 : 5'000;
+    for (const auto& runs : {two, three}) {
+        const std::string cpus = std::to_string(runs.size()) + " CPUs, ";
+        const Bounds bounds{.depth = 200, .states = most_states};
+        expect_unbroken((cpus + "no tags").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = false, .selects = false, .runs = runs}), at_least);
+        expect_unbroken((cpus + "tags of 1 pair, INVPCID").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = true, .selects = true, .runs = runs}), at_least);
+        expect_unbroken((cpus + "tags of 2 pairs, INVPCID").c_str(), walk<TlbModel<2>>(bounds, TlbBounds{.tags = true, .selects = true, .runs = runs}), at_least);
+        expect_unbroken((cpus + "tags of 1 pair").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = true, .selects = false, .runs = runs}), at_least);
+        expect_unbroken((cpus + "tags of 2 pairs").c_str(), walk<TlbModel<2>>(bounds, TlbBounds{.tags = true, .selects = false, .runs = runs}), at_least);
+    }
 }
 
 } // namespace

@@ -38,6 +38,25 @@ SEEDS = {
          "            if (SEED) node->used_.store(before + pages);"),
         ("lost_race_keeps_its_pages", "if (pages) release_pages(pages);", "if (pages && !SEED) release_pages(pages);"),
     ],
+    "tlb_state.hpp": [
+        ("mask_is_read_before_the_change_counts", "generation_.fetch_add(1, std::memory_order_seq_cst);\n        return",
+         "if (SEED) {\n            const std::uint64_t early = active_.load();\n            generation_.fetch_add(1);\n            return early;\n        }\n"
+         "        generation_.fetch_add(1, std::memory_order_seq_cst);\n        return"),
+        ("mask_is_entered_behind_the_load", "if (to.guest_half) to.guest_half->enter(machine.cpu());", "if (to.guest_half && !SEED) to.guest_half->enter(machine.cpu());"),
+        ("mask_is_entered_behind_the_load", "take(machine, to, guest_runs);", "take(machine, to, guest_runs);\n            if (SEED && to.guest_half) to.guest_half->enter(machine.cpu());"),
+        ("mask_is_left_before_the_load", "            take(machine, to, guest_runs);", "            if (SEED && from.guest_half) from.guest_half->leave(machine.cpu());\n            take(machine, to, guest_runs);"),
+        ("mask_of_the_sandbox_is_left_within_it", "if (from.personality_half && !within)", "if (from.personality_half && (!within || SEED))"),
+        ("generation_of_the_guest_is_not_compared", "place.guest_generation == guest &&", "(place.guest_generation == guest || SEED) &&"),
+        ("generation_of_the_sandbox_is_not_compared", "place.personality_generation == personality;", "(place.personality_generation == personality || SEED);"),
+        ("generation_is_noted_behind_the_flush", "            forget_pair(machine, root);\n", "        {\n            forget_pair(machine, root);\n            if (SEED && tagged) (void)note_generations(places_[place_], to);\n        }\n"),
+        ("tag_of_another_pair_is_kept", "(void)note_generations(places_[place_], pair);\n        return false;", "(void)note_generations(places_[place_], pair);\n        return SEED;"),
+        ("tag_of_both_roots_is_one", "(guest_runs ? 2 : 1)", "(guest_runs && !SEED ? 2 : 1)"),
+        ("tag_of_the_other_root_is_kept", "const bool other_remembered = pair_->has_two()", "const bool other_remembered = !SEED && pair_->has_two()"),
+        ("tag_is_forgotten_while_it_is_loaded", "if (other_remembered && !machine.selects()) machine.load(other, true);",
+         "if (other_remembered && !machine.selects()) machine.load(other, true);\n        if (SEED && other_remembered && machine.selects()) machine.forget_tag(other & root_tag_mask);"),
+        ("tag_is_forgotten_while_it_is_loaded", "if (other_remembered && machine.selects()) machine.forget_tag", "if (!SEED && other_remembered && machine.selects()) machine.forget_tag"),
+        ("page_stays_under_the_other_tag", "const bool elsewhere = pair_->has_two()", "const bool elsewhere = !SEED && pair_->has_two()"),
+    ],
     "page_table.hpp": [
         ("fork_leaves_the_parent_writable", "set(slot, copied);", "if (!SEED) set(slot, copied);"),
         ("fork_forgets_a_reference", "environment_.retain(value & entry::address_mask);", "if (!SEED) environment_.retain(value & entry::address_mask);"),
@@ -79,7 +98,7 @@ SEEDS = {
         ("sleeper_collects_all", "std::max(own, now_ > credit_nanoseconds", "std::max(own, !SEED && now_ > credit_nanoseconds"),
     ],
 }
-STEPPED = ("quota_node.hpp",)
+STEPPED = ("quota_node.hpp", "tlb_state.hpp")
 
 # For the model of the wait protocol (tests/explore/waits/), which runs whole files of the kernel: header or source → errors, as above.
 WAITS = {

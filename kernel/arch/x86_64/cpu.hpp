@@ -27,12 +27,14 @@ struct [[gnu::packed]] TaskState {
 };
 
 struct Cpu {
-    // entry.S knows the first seven by their offsets.
+    // entry.S knows the first nine by their offsets.
     Cpu* self = nullptr;
     std::uint64_t kernel_stack = 0; // top, of the current thread
     std::uint64_t user_stack = 0;   // scratch of the system call entry
     Task* current = nullptr;
-    std::uint64_t loaded_root = 0;              // what CR3 holds
+    std::uint64_t loaded_root = 0;              // which of these two CR3 holds
+    std::uint64_t native_root = 0;              // of the current thread, as CR3 takes them
+    std::uint64_t guest_root = 0;
     std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
     TaskState task_state;
 
@@ -50,7 +52,8 @@ struct Cpu {
     std::uint64_t gdt[8] = {};
 };
 static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24 && offsetof(Cpu, loaded_root) == 32 &&
-              offsetof(Cpu, root_loads) == 40 && offsetof(Cpu, task_state) == 48 && offsetof(TaskState, stack) == 4);
+              offsetof(Cpu, native_root) == 40 && offsetof(Cpu, guest_root) == 48 && offsetof(Cpu, root_loads) == 56 && offsetof(Cpu, task_state) == 64 &&
+              offsetof(TaskState, stack) == 4);
 
 inline Cpu& this_cpu() {
     Cpu* cpu;
@@ -71,7 +74,7 @@ void wait_until_left(const void* object);
 
 // Properties that the processors may or may not have.
 struct Features {
-    bool smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, xsave, gib_pages;
+    bool smep, smap, umip, fsgsbase, pcid, invpcid, x2apic, tsc_deadline, xsave, gib_pages;
     std::uint64_t xsave_mask;  // XCR0
     std::uint32_t xsave_bytes; // of the standard form for that mask
 };
@@ -85,12 +88,12 @@ void initialize_interrupt_table();
 // For each CPU.
 void load_interrupt_table();
 
-// Makes `root` the page-table root.
-void change_root(std::uint64_t root);
-// The same, unless it is.
+// Makes `root` the page-table root; `forgets`: also where it says that the TLB keeps what it holds under the root's tag.
+void change_root(std::uint64_t root, bool forgets);
+// To the other root of the current thread, unless it is loaded.
 inline void load_root(std::uint64_t root) {
     if (this_cpu().loaded_root != root)
-        change_root(root);
+        change_root(root, false);
 }
 // Of all CPUs since the start.
 std::uint64_t root_loads();

@@ -34,6 +34,5 @@ inline Cpu* here() { return &this_cpu(); }
 // No slot is emptied here while somebody looks for it.
 inline void wait_until_left(const void*) {}
 inline void set_kernel_stack(std::uint64_t) {}
-inline void load_root(std::uint64_t) {}
 
 } // namespace kernel::arch
