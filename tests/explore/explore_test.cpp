@@ -67,17 +67,18 @@ TEST(Explore, ranges) {
 }
 
 TEST(Explore, tlb) {
-    const std::vector<unsigned> two = whole() ? std::vector<unsigned>{4, 2} : std::vector<unsigned>{3, 1};
-    const std::vector<unsigned> three = whole() ? std::vector<unsigned>{3, 1, 1} : std::vector<unsigned>{2, 1, 1};
-    const std::size_t at_least = whole() ? 100'000 : 5'000;
-    for (const auto& runs : {two, three}) {
-        const std::string cpus = std::to_string(runs.size()) + " CPUs, ";
-        const Bounds bounds{.depth = 200, .states = most_states};
-        expect_unbroken((cpus + "no tags").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = false, .selects = false, .runs = runs}), at_least);
-        expect_unbroken((cpus + "tags of 1 pair, INVPCID").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = true, .selects = true, .runs = runs}), at_least);
-        expect_unbroken((cpus + "tags of 2 pairs, INVPCID").c_str(), walk<TlbModel<2>>(bounds, TlbBounds{.tags = true, .selects = true, .runs = runs}), at_least);
-        expect_unbroken((cpus + "tags of 1 pair").c_str(), walk<TlbModel<1>>(bounds, TlbBounds{.tags = true, .selects = false, .runs = runs}), at_least);
-        expect_unbroken((cpus + "tags of 2 pairs").c_str(), walk<TlbModel<2>>(bounds, TlbBounds{.tags = true, .selects = false, .runs = runs}), at_least);
+    std::vector<std::vector<unsigned>> sizes{{2, 1}};
+    if (whole()) sizes = {{3, 1}, {2, 1, 1}};
+    for (const auto& runs : sizes) {
+        const auto expect = [&]<std::size_t places>(const char* bounds, bool tags, bool selects) {
+            expect_unbroken((std::to_string(runs.size()) + " CPUs, " + std::to_string(runs[0]) + " functions of the first, " + bounds).c_str(),
+                            walk<TlbModel<places>>({.depth = 200, .states = 400'000}, TlbBounds{.tags = tags, .selects = selects, .runs = runs}), 1'000);
+        };
+        expect.operator()<1>("no tags", false, false);
+        expect.operator()<1>("tags of 1 pair", true, false);
+        expect.operator()<1>("tags of 1 pair, INVPCID", true, true);
+        expect.operator()<2>("tags of 2 pairs", true, false);
+        expect.operator()<2>("tags of 2 pairs, INVPCID", true, true);
     }
 }
 

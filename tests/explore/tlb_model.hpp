@@ -1,7 +1,8 @@
 // CPUs that load roots and change the tables below them: the real state of the TLBs (kernel/core/tlb_state.hpp), interleaved at every access to a generation or a mask and at
 // every instruction (stepped.hpp), on processors whose TLBs remember as much as they may, for as long as they may.
 //
-// Mirrored, since it needs the kernel's interrupts: the order of steps of tlb::forget (kernel/memory/tlb.cpp). Two guest halves of one sandbox, with two roots each.
+// Mirrored, since it needs the kernel's interrupts: the order of steps of tlb::forget (kernel/memory/tlb.cpp). Two guest halves of one sandbox, with two roots each. The first
+// CPU runs the first of them already; it loads and changes, the others change. Which of the two halves is which makes no difference, nor which CPU.
 #pragma once
 #include <array>
 #include <vector>
@@ -75,7 +76,15 @@ public:
         std::uint8_t which = 0; // the pair, or the half
     };
 
-    explicit TlbModel(const TlbBounds& bounds) : bounds_(bounds), cpus_(bounds.runs.size()) {}
+    explicit TlbModel(const TlbBounds& bounds) : bounds_(bounds), cpus_(bounds.runs.size()) {
+        world().half = halves_;
+        Machine machine{*this, cpus_[0], 1};
+        for (const bool guest_runs : {false, true}) {
+            cpus_[0].own.state.load(machine, world().pair[0], guest_runs);
+            remember();
+        }
+        halves_ = world().half;
+    }
 
     static std::string text(const Operation& operation) {
         static constexpr const char* names[] = {"load the native root of", "load the guest root of", "load the kernel's root", "change all of half", "change a page of half", "serve"};
@@ -94,16 +103,17 @@ public:
             }
             if (cpu.asked != 0) all.push_back({true, at, Kind::serve, 0});
             if (cpu.awaited != 0 || cpu.runs == bounds_.runs[at]) continue;
+            for (const std::uint8_t half : {std::uint8_t{0}, std::uint8_t{sandbox}}) {
+                if (locked_[half]) continue;
+                all.push_back({true, at, Kind::change_all, half});
+                if (at == 0) all.push_back({true, at, Kind::change_page, half});
+            }
+            if (at != 0) continue;
             for (std::uint8_t pair = 0; pair < pairs; ++pair) {
                 all.push_back({true, at, Kind::load_native, pair});
                 all.push_back({true, at, Kind::load_guest, pair});
             }
             all.push_back({true, at, Kind::load_kernel, 0});
-            for (const std::uint8_t half : {std::uint8_t{0}, std::uint8_t{sandbox}}) {
-                if (locked_[half]) continue;
-                all.push_back({true, at, Kind::change_all, half});
-                all.push_back({true, at, Kind::change_page, half});
-            }
         }
         return all;
     }
