@@ -28,8 +28,7 @@ private:
     std::atomic<std::uint64_t> active_{0}; // one bit for each CPU that has a root loaded which leads here, or the other root of its pair
 };
 
-// The two roots of a space, between which a thread changes at every call of its guest. The same where it is fused, `guest` 0 where there is no guest half. The kernel's own
-// has no halves.
+// The two roots of a space, between which a thread changes at every call of its guest. The same where it is fused or has no guest half. The kernel's own has no halves.
 struct RootPair {
     std::uint64_t number = 0; // no other pair's, ever: frames are used again
     std::uint64_t native = 0;
@@ -37,7 +36,7 @@ struct RootPair {
     TranslatedHalf* guest_half = nullptr;
     TranslatedHalf* personality_half = nullptr;
 
-    bool has_two() const { return guest != 0 && guest != native; }
+    bool has_two() const { return guest != native; }
 };
 
 // What a CPU starts with.
@@ -64,14 +63,15 @@ public:
     template <class Machine> void load(Machine& machine, const RootPair& to, bool guest_runs) {
         const RootPair& from = *pair_;
         if (&from != &to) {
+            const std::uint64_t cpu = machine.cpu();
             const bool within = from.personality_half == to.personality_half; // a sandbox, or the kernel
             // In the masks before the generations are looked at: who changes something then tells this CPU, or has let it see the new generation.
-            if (to.guest_half) to.guest_half->enter(machine.cpu());
-            if (to.personality_half && !within) to.personality_half->enter(machine.cpu());
+            if (to.guest_half) to.guest_half->enter(cpu);
+            if (to.personality_half && !within) to.personality_half->enter(cpu);
             take(machine, to, guest_runs);
             // Out of them behind the register: until then the processor walks the old tables.
-            if (from.guest_half) from.guest_half->leave(machine.cpu());
-            if (from.personality_half && !within) from.personality_half->leave(machine.cpu());
+            if (from.guest_half) from.guest_half->leave(cpu);
+            if (from.personality_half && !within) from.personality_half->leave(cpu);
             return;
         }
         const std::uint64_t root = guest_runs ? guest_ : native_;
@@ -135,12 +135,20 @@ private:
     }
 
     template <class Machine> void take(Machine& machine, const RootPair& to, bool guest_runs) {
-        const bool tagged = to.personality_half && machine.tags();
-        // Read before anything is forgotten: what changes meanwhile is forgotten once more.
-        const bool current = !tagged || find_place(to);
         pair_ = &to;
-        native_ = to.native | (tagged ? tag(false) | root_keeps : 0);
-        guest_ = to.has_two() ? to.guest | (tagged ? tag(true) | root_keeps : 0) : native_;
+        if (to.personality_half && machine.tags()) return take_tagged(machine, to, guest_runs);
+        native_ = to.native;
+        guest_ = to.guest;
+        machine.offer(native_, guest_);
+        machine.load(guest_runs ? guest_ : native_, false);
+    }
+
+    // Apart, so that the usual way saves no registers for it.
+    template <class Machine> [[gnu::noinline]] void take_tagged(Machine& machine, const RootPair& to, bool guest_runs) {
+        // Read before anything is forgotten: what changes meanwhile is forgotten once more.
+        const bool current = find_place(to);
+        native_ = to.native | tag(false) | root_keeps;
+        guest_ = to.has_two() ? to.guest | tag(true) | root_keeps : native_;
         machine.offer(native_, guest_);
         const std::uint64_t root = guest_runs ? guest_ : native_;
         if (current)

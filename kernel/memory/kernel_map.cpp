@@ -176,7 +176,7 @@ void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count
     map_part(rodata_begin, rodata_end, entry::no_execute);
     map_part(data_begin, image_end, entry::writable | entry::no_execute);
     arch::write_cr3(root);
-    root_as_pair.native = root;
+    root_as_pair.native = root_as_pair.guest = root;
     window = direct_map_base;
     frames::use_direct_map();
 }

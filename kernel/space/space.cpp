@@ -51,9 +51,7 @@ base::Result<base::Ref<Space>> Space::create_personality(Quota& quota, std::uint
 base::Result<base::Ref<Space>> Space::create_guest(Quota& quota, base::Ref<Space> personality, bool fused) {
     auto space = TRY(make_object<Space>(quota, quota, guest_half(), personality->process_number_, fused));
     TRY(space->create_roots(*personality));
-    if (fused) {
-        space->roots_.guest = space->roots_.native;
-    } else {
+    if (!fused) {
         space->roots_.guest = allocate_root(quota);
         if (!space->roots_.guest) return std::unexpected(abi::Error::no_memory);
         share_kernel_map(space->roots_.guest);
@@ -65,7 +63,7 @@ base::Result<base::Ref<Space>> Space::create_guest(Quota& quota, base::Ref<Space
 }
 
 base::Result<void> Space::create_roots(Space& personality) {
-    roots_.native = allocate_root(*quota_);
+    roots_.native = roots_.guest = allocate_root(*quota_);
     if (!roots_.native) return std::unexpected(abi::Error::no_memory);
     share_kernel_map(roots_.native);
     direct<std::uint64_t>(roots_.native)[personality_index] = personality.table_ | table_entry_flags;

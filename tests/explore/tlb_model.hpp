@@ -28,7 +28,7 @@ template <std::size_t places> class TlbModel : public Checked {
     struct World {
         std::array<Half, halves> half;
         Pair pair[pairs];
-        Pair kernel{.native = kernel_root};
+        Pair kernel{.native = kernel_root, .guest = kernel_root};
         World() {
             for (unsigned i = 0; i < pairs; ++i) {
                 pair[i] = {.number = i + 1, .native = native_root(i), .guest = guest_root(i), .guest_half = &half[i], .personality_half = &half[sandbox]};
