@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t own_at = abi::heap_base + (1ull << 38); // in the personality half, which all share
 constexpr std::uint64_t guest_at = 0x600000;
-constexpr std::uint64_t rounds = 150;
+constexpr std::uint64_t rounds = 60;
 constexpr unsigned most_walkers = 12;
 
 volatile std::uint64_t& word_at(std::uint64_t address) { return *reinterpret_cast<volatile std::uint64_t*>(address); }
@@ -34,7 +34,7 @@ struct Walker {
         auto& self = *static_cast<Walker*>(argument);
         if (!call::restricted_attach(self.space)) self.stale = 1'000'000;
         while (!over) {
-            for (int i = 0; i < 100; ++i) {
+            for (int i = 0; i < 5'000; ++i) {
                 const std::uint64_t own = replaced_own, guest = self.replaced_guest;
                 if (word_at(own_at) < own || word_at(guest_at) < guest) ++self.stale;
             }
