@@ -3,8 +3,6 @@
 #include <atomic>
 
 #include "kernel/arch/apic.hpp"
-#include "kernel/arch/cpu.hpp"
-#include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -14,29 +12,12 @@ namespace tlb {
 
 namespace {
 
-struct alignas(64) OwnState {
-    CpuTlbState<> state;
+struct alignas(64) OwnTags {
+    RootTags<> tags;
 };
-constinit OwnState states[arch::max_cpus];
+constinit OwnTags own_tags[arch::max_cpus];
 
-// This CPU, for CpuTlbState.
-struct Machine {
-    arch::Cpu& processor = arch::this_cpu();
-    CpuTlbState<>& state = states[processor.index].state;
-
-    std::uint64_t cpu() const { return 1ull << processor.index; }
-    bool tags() const { return arch::features().pcid; }
-    bool selects() const { return arch::features().invpcid; }
-    std::uint64_t loaded() const { return processor.loaded_root; }
-    void offer(std::uint64_t native, std::uint64_t guest) {
-        processor.native_root = native;
-        processor.guest_root = guest;
-    }
-    void load(std::uint64_t value, bool forgets) { arch::change_root(value, forgets); }
-    void forget_tag(std::uint64_t tag) { arch::invalidate_tag(tag); }
-    void forget_page(std::uint64_t address) { arch::invalidate_page(address); }
-    void forget_page_of(std::uint64_t tag, std::uint64_t address) { arch::invalidate_page_of_tag(tag, address); }
-};
+RootTags<>& tags_of(const Machine& machine) { return own_tags[machine.index()].tags; }
 
 class Requests {
 public:
@@ -61,30 +42,27 @@ private:
 
 template <class ForgetHere> void tell(TranslatedHalf& half, ForgetHere&& forget_here) {
     Machine machine;
-    const std::uint64_t active = half.change();
-    if ((active & machine.cpu()) != 0) forget_here(machine);
-    std::uint64_t others = active & ~machine.cpu();
-    if (others == 0 || base::weakened(base::Weakness::page_shoot_down)) return;
+    std::uint64_t users = count_change(machine, half);
+    if (machine.pair().leads_to(half)) forget_here(machine);
+    if (users == 0 || base::weakened(base::Weakness::page_shoot_down)) return;
     [[clang::uninitialized]] Requests requests;
-    for (; others != 0; others &= others - 1) requests.send(static_cast<std::size_t>(__builtin_ctzll(others)));
+    for (; users != 0; users &= users - 1) requests.send(static_cast<std::size_t>(__builtin_ctzll(users)));
     requests.wait();
 }
 
 } // namespace
 
-void load(const RootPair& pair, bool guest_runs) {
+void load_tagged(const RootPair& pair, bool guest_runs) {
     Machine machine;
-    machine.state.load(machine, pair, guest_runs);
+    tags_of(machine).load(machine, pair, guest_runs);
 }
 
-bool is_loaded(const RootPair& pair) { return Machine().state.has(pair); }
-
 void forget(TranslatedHalf& half) {
-    tell(half, [](Machine& machine) { machine.state.forget(machine); });
+    tell(half, [](Machine& machine) { tags_of(machine).forget(machine); });
 }
 
 void forget_pages(TranslatedHalf& half, const std::uint64_t* addresses, std::size_t count) {
-    tell(half, [&](Machine& machine) { machine.state.forget_pages(machine, half, addresses, count); });
+    tell(half, [&](Machine& machine) { tags_of(machine).forget_pages(machine, half, addresses, count); });
 }
 
 void flush_kernel_everywhere() {
@@ -110,7 +88,7 @@ void flush_asked() {
         arch::invalidate_everything();
     } else {
         Machine machine;
-        machine.state.forget(machine);
+        tags_of(machine).forget(machine);
     }
 }
 

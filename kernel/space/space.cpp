@@ -68,7 +68,9 @@ base::Result<void> Space::create_roots(Space& personality) {
     share_kernel_map(roots_.native);
     direct<std::uint64_t>(roots_.native)[personality_index] = personality.table_ | table_entry_flags;
     roots_.number = pairs_made.fetch_add(1, std::memory_order_relaxed) + 1;
+    roots_.name = name_of(personality.roots_.number, roots_.number);
     roots_.personality_half = &personality.translated_;
+    translated_.lead_from(roots_.name, is_guest() ? whole_name : name_of_sandbox);
     return {};
 }
 

@@ -20,8 +20,6 @@ constinit Features detected{};
 // CR4: PSE off, PAE, PGE, OSFXSR, OSXMMEXCPT; the rest by feature. PKE, CET, LA57 and LASS stay off.
 constexpr std::uint64_t cr4_pae = 1 << 5, cr4_pge = 1 << 7, cr4_fxsr = 1 << 9, cr4_xmm = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16,
                         cr4_xsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_mce = 1 << 6, cr4_pcide = 1 << 17;
-// CR3: the TLB keeps what it holds under the root's PCID.
-constexpr std::uint64_t cr3_keeps = 1ull << 63;
 
 std::uint64_t code_descriptor(unsigned privilege) { return 0x00209b0000000000ull | (std::uint64_t{privilege} << 45); }
 std::uint64_t data_descriptor(unsigned privilege) { return 0x0000930000000000ull | (std::uint64_t{privilege} << 45); }
@@ -113,6 +111,7 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     cr4 |= detected.xsave ? cr4_xsave : 0;
     cr4 |= detected.pcid ? cr4_pcide : 0; // the kernel's own root is loaded, whose tag is 0
     write_cr4(cr4);
+    cpu.tags_roots = detected.pcid;
     if (detected.xsave) {
         asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(detected.xsave_mask)), "d"(0));
         detected.xsave_bytes = cpuid(0xd).ebx;
@@ -131,13 +130,6 @@ Cpu* find_this_cpu() {
     const std::uint64_t base = read_msr(msr::gs_base);
     const bool known = base >= reinterpret_cast<std::uint64_t>(std::begin(cpus)) && base < reinterpret_cast<std::uint64_t>(std::end(cpus));
     return known ? reinterpret_cast<Cpu*>(base) : nullptr;
-}
-
-void change_root(std::uint64_t root, bool forgets) {
-    Cpu& cpu = this_cpu();
-    cpu.loaded_root = root;
-    cpu.root_loads.store(cpu.root_loads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    write_cr3(forgets ? root & ~cr3_keeps : root);
 }
 
 std::uint64_t root_loads() {

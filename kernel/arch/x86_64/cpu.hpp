@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/registers.hpp"
 
 namespace kernel {
 class Task;
+struct RootPair;
 struct RunQueue;
 } // namespace kernel
 
@@ -37,6 +39,10 @@ struct Cpu {
     std::uint64_t guest_root = 0;
     std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
     TaskState task_state;
+    bool tags_roots = false;                        // PCID is on
+    const RootPair* roots = nullptr;                // which pair the two roots above are
+    std::atomic<std::uint64_t> entered_roots{0};    // its name, set before its root is loaded; see core/tlb_state.hpp
+    std::atomic<std::uint64_t> settled_roots{0};    // the same, set behind that
 
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;
@@ -88,12 +94,18 @@ void initialize_interrupt_table();
 // For each CPU.
 void load_interrupt_table();
 
-// Makes `root` the page-table root; `forgets`: also where it says that the TLB keeps what it holds under the root's tag.
-void change_root(std::uint64_t root, bool forgets);
+// Makes `root` this CPU's page-table root; `forgets`: also where it says that the TLB keeps what it holds under the root's tag.
+inline void change_root(Cpu& self, std::uint64_t root, bool forgets) {
+    constexpr std::uint64_t keeps = 1ull << 63;
+    self.loaded_root = root;
+    self.root_loads.store(self.root_loads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    write_cr3(forgets ? root & ~keeps : root);
+}
 // To the other root of the current thread, unless it is loaded.
 inline void load_root(std::uint64_t root) {
-    if (this_cpu().loaded_root != root)
-        change_root(root, false);
+    Cpu& self = this_cpu();
+    if (self.loaded_root != root)
+        change_root(self, root, false);
 }
 // Of all CPUs since the start.
 std::uint64_t root_loads();
