@@ -11,9 +11,6 @@ namespace kernel {
 
 class Thread;
 
-// The object code's side: loads the page-table root that a thread needs now.
-void load_roots(Thread& thread);
-
 namespace sched {
 
 inline Thread& current_thread() { return arch::this_cpu().current->thread(); }

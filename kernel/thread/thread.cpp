@@ -3,7 +3,6 @@
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/tlb.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/thread/budget.hpp"
@@ -220,11 +219,6 @@ void Thread::inspect(abi::ThreadInfo& info) {
     info.cpu_nanoseconds = task_.processor_nanoseconds();
     info.cpu = task_.home();
     info.state = stopping() ? 2 : started_.load() ? 1 : 0;
-}
-
-void load_roots(Thread& thread) {
-    Space* const guest = thread.guest();
-    tlb::load(guest ? guest->roots() : thread.process().roots(), thread.restricted());
 }
 
 void Thread::attach(base::Ref<Space> space) {
