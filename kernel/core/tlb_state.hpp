@@ -70,8 +70,9 @@ template <class Machine> [[gnu::always_inline]] inline void load_roots_of(Machin
     } else {
         // Before the processor walks the new tables: who changes something then tells this CPU, or has made its change before the walk.
         machine.enter(to.name);
-        machine.take(to, to.native, to.guest);
-        machine.load(guest_runs ? to.guest : to.native, false);
+        const std::uint64_t native = to.native, guest = to.guest;
+        machine.take(to, native, guest);
+        machine.load(guest_runs ? guest : native, false);
         // Behind the register: until then the processor walks the old tables.
         machine.settle(to.name);
     }
