@@ -1,5 +1,5 @@
-// CPUs that load roots and change the tables below them: the real state of the TLBs (kernel/core/tlb_state.hpp), interleaved at every access to a generation or a mask and at
-// every instruction (stepped.hpp), on processors whose TLBs remember as much as they may, for as long as they may.
+// CPUs that load roots and change the tables below them: the real state of the TLBs (kernel/core/tlb_state.hpp), interleaved at every access to a generation or to a word that CPUs show each other,
+// and at every instruction (stepped.hpp), on processors whose TLBs remember as much as they may, for as long as they may.
 //
 // Mirrored, since it needs the kernel's interrupts: the order of steps of tlb::forget (kernel/memory/tlb.cpp). Two guest halves of one sandbox, with two roots each. The first
 // CPU runs the first of them already; it loads and changes, the others change. Which of the two halves is which makes no difference, nor which CPU.
@@ -31,13 +31,20 @@ template <std::size_t places> class TlbModel : public Checked {
         Pair kernel{.native = kernel_root, .guest = kernel_root};
         World() {
             for (unsigned i = 0; i < pairs; ++i) {
-                pair[i] = {.number = i + 1, .native = native_root(i), .guest = guest_root(i), .guest_half = &half[i], .personality_half = &half[sandbox]};
+                const std::uint64_t name = kernel::stepped::name_of(1, i + 2);
+                pair[i] = {.number = i + 2, .name = name, .native = native_root(i), .guest = guest_root(i), .guest_half = &half[i], .personality_half = &half[sandbox]};
+                half[i].lead_from(name, kernel::stepped::whole_name);
             }
+            half[sandbox].lead_from(kernel::stepped::name_of(1, 1), kernel::stepped::name_of_sandbox);
         }
     };
     static World& world() {
         static World only;
         return only;
+    }
+    static const std::array<Half, halves>& fresh_halves() {
+        static const std::array<Half, halves> fresh = World().half;
+        return fresh;
     }
     static constexpr std::uint64_t native_root(unsigned pair) { return (pair + 1) << 16; }
     static constexpr std::uint64_t guest_root(unsigned pair) { return native_root(pair) + 0x1000; }
@@ -63,7 +70,8 @@ template <std::size_t places> class TlbModel : public Checked {
 
     // What functions change without steps: put back before a function is run again.
     struct Own {
-        kernel::stepped::CpuTlbState<places> state;
+        kernel::stepped::RootTags<places> tags;
+        const Pair* pair = &world().kernel;
         std::uint64_t loaded = kernel_root, native = kernel_root, guest = kernel_root;
     };
 
@@ -76,11 +84,11 @@ public:
         std::uint8_t which = 0; // the pair, or the half
     };
 
-    explicit TlbModel(const TlbBounds& bounds) : bounds_(bounds), cpus_(bounds.runs.size()) {
+    explicit TlbModel(const TlbBounds& bounds) : bounds_(bounds), cpus_(bounds.runs.size()), halves_(fresh_halves()) {
         world().half = halves_;
-        Machine machine{*this, cpus_[0], 1};
+        Machine machine{*this, cpus_[0], 0};
         for (const bool guest_runs : {false, true}) {
-            cpus_[0].own.state.load(machine, world().pair[0], guest_runs);
+            load_roots_of(machine, world().pair[0], guest_runs);
             remember();
         }
         halves_ = world().half;
@@ -130,7 +138,7 @@ public:
         }
         world().half = halves_;
         cpu.own = cpu.before;
-        Machine machine{*this, cpu, std::uint64_t{1} << operation.cpu};
+        Machine machine{*this, cpu, operation.cpu};
         const bool ended = step(cpu.steps, [&] { run(machine, cpu); });
         halves_ = world().half;
         remember();
@@ -146,7 +154,6 @@ public:
         };
         for (unsigned i = 0; i < halves; ++i) {
             add(halves_[i].generation());
-            add(halves_[i].active());
             add(memory_[i]);
             add(finished_[i]);
             add(locked_[i]);
@@ -164,11 +171,13 @@ public:
                     add(one.version);
                 }
             }
+            add(cpu.entered);
+            add(cpu.settled);
             // Bytes: what the kernel keeps there is nothing but numbers and pointers into the one world.
-            key.append(reinterpret_cast<const char*>(&cpu.own.state), sizeof cpu.own.state);
-            add(cpu.own.loaded);
+            key.append(reinterpret_cast<const char*>(&cpu.own), sizeof cpu.own);
             add(cpu.running);
             if (!cpu.running) continue;
+            key.append(reinterpret_cast<const char*>(&cpu.before), sizeof cpu.before);
             add(static_cast<unsigned>(cpu.now.kind));
             add(cpu.now.which);
             add(cpu.steps.seen.size());
@@ -188,7 +197,8 @@ private:
         unsigned serving = 0; // of them, those that what runs now answers
         unsigned awaited = 0; // CPUs that this one waits for
         unsigned changed = 0; // the half, meanwhile
-        std::uint64_t active = 0;
+        std::uint64_t users = 0;
+        std::uint64_t entered = 0, settled = 0; // what it shows the others
         std::uint64_t root = kernel_root; // CR3
         std::array<std::array<Translation, regions>, tags> remembered{};
     };
@@ -196,15 +206,33 @@ private:
     struct Machine {
         TlbModel& model;
         Cpu& processor;
-        std::uint64_t bit;
+        unsigned number;
 
-        std::uint64_t cpu() const { return bit; }
-        bool tags() const { return model.bounds_.tags; }
-        bool selects() const { return model.bounds_.selects; }
+        const Pair& pair() const { return *processor.own.pair; }
+        std::uint64_t native() const { return processor.own.native; }
+        std::uint64_t guest() const { return processor.own.guest; }
         std::uint64_t loaded() const { return processor.own.loaded; }
-        void offer(std::uint64_t native, std::uint64_t guest) {
+        void take(const Pair& to, std::uint64_t native, std::uint64_t guest) {
+            processor.own.pair = &to;
             processor.own.native = native;
             processor.own.guest = guest;
+        }
+        bool tags() const { return model.bounds_.tags; }
+        bool selects() const { return model.bounds_.selects; }
+        void load_tagged(const Pair& to, bool guest_runs) { processor.own.tags.load(*this, to, guest_runs); }
+        void enter(std::uint64_t name) {
+            access([&] { return processor.entered = name; });
+        }
+        void settle(std::uint64_t name) {
+            access([&] { return processor.settled = name; });
+        }
+        std::size_t limit() const { return model.cpus_.size(); }
+        bool is_other(std::size_t index) const { return index != number; }
+        std::uint64_t entered(std::size_t index) const {
+            return access([&] { return model.cpus_[index].entered; });
+        }
+        std::uint64_t settled(std::size_t index) const {
+            return access([&] { return model.cpus_[index].settled; });
         }
         void load(std::uint64_t value, bool forgets) {
             access([&] {
@@ -244,31 +272,31 @@ private:
     static bool changes(const Operation& operation) { return operation.kind == Kind::change_all || operation.kind == Kind::change_page; }
 
     void run(Machine& machine, Cpu& cpu) {
-        auto& state = cpu.own.state;
+        auto& tags = cpu.own.tags;
         const Operation now = cpu.now;
         switch (now.kind) {
-        case Kind::load_native: return state.load(machine, world().pair[now.which], false);
-        case Kind::load_guest: return state.load(machine, world().pair[now.which], true);
-        case Kind::load_kernel: return state.load(machine, world().kernel, false);
-        case Kind::serve: return state.forget(machine);
+        case Kind::load_native: return load_roots_of(machine, world().pair[now.which], false);
+        case Kind::load_guest: return load_roots_of(machine, world().pair[now.which], true);
+        case Kind::load_kernel: return load_roots_of(machine, world().kernel, false);
+        case Kind::serve: return tags.forget(machine);
         case Kind::change_all:
         case Kind::change_page: break;
         }
         Half& half = world().half[now.which];
         access([&] { return std::uint64_t{++memory_[now.which]}; });
-        cpu.active = half.change();
-        if ((cpu.active & machine.cpu()) == 0) return;
+        cpu.users = count_change(machine, half);
+        if (!machine.pair().leads_to(half)) return;
         if (now.kind == Kind::change_all)
-            state.forget(machine);
+            tags.forget(machine);
         else
-            state.forget_pages(machine, half, &addresses[now.which == sandbox ? sandbox_region : guest_region], 1);
+            tags.forget_pages(machine, half, &addresses[now.which == sandbox ? sandbox_region : guest_region], 1);
     }
 
     void end(Cpu& cpu, unsigned number) {
         cpu.running = false;
         if (changes(cpu.now)) {
             cpu.changed = cpu.now.which;
-            cpu.awaited = static_cast<unsigned>(cpu.active & ~(std::uint64_t{1} << number));
+            cpu.awaited = static_cast<unsigned>(cpu.users);
             for (unsigned at = 0; at < cpus_.size(); ++at)
                 if (cpu.awaited >> at & 1) cpus_[at].asked |= 1u << number;
             if (cpu.awaited == 0) finish(cpu);
@@ -283,7 +311,7 @@ private:
         }
         cpu.serving = 0;
         cpu.now = {};
-        cpu.active = 0;
+        cpu.users = 0;
         cpu.before = {};
     }
 
