@@ -77,10 +77,11 @@ FINDS_NOTHING(wide_ranges)
 FINDS(wide_ranges, split_loses_the_mark)
 
 // Without tags, with tags for fewer pairs than there are, and with enough, with INVPCID and without.
-template <std::size_t places> Report tlb(bool tags, bool selects) {
-    return walk<TlbModel<places>>({.depth = 200, .states = 200'000}, TlbBounds{.tags = tags, .selects = selects, .runs = {2, 1}});
+template <std::size_t places> Report tlb(bool tags, bool selects, unsigned runs = 2) {
+    return walk<TlbModel<places>>({.depth = 200, .states = 200'000}, TlbBounds{.tags = tags, .selects = selects, .runs = {runs, 1}});
 }
 Report untagged() { return tlb<1>(false, false); }
+Report long_untagged() { return tlb<1>(false, false, 3); }
 Report few_tags() { return tlb<1>(true, true); }
 Report tags() { return tlb<2>(true, true); }
 Report reloaded_tags() { return tlb<2>(true, false); }
@@ -88,7 +89,8 @@ Report reloaded_tags() { return tlb<2>(true, false); }
 FINDS_NOTHING(untagged)
 FINDS(untagged, entered_behind_the_load)
 FINDS(untagged, settled_before_the_load)
-FINDS(untagged, settled_is_read_first)
+FINDS_NOTHING(long_untagged)
+FINDS(long_untagged, settled_is_read_first)
 FINDS_NOTHING(few_tags)
 FINDS(few_tags, tag_of_another_pair_is_kept)
 FINDS(few_tags, tag_is_forgotten_while_it_is_loaded)
