@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace kernel {
+struct RootPair;
+}
+
 namespace kernel::arch {
 
 struct Registers;
@@ -35,6 +39,7 @@ std::uint64_t allocate_page();
 // The top of a guarded kernel stack, kept for good. Panics where there is none.
 std::uint64_t allocate_stack();
 std::uint64_t kernel_root();
+const RootPair& kernel_roots();
 // Copies the kernel's part of the address space into a new root.
 void share_kernel_map(std::uint64_t root);
 // A run queue for a CPU that is about to start; what the CPU does from then on.

@@ -41,6 +41,7 @@ std::uint64_t allocate_stack() {
 }
 
 std::uint64_t kernel_root() { return kernel::kernel_root(); }
+const RootPair& kernel_roots() { return kernel::kernel_roots(); }
 void share_kernel_map(std::uint64_t root) { kernel::share_kernel_map(root); }
 void prepare_cpu(std::uint32_t index) { sched::initialize_queue(index); }
 void run_cpu() { sched::idle(); }

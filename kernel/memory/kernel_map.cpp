@@ -24,6 +24,7 @@ constexpr std::uint64_t big_page = 2 << 20;
 
 constinit SpinLock lock{LockRank::kernel_map}; // the tables below the shared top-level entries too
 constinit std::uint64_t root = 0;
+constinit RootPair root_as_pair;
 constinit std::uint64_t window = 0; // how tables are reached: the loader's direct map first, then the kernel's
 constinit std::uint64_t device_cursor BASE_GUARDED_BY(lock) = device_map_base;
 constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
@@ -175,6 +176,7 @@ void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count
     map_part(rodata_begin, rodata_end, entry::no_execute);
     map_part(data_begin, image_end, entry::writable | entry::no_execute);
     arch::write_cr3(root);
+    root_as_pair.native = root_as_pair.guest = root;
     window = direct_map_base;
     frames::use_direct_map();
 }
@@ -199,6 +201,7 @@ void protect_image_alias(std::uint64_t physical_base) {
 }
 
 std::uint64_t kernel_root() { return root; }
+const RootPair& kernel_roots() { return root_as_pair; }
 std::uint64_t kernel_table_pages() { return __atomic_load_n(&table_pages, __ATOMIC_RELAXED); }
 
 void share_kernel_map(std::uint64_t other) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "boot/limine.hpp"
+#include "kernel/core/tlb_state.hpp"
 
 namespace kernel {
 
@@ -11,8 +12,9 @@ namespace kernel {
 void initialize_kernel_map(const limine::MemoryEntry* entries, std::size_t count, std::uint64_t physical_base);
 // Takes the write permission from the direct map's view of the kernel's text and constants. On the first CPU, before the others start.
 void protect_image_alias(std::uint64_t physical_base);
-// The root with nothing but the kernel: for idle threads.
+// The root with nothing but the kernel: for idle threads. As a pair: the one root, and no halves.
 std::uint64_t kernel_root();
+const RootPair& kernel_roots();
 // Copies the kernel's top-level entries into a new root (a zeroed frame).
 void share_kernel_map(std::uint64_t root);
 
@@ -24,7 +26,7 @@ const void* map_firmware(std::uint64_t physical, std::size_t bytes);
 // A kernel stack of `stack_pages` with an unmapped page below it; the address of its top, or 0 where memory is exhausted.
 std::uint64_t allocate_stack();
 // Nobody runs on it any more. A few freed stacks are kept to be used again; of more, the frames go back to the allocator, and only their part of the kernel's page tables
-// stays, for the next stacks. May wait for the other CPUs to flush: callable with locks held, as flush_everywhere().
+// stays, for the next stacks. May wait for the other CPUs to flush: callable with locks held, as tlb::forget().
 void free_stack(std::uint64_t top);
 inline constexpr std::size_t stack_pages = 4;
 

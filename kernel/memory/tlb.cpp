@@ -3,10 +3,7 @@
 #include <atomic>
 
 #include "kernel/arch/apic.hpp"
-#include "kernel/arch/cpu.hpp"
-#include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
-#include "kernel/memory/kernel_map.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -15,46 +12,74 @@ namespace tlb {
 
 namespace {
 
-enum class Scope { user, kernel };
+struct alignas(64) OwnTags {
+    RootTags<> tags;
+};
+constinit OwnTags own_tags[arch::max_cpus];
 
-void shoot_down(Scope scope) {
-    // The change to the tables must be visible before the other CPUs' roots are looked at: a CPU that loads the root after that sees the change.
+RootTags<>& tags_of(const Machine& machine) { return own_tags[machine.index()].tags; }
+
+class Requests {
+public:
+    void send(std::size_t index) {
+        arch::Cpu& cpu = arch::cpu(index);
+        tickets_[index] = cpu.shootdowns_requested.fetch_add(1, std::memory_order_seq_cst) + 1;
+        targets_ |= 1ull << index;
+        arch::send_interrupt(cpu.apic_id, arch::vector::shootdown);
+    }
+    void wait() {
+        for (; targets_ != 0; targets_ &= targets_ - 1) {
+            const auto index = static_cast<std::size_t>(__builtin_ctzll(targets_));
+            while (arch::cpu(index).shootdowns_served.load(std::memory_order_acquire) < tickets_[index])
+                arch::relax();
+        }
+    }
+
+private:
+    std::uint64_t tickets_[arch::max_cpus];
+    std::uint64_t targets_ = 0;
+};
+
+template <class ForgetHere> void tell(TranslatedHalf& half, ForgetHere&& forget_here) {
+    Machine machine;
+    std::uint64_t users = count_change(machine, half);
+    if (machine.pair().leads_to(half)) forget_here(machine);
+    if (users == 0 || base::weakened(base::Weakness::page_shoot_down)) return;
+    [[clang::uninitialized]] Requests requests;
+    for (; users != 0; users &= users - 1) requests.send(static_cast<std::size_t>(__builtin_ctzll(users)));
+    requests.wait();
+}
+
+} // namespace
+
+void load_tagged(const RootPair& pair, bool guest_runs) {
+    Machine machine;
+    tags_of(machine).load(machine, pair, guest_runs);
+}
+
+void forget(TranslatedHalf& half) {
+    tell(half, [](Machine& machine) { tags_of(machine).forget(machine); });
+}
+
+void forget_pages(TranslatedHalf& half, const std::uint64_t* addresses, std::size_t count) {
+    tell(half, [&](Machine& machine) { tags_of(machine).forget_pages(machine, half, addresses, count); });
+}
+
+void flush_kernel_everywhere() {
+    arch::invalidate_everything();
+    // The change to the tables must be visible before the other CPUs are looked at: one that comes up after that sees the change.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    std::uint64_t tickets[arch::max_cpus];
-    std::uint64_t targets = 0;
+    [[clang::uninitialized]] Requests requests;
     const arch::Cpu& self = arch::this_cpu();
     const std::size_t limit = arch::cpu_limit.load(std::memory_order_seq_cst);
     for (std::size_t i = 0; i < limit; ++i) {
         arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
             continue;
-        if (scope == Scope::kernel)
-            cpu.shootdown_of_kernel.store(true, std::memory_order_seq_cst);
-        else if (__atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST) == kernel_root())
-            continue;
-        tickets[i] = cpu.shootdowns_requested.fetch_add(1, std::memory_order_seq_cst) + 1;
-        targets |= 1ull << i;
-        arch::send_interrupt(cpu.apic_id, arch::vector::shootdown);
+        cpu.shootdown_of_kernel.store(true, std::memory_order_seq_cst);
+        requests.send(i);
     }
-    for (std::size_t i = 0; targets >> i != 0; ++i)
-        if ((targets >> i & 1) != 0)
-            while (arch::cpu(i).shootdowns_served.load(std::memory_order_acquire) < tickets[i])
-                arch::relax();
-}
-
-} // namespace
-
-void flush_local() { arch::write_cr3(arch::read_cr3()); }
-void flush_page_local(std::uint64_t address) { arch::invalidate_page(address); }
-
-void flush_everywhere() {
-    flush_local();
-    if (!base::weakened(base::Weakness::page_shoot_down)) shoot_down(Scope::user);
-}
-
-void flush_kernel_everywhere() {
-    arch::invalidate_everything();
-    shoot_down(Scope::kernel);
+    requests.wait();
 }
 
 // Whoever finds the mark of a request that is not counted yet has flushed for it: the tables were changed before the mark was set.
@@ -62,7 +87,8 @@ void flush_asked() {
     if (arch::this_cpu().shootdown_of_kernel.exchange(false, std::memory_order_seq_cst)) {
         arch::invalidate_everything();
     } else {
-        flush_local();
+        Machine machine;
+        tags_of(machine).forget(machine);
     }
 }
 

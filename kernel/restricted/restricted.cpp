@@ -61,7 +61,7 @@ bool in_guest_half(std::uint64_t address) { return address < abi::guest_end; }
 void begin_guest(Thread& thread) {
     thread.task().guest = &thread.page().restricted.registers;
     thread.task().use_guest_frame();
-    arch::load_root(thread.guest()->guest_root());
+    arch::load_root(arch::this_cpu().guest_root);
 }
 
 // The personality finds itself behind its restricted_enter, which kept rsp and rbp for it.
@@ -82,7 +82,7 @@ void end_guest(Thread& thread, abi::ExitReason reason, std::uint32_t vector, std
     native.rbp = kept.rbp;
     native.cs = arch::user_code;
     native.ss = arch::user_data;
-    arch::load_root(thread.guest()->native_root());
+    arch::load_root(arch::this_cpu().native_root);
 }
 
 } // namespace

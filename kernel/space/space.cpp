@@ -1,11 +1,12 @@
 #include "kernel/space/space.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
-#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/memory/kernel_map.hpp"
+#include "kernel/memory/tlb.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/space/steps.hpp"
 #include "kernel/space/table_batch.hpp"
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t table_entry_flags = entry::present | entry::writable | entry::user | entry::accessed;
 constexpr unsigned personality_index = 256;
+
+constinit std::atomic<std::uint64_t> pairs_made{0};
 
 std::uint64_t allocate_root(Quota& quota) {
     if (!quota.charge_table()) return 0;
@@ -41,42 +44,44 @@ base::Result<base::Ref<Space>> Space::create_personality(Quota& quota, std::uint
     auto space = TRY(make_object<Space>(quota, quota, personality_half(), process_number, false));
     space->table_ = allocate_root(quota);
     if (!space->table_) return std::unexpected(abi::Error::no_memory);
-    TRY(space->create_roots(space->table_));
+    TRY(space->create_roots(*space));
     return space;
 }
 
 base::Result<base::Ref<Space>> Space::create_guest(Quota& quota, base::Ref<Space> personality, bool fused) {
     auto space = TRY(make_object<Space>(quota, quota, guest_half(), personality->process_number_, fused));
-    TRY(space->create_roots(personality->table_));
-    if (fused) {
-        space->guest_root_ = space->native_root_;
-    } else {
-        space->guest_root_ = allocate_root(quota);
-        if (!space->guest_root_) return std::unexpected(abi::Error::no_memory);
-        share_kernel_map(space->guest_root_);
+    TRY(space->create_roots(*personality));
+    if (!fused) {
+        space->roots_.guest = allocate_root(quota);
+        if (!space->roots_.guest) return std::unexpected(abi::Error::no_memory);
+        share_kernel_map(space->roots_.guest);
     }
-    space->table_ = space->guest_root_;
+    space->roots_.guest_half = &space->translated_;
+    space->table_ = space->roots_.guest;
     space->personality_ = std::move(personality);
     return space;
 }
 
-base::Result<void> Space::create_roots(std::uint64_t personality_table) {
-    native_root_ = allocate_root(*quota_);
-    if (!native_root_) return std::unexpected(abi::Error::no_memory);
-    share_kernel_map(native_root_);
-    direct<std::uint64_t>(native_root_)[personality_index] = personality_table | table_entry_flags;
+base::Result<void> Space::create_roots(Space& personality) {
+    roots_.native = roots_.guest = allocate_root(*quota_);
+    if (!roots_.native) return std::unexpected(abi::Error::no_memory);
+    share_kernel_map(roots_.native);
+    direct<std::uint64_t>(roots_.native)[personality_index] = personality.table_ | table_entry_flags;
+    roots_.number = pairs_made.fetch_add(1, std::memory_order_relaxed) + 1;
+    roots_.name = name_of(personality.roots_.number, roots_.number);
+    roots_.personality_half = &personality.translated_;
+    translated_.lead_from(roots_.name, is_guest() ? whole_name : name_of_sandbox);
     return {};
 }
 
 Space::~Space() {
     // What end_in_steps left, if it was: a space that was never whole has nothing.
     if (!emptied_) remove_all(Manner::at_once);
-    // The last thread of a process frees its own space: the root is still in use on this CPU, and on this one only.
-    const std::uint64_t loaded = arch::this_cpu().loaded_root;
-    if (loaded && (loaded == native_root_ || loaded == guest_root_)) arch::load_root(kernel_root());
+    // The last thread of a process frees its own space: a root is still in use on this CPU, and on this one only.
+    if (tlb::is_loaded(roots_)) tlb::load(kernel_roots(), false);
     if (!is_guest()) free_root(*quota_, table_);
-    if (guest_root_ != native_root_) free_root(*quota_, guest_root_);
-    free_root(*quota_, native_root_);
+    if (roots_.has_two()) free_root(*quota_, roots_.guest);
+    free_root(*quota_, roots_.native);
 }
 
 // Entries of the guest's top table appear in the personality's root as well, there without execution.
@@ -84,7 +89,7 @@ void Space::top_changed(unsigned index, std::uint64_t entry) {
     if (!is_guest() || fused_) return;
     const std::uint64_t no_execute = base::weakened(base::Weakness::guest_execute) ? 0 : entry::no_execute;
     const std::uint64_t copy = entry ? entry | no_execute : 0;
-    __atomic_store_n(&direct<std::uint64_t>(native_root_)[index], copy, __ATOMIC_RELEASE);
+    __atomic_store_n(&direct<std::uint64_t>(roots_.native)[index], copy, __ATOMIC_RELEASE);
 }
 
 base::Result<void> Space::check_attach(std::uint64_t process_number) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernel/core/halves.hpp"
+#include "kernel/core/tlb_state.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/space/mapping.hpp"
 #include "kernel/space/memory.hpp"
@@ -44,9 +45,10 @@ public:
     Quota& quota() const { return *quota_; }
     // Whether a page of a device was ever mapped here. The kernel's own access never goes there: reading may change what a device does, and takes as long as it likes.
     bool has_devices() const { return __atomic_load_n(&has_devices_, __ATOMIC_ACQUIRE); }
-    // What CR3 holds while a guest runs, and while its personality does. The same where fused; a personality half by itself has only the second.
-    std::uint64_t guest_root() const { return guest_root_; }
-    std::uint64_t native_root() const { return native_root_; }
+    // What CR3 holds while a guest runs, and while its personality does.
+    const RootPair& roots() const { return roots_; }
+    // What TLBs may know of this half.
+    TranslatedHalf& translated() { return translated_; }
     // Errors: wrong_kind (a personality half), bad_state (another process').
     base::Result<void> check_attach(std::uint64_t process_number) const;
 
@@ -139,7 +141,7 @@ private:
     RangeWork work_on(const Mapping& mapping, bool hides) const BASE_REQUIRES(lock_);
     void remove_all(Manner manner);
     static void relax(Manner manner);
-    base::Result<void> create_roots(std::uint64_t personality_table);
+    base::Result<void> create_roots(Space& personality);
     base::Result<Range> check_range(std::uint64_t address, std::uint64_t length) const;
     base::Result<void> check_protection(abi::Protection protection, bool own) const;
     bool is_guest() const { return half_.begin == 0; }
@@ -167,8 +169,8 @@ private:
     bool has_devices_ = false;
     SpinLock lock_{LockRank::space};
     std::uint64_t table_ = 0;       // the top table of this half: the guest root, or the third-level table of the personality half
-    std::uint64_t guest_root_ = 0;
-    std::uint64_t native_root_ = 0;
+    RootPair roots_;
+    TranslatedHalf translated_;
     base::Ref<Space> personality_; // of a guest half: keeps the table that its root names
     bool ended_ BASE_GUARDED_BY(lock_) = false;           // remove_all is at work or done: nothing is entered any more
     bool emptied_ BASE_GUARDED_BY(lock_) = false;         // remove_all is done

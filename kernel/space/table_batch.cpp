@@ -1,11 +1,8 @@
 #include "kernel/space/table_batch.hpp"
 
-#include <atomic>
 #include <cstring>
 
-#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/kernel_map.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/memory/tlb.hpp"
 #include "kernel/space/space.hpp"
@@ -53,35 +50,12 @@ void TableBatch::changed(std::uint64_t address) {
 
 void TableBatch::top_changed(unsigned index, std::uint64_t entry) { space_.top_changed(index, entry); }
 
-bool TableBatch::loaded_elsewhere() const {
-    // The change must be visible before the roots are looked at: a CPU that loads one after that walks the changed tables.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const arch::Cpu& self = arch::this_cpu();
-    const std::size_t limit = arch::cpu_limit.load(std::memory_order_seq_cst);
-    for (std::size_t i = 0; i < limit; ++i) {
-        const arch::Cpu& cpu = arch::cpu(i);
-        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire)) continue;
-        const std::uint64_t root = __atomic_load_n(&cpu.loaded_root, __ATOMIC_SEQ_CST);
-        if (root == kernel_root()) continue;
-        // The personality half is in the roots of all guest halves of its process, which are not known here.
-        if (!space_.is_guest() || root == space_.guest_root() || root == space_.native_root()) return true;
-    }
-    return false;
-}
-
 void TableBatch::flush() {
     if (changed_count_ == 0) return;
-    if (loaded_elsewhere()) {
-        tlb::flush_everywhere();
-    } else {
-        const std::uint64_t root = arch::this_cpu().loaded_root;
-        const bool loaded_here = !space_.is_guest() || root == space_.guest_root() || root == space_.native_root();
-        if (loaded_here && changed_count_ > max_changed) {
-            tlb::flush_local();
-        } else if (loaded_here) {
-            for (std::size_t i = 0; i < changed_count_; ++i) tlb::flush_page_local(changed_[i]);
-        }
-    }
+    if (changed_count_ > max_changed)
+        tlb::forget(space_.translated());
+    else
+        tlb::forget_pages(space_.translated(), changed_, changed_count_);
     changed_count_ = 0;
 }
 

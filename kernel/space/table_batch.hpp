@@ -36,7 +36,6 @@ private:
 
     void finish();
     void flush();
-    bool loaded_elsewhere() const;
 
     Space& space_;
     std::uint64_t changed_[max_changed];

@@ -6,6 +6,7 @@
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/segments.hpp"
 #include "kernel/thread/budget.hpp"
+#include "kernel/thread/load_roots.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/run_queue.hpp"
 #include "kernel/thread/scheduler.hpp"
@@ -42,12 +43,12 @@ HAND_OVER_ASIDE void change_guests(Task& from, Task& to) {
     arch::set_fs_base(to.saved_fs_);
     arch::set_user_gs_base(to.saved_gs_);
     vector_switch_in(after);
-    arch::load_root(root_of(after));
+    load_roots(after);
     arch::enter_domain(after.guest() ? after.process().number() : 0);
 }
 
 HAND_OVER_ASIDE void change_process(Thread& after) {
-    arch::load_root(after.process().native_root());
+    tlb::load(after.process().roots(), false);
     arch::enter_domain(0);
 }
 

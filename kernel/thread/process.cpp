@@ -48,7 +48,7 @@ base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget>
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
     process->lock_.assume_held(); // nobody knows it yet
     process->space_ = TRY(Space::create_personality(quota, process->number_));
-    process->native_root_ = process->space_->native_root();
+    process->roots_ = &process->space_->roots();
     return process;
 }
 
@@ -131,7 +131,7 @@ void Process::tear_down(Pauses pauses) {
     }
     // Capabilities first: peers learn that this side is gone. Then the memory, unless another process holds the space.
     handles_.close_all(pauses == Pauses::yes);
-    native_root_ = kernel_root();
+    roots_ = &kernel_roots();
     if (space) space->remove_all();
     space.reset();
     // Whoever is told of the end finds the memory back.

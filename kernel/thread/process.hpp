@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "abi/info.hpp"
+#include "kernel/core/tlb_state.hpp"
 #include "kernel/object/handle_table.hpp"
 #include "kernel/object/object.hpp"
 #include "kernel/object/quota.hpp"
@@ -45,8 +46,8 @@ public:
         return *space_;
     }
 
-    // What CR3 holds while a thread without a guest half runs.
-    std::uint64_t native_root() const { return native_root_; }
+    // What a thread without a guest half runs in.
+    const RootPair& roots() const { return *roots_; }
 
     // --- threads
     // Errors: bad_state where the process has ended.
@@ -107,7 +108,7 @@ private:
     HandleTable handles_;
     SpinLock lock_{LockRank::process};
     base::Ref<Space> space_ BASE_GUARDED_BY(lock_);
-    std::uint64_t native_root_ = 0;
+    const RootPair* roots_ = nullptr;
     base::List<Thread, InProcess> threads_ BASE_GUARDED_BY(lock_);
     std::uint32_t thread_count_ BASE_GUARDED_BY(lock_) = 0;
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};

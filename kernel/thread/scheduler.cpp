@@ -14,6 +14,7 @@
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/thread/budget.hpp"
+#include "kernel/thread/load_roots.hpp"
 #include "kernel/thread/migration.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/run_queue.hpp"
@@ -193,13 +194,13 @@ struct Scheduling {
             arch::set_kernel_stack(to->top);
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
-            arch::load_root(root_of(to->thread()));
+            kernel::load_roots(to->thread());
             // Only what runs guests is untrusted.
             arch::enter_domain(to->thread().guest() != nullptr ? to->thread().process().number() : 0);
             vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {
-            arch::load_root(kernel_root());
+            tlb::load(kernel_roots(), false);
         }
         program_timer(queue);
         switch_over(queue, save, load);
@@ -441,12 +442,12 @@ void exit_current() {
     __builtin_unreachable();
 }
 
-void load_root(Task& task) {
+void load_roots(Task& task) {
     if (&task == Scheduling::current())
-        arch::load_root(root_of(task.thread()));
+        kernel::load_roots(task.thread());
 }
 
-void load_kernel_root() { arch::load_root(kernel_root()); }
+void load_kernel_roots() { tlb::load(kernel_roots(), false); }
 
 void after_switch() { Scheduling::after_switch(); }
 

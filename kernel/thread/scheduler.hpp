@@ -11,9 +11,6 @@ namespace kernel {
 
 class Thread;
 
-// The object code's side: the page-table root that a thread needs now.
-std::uint64_t root_of(Thread& thread);
-
 namespace sched {
 
 inline Thread& current_thread() { return arch::this_cpu().current->thread(); }
@@ -35,10 +32,10 @@ inline bool is_switch_due() { return arch::this_cpu().reschedule; }
 bool switch_if_due(bool leaving = false);
 // The current thread's end: its own reference is released once its stack is not used any more.
 [[noreturn]] void exit_current();
-// Loads the root of the task, where it is the current one.
-void load_root(Task& task);
+// Loads the roots of the task, where it is the current one.
+void load_roots(Task& task);
 // Leaves whatever space this CPU is in, until a switch: by a thread that ends, before its process' space may go.
-void load_kernel_root();
+void load_kernel_roots();
 
 // The CPUs that are there, as a mask.
 std::uint64_t processors();

@@ -206,8 +206,8 @@ void Thread::exit() {
     // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     end_the_dying();
-    // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its root again: there is no preemption point but for the last thread.
-    if (!base::weakened(base::Weakness::root_left)) sched::load_kernel_root();
+    // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its roots again: there is no preemption point but for the last thread.
+    if (!base::weakened(base::Weakness::root_left)) sched::load_kernel_roots();
     process_->thread_ended(*this, Process::Pauses::yes);
     if (base::weakened(base::Weakness::root_left)) stay_behind(*process_);
     // What the process' end left, if this was the last thread. Else nothing.
@@ -222,20 +222,12 @@ void Thread::inspect(abi::ThreadInfo& info) {
     info.state = stopping() ? 2 : started_.load() ? 1 : 0;
 }
 
-std::uint64_t root_of(Thread& thread) {
-    Space* const guest = thread.guest();
-    if (guest) return thread.restricted() ? guest->guest_root() : guest->native_root();
-    return thread.process().native_root();
-}
-
 void Thread::attach(base::Ref<Space> space) {
     base::Ref<Space> before = std::move(guest_);
     guest_ = std::move(space);
     task_.guest = nullptr; // until the general way has prepared it
-    task_.guest_root = guest_ ? guest_->guest_root() : 0;
-    task_.native_root = guest_ ? guest_->native_root() : 0;
-    // The old root must be out of the register before its tables may go.
-    sched::load_root(task_);
+    // The old roots must be out of the register before their tables may go.
+    sched::load_roots(task_);
 }
 
 } // namespace kernel

@@ -8,6 +8,7 @@
 #include "tests/explore/quota_model.hpp"
 #include "tests/explore/quota_race_model.hpp"
 #include "tests/explore/ranges_model.hpp"
+#include "tests/explore/tlb_model.hpp"
 
 namespace explore {
 namespace {
@@ -63,6 +64,22 @@ TEST(Explore, ranges) {
     else
         expect_unbroken("2 spaces, 2 pages in 2 tables, 1 shared frame, with and without memory, 4 operations",
                         walk<RangesModel>({.depth = 4, .states = most_states}, RangesBounds{.wide = false, .scarce = true}), 1'000);
+}
+
+TEST(Explore, tlb) {
+    std::vector<std::vector<unsigned>> sizes{{2, 1}};
+    if (whole()) sizes = {{3, 1}, {2, 1, 1}};
+    for (const auto& runs : sizes) {
+        const auto expect = [&]<std::size_t places>(const char* bounds, bool tags, bool selects) {
+            expect_unbroken((std::to_string(runs.size()) + " CPUs, " + std::to_string(runs[0]) + " functions of the first, " + bounds).c_str(),
+                            walk<TlbModel<places>>({.depth = 200, .states = 400'000}, TlbBounds{.tags = tags, .selects = selects, .runs = runs}), 1'000);
+        };
+        expect.operator()<1>("no tags", false, false);
+        expect.operator()<1>("tags of 1 pair", true, false);
+        expect.operator()<1>("tags of 1 pair, INVPCID", true, true);
+        expect.operator()<2>("tags of 2 pairs", true, false);
+        expect.operator()<2>("tags of 2 pairs, INVPCID", true, true);
+    }
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "tests/explore/quota_race_model.hpp"
 #include "tests/explore/ranges_model.hpp"
 #include "tests/explore/seed.hpp"
+#include "tests/explore/tlb_model.hpp"
 
 namespace explore {
 namespace {
@@ -74,6 +75,34 @@ Report wide_ranges() { return walk<RangesModel>({.depth = 2, .states = 50'000}, 
 
 FINDS_NOTHING(wide_ranges)
 FINDS(wide_ranges, split_loses_the_mark)
+
+// Without tags, with tags for fewer pairs than there are, and with enough, with INVPCID and without.
+template <std::size_t places> Report tlb(bool tags, bool selects, unsigned runs = 2) {
+    return walk<TlbModel<places>>({.depth = 200, .states = 200'000}, TlbBounds{.tags = tags, .selects = selects, .runs = {runs, 1}});
+}
+Report untagged() { return tlb<1>(false, false); }
+Report long_untagged() { return tlb<1>(false, false, 3); }
+Report few_tags() { return tlb<1>(true, true); }
+Report tags() { return tlb<2>(true, true); }
+Report reloaded_tags() { return tlb<2>(true, false); }
+
+FINDS_NOTHING(untagged)
+FINDS(untagged, entered_behind_the_load)
+FINDS(untagged, settled_before_the_load)
+FINDS_NOTHING(long_untagged)
+FINDS(long_untagged, settled_is_read_first)
+FINDS_NOTHING(few_tags)
+FINDS(few_tags, tag_of_another_pair_is_kept)
+FINDS(few_tags, tag_is_forgotten_while_it_is_loaded)
+FINDS_NOTHING(tags)
+FINDS(tags, users_are_read_before_the_change_counts)
+FINDS(tags, tagged_is_entered_behind_the_load)
+FINDS(tags, generation_of_the_guest_is_not_compared)
+FINDS(tags, generation_of_the_sandbox_is_not_compared)
+FINDS(tags, tag_of_both_roots_is_one)
+FINDS(tags, page_stays_under_the_other_tag)
+FINDS_NOTHING(reloaded_tags)
+FINDS(reloaded_tags, tag_of_the_other_root_is_kept)
 
 } // namespace
 } // namespace explore

@@ -38,6 +38,26 @@ SEEDS = {
          "            if (SEED) node->used_.store(before + pages);"),
         ("lost_race_keeps_its_pages", "if (pages) release_pages(pages);", "if (pages && !SEED) release_pages(pages);"),
     ],
+    "tlb_state.hpp": [
+        ("users_are_read_before_the_change_counts", "    half.count_change();\n    std::uint64_t users = 0;", "    if (!SEED) half.count_change();\n    std::uint64_t users = 0;"),
+        ("users_are_read_before_the_change_counts", "    return users;\n", "    if (SEED) half.count_change();\n    return users;\n"),
+        ("entered_behind_the_load", "        machine.enter(to.name);\n        const", "        if (!SEED) machine.enter(to.name);\n        const"),
+        ("entered_behind_the_load", "        machine.load(guest_runs ? guest : native, false);\n", "        machine.load(guest_runs ? guest : native, false);\n        if (SEED) machine.enter(to.name);\n"),
+        ("settled_before_the_load", "        machine.load(guest_runs ? guest : native, false);\n", "        if (SEED) machine.settle(to.name);\n        machine.load(guest_runs ? guest : native, false);\n"),
+        ("settled_is_read_first", "half.is_led_to(machine.entered(i)) || half.is_led_to(machine.settled(i))",
+         "(SEED ? half.is_led_to(machine.settled(i)) || half.is_led_to(machine.entered(i)) : half.is_led_to(machine.entered(i)) || half.is_led_to(machine.settled(i)))"),
+        ("tagged_is_entered_behind_the_load", "        machine.enter(to.name);\n        if (to.", "        if (!SEED) machine.enter(to.name);\n        if (to."),
+        ("tagged_is_entered_behind_the_load", "        machine.settle(to.name);\n    }\n\n    // Forgets all", "        if (SEED) machine.enter(to.name);\n        machine.settle(to.name);\n    }\n\n    // Forgets all"),
+        ("generation_of_the_guest_is_not_compared", "place.guest_generation == guest &&", "(place.guest_generation == guest || SEED) &&"),
+        ("generation_of_the_sandbox_is_not_compared", "place.personality_generation == personality;", "(place.personality_generation == personality || SEED);"),
+        ("tag_of_another_pair_is_kept", "(void)note_generations(places_[place_], pair);\n        return false;", "(void)note_generations(places_[place_], pair);\n        return SEED;"),
+        ("tag_of_both_roots_is_one", "(guest_runs ? 2 : 1)", "(guest_runs && !SEED ? 2 : 1)"),
+        ("tag_of_the_other_root_is_kept", "const bool other_remembered = machine", "const bool other_remembered = !SEED && machine"),
+        ("tag_is_forgotten_while_it_is_loaded", "if (other_remembered && !machine.selects()) machine.load(other, true);",
+         "if (other_remembered && !machine.selects()) machine.load(other, true);\n        if (SEED && other_remembered && machine.selects()) machine.forget_tag(other & root_tag_mask);"),
+        ("tag_is_forgotten_while_it_is_loaded", "if (other_remembered && machine.selects()) machine.forget_tag", "if (!SEED && other_remembered && machine.selects()) machine.forget_tag"),
+        ("page_stays_under_the_other_tag", "const bool elsewhere = pair.has_two()", "const bool elsewhere = !SEED && pair.has_two()"),
+    ],
     "page_table.hpp": [
         ("fork_leaves_the_parent_writable", "set(slot, copied);", "if (!SEED) set(slot, copied);"),
         ("fork_forgets_a_reference", "environment_.retain(value & entry::address_mask);", "if (!SEED) environment_.retain(value & entry::address_mask);"),
@@ -79,7 +99,7 @@ SEEDS = {
         ("sleeper_collects_all", "std::max(own, now_ > credit_nanoseconds", "std::max(own, !SEED && now_ > credit_nanoseconds"),
     ],
 }
-STEPPED = ("quota_node.hpp",)
+STEPPED = ("quota_node.hpp", "tlb_state.hpp")
 
 # For the model of the wait protocol (tests/explore/waits/), which runs whole files of the kernel: header or source → errors, as above.
 WAITS = {

@@ -37,6 +37,19 @@ template <class Function> bool step(Steps& steps, Function&& function) {
     return ended;
 }
 
+// What `happen` does is one access, and what it gives is seen.
+template <class Access> std::uint64_t access(Access&& happen) {
+    Steps* const steps = current_steps;
+    if (!steps) return happen();
+    if (steps->position < steps->seen.size()) return steps->seen[steps->position++];
+    if (!steps->may_step) throw Paused{};
+    steps->may_step = false;
+    const std::uint64_t value = happen();
+    steps->seen.push_back(value);
+    ++steps->position;
+    return value;
+}
+
 template <class T> class SteppedAtomic {
 public:
     SteppedAtomic() = default;
@@ -50,6 +63,12 @@ public:
     }
     T fetch_add(T value, std::memory_order = {}) {
         return access([&] { const T before = value_; value_ = static_cast<T>(value_ + value); return before; });
+    }
+    T fetch_or(T value, std::memory_order = {}) {
+        return access([&] { const T before = value_; value_ = static_cast<T>(value_ | value); return before; });
+    }
+    T fetch_and(T value, std::memory_order = {}) {
+        return access([&] { const T before = value_; value_ = static_cast<T>(value_ & value); return before; });
     }
     T fetch_sub(T value, std::memory_order = {}) {
         return access([&] { const T before = value_; value_ = static_cast<T>(value_ - value); return before; });
@@ -68,15 +87,7 @@ public:
 
 private:
     template <class Access> static T access(Access&& happen) {
-        Steps* const steps = current_steps;
-        if (!steps) return happen();
-        if (steps->position < steps->seen.size()) return static_cast<T>(steps->seen[steps->position++]);
-        if (!steps->may_step) throw Paused{};
-        steps->may_step = false;
-        const T value = happen();
-        steps->seen.push_back(static_cast<std::uint64_t>(value));
-        ++steps->position;
-        return value;
+        return static_cast<T>(explore::access([&] { return static_cast<std::uint64_t>(happen()); }));
     }
 
     T value_{};

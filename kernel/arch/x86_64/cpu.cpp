@@ -18,7 +18,7 @@ constinit Features detected{};
 
 // CR4: PSE off, PAE, PGE, OSFXSR, OSXMMEXCPT; the rest by feature. PKE, CET, LA57 and LASS stay off.
 constexpr std::uint64_t cr4_pae = 1 << 5, cr4_pge = 1 << 7, cr4_fxsr = 1 << 9, cr4_xmm = 1 << 10, cr4_umip = 1 << 11, cr4_fsgsbase = 1 << 16,
-                        cr4_xsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_mce = 1 << 6;
+                        cr4_xsave = 1 << 18, cr4_smep = 1 << 20, cr4_smap = 1 << 21, cr4_mce = 1 << 6, cr4_pcide = 1 << 17;
 
 std::uint64_t code_descriptor(unsigned privilege) { return 0x00209b0000000000ull | (std::uint64_t{privilege} << 45); }
 std::uint64_t data_descriptor(unsigned privilege) { return 0x0000930000000000ull | (std::uint64_t{privilege} << 45); }
@@ -75,6 +75,7 @@ void detect_features() {
     detected.fsgsbase = (seven.ebx & 1) != 0;
     detected.smep = (seven.ebx >> 7 & 1) != 0;
     detected.smap = (seven.ebx >> 20 & 1) != 0;
+    detected.invpcid = (seven.ebx >> 10 & 1) != 0;
     detected.umip = (seven.ecx >> 2 & 1) != 0;
     detected.gib_pages = (extended.edx >> 26 & 1) != 0;
     if (detected.xsave) // x87, SSE, AVX, AVX-512; nothing else is switched, so nothing else is on
@@ -99,7 +100,9 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     cr4 |= detected.umip && !base::weakened(base::Weakness::processor_tables) ? cr4_umip : 0;
     cr4 |= detected.fsgsbase ? cr4_fsgsbase : 0;
     cr4 |= detected.xsave ? cr4_xsave : 0;
+    cr4 |= detected.pcid ? cr4_pcide : 0; // the kernel's own root is loaded, whose tag is 0
     write_cr4(cr4);
+    cpu.tags_roots = detected.pcid;
     if (detected.xsave) {
         asm volatile("xsetbv" ::"c"(0), "a"(static_cast<std::uint32_t>(detected.xsave_mask)), "d"(0));
         detected.xsave_bytes = cpuid(0xd).ebx;
@@ -118,14 +121,6 @@ Cpu* find_this_cpu() {
     const std::uint64_t base = read_msr(msr::gs_base);
     const bool known = base >= reinterpret_cast<std::uint64_t>(std::begin(cpus)) && base < reinterpret_cast<std::uint64_t>(std::end(cpus));
     return known ? reinterpret_cast<Cpu*>(base) : nullptr;
-}
-
-void change_root(std::uint64_t root) {
-    Cpu& cpu = this_cpu();
-    // Before the register: see tlb::flush_everywhere.
-    __atomic_store_n(&cpu.loaded_root, root, __ATOMIC_SEQ_CST);
-    cpu.root_loads.store(cpu.root_loads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    write_cr3(root);
 }
 
 std::uint64_t root_loads() {

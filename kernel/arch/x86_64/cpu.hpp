@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/arch/x86_64/instructions.hpp"
 #include "kernel/arch/x86_64/registers.hpp"
 
 namespace kernel {
 class Task;
+struct RootPair;
 struct RunQueue;
 } // namespace kernel
 
@@ -27,14 +29,20 @@ struct [[gnu::packed]] TaskState {
 };
 
 struct Cpu {
-    // entry.S knows the first seven by their offsets.
+    // entry.S knows the first nine by their offsets.
     Cpu* self = nullptr;
     std::uint64_t kernel_stack = 0; // top, of the current thread
     std::uint64_t user_stack = 0;   // scratch of the system call entry
     Task* current = nullptr;
-    std::uint64_t loaded_root = 0;              // what CR3 holds
+    std::uint64_t loaded_root = 0;              // which of these two CR3 holds
+    std::uint64_t native_root = 0;              // of the current thread, as CR3 takes them
+    std::uint64_t guest_root = 0;
     std::atomic<std::uint64_t> root_loads{0};   // written by this CPU alone
     TaskState task_state;
+    bool tags_roots = false;                        // PCID is on
+    const RootPair* roots = nullptr;                // which pair the two roots above are
+    std::atomic<std::uint64_t> entered_roots{0};    // its name, set before its root is loaded; see core/tlb_state.hpp
+    std::atomic<std::uint64_t> settled_roots{0};    // the same, set behind that
 
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;
@@ -49,7 +57,8 @@ struct Cpu {
     std::uint64_t gdt[8] = {};
 };
 static_assert(offsetof(Cpu, kernel_stack) == 8 && offsetof(Cpu, user_stack) == 16 && offsetof(Cpu, current) == 24 && offsetof(Cpu, loaded_root) == 32 &&
-              offsetof(Cpu, root_loads) == 40 && offsetof(Cpu, task_state) == 48 && offsetof(TaskState, stack) == 4);
+              offsetof(Cpu, native_root) == 40 && offsetof(Cpu, guest_root) == 48 && offsetof(Cpu, root_loads) == 56 && offsetof(Cpu, task_state) == 64 &&
+              offsetof(TaskState, stack) == 4);
 
 inline Cpu& this_cpu() {
     Cpu* cpu;
@@ -67,7 +76,7 @@ inline std::atomic<std::size_t> cpu_limit{1};
 
 // Properties that the processors may or may not have.
 struct Features {
-    bool smep, smap, umip, fsgsbase, pcid, x2apic, tsc_deadline, xsave, gib_pages;
+    bool smep, smap, umip, fsgsbase, pcid, invpcid, x2apic, tsc_deadline, xsave, gib_pages;
     std::uint64_t xsave_mask;  // XCR0
     std::uint32_t xsave_bytes; // of the standard form for that mask
 };
@@ -81,12 +90,18 @@ void initialize_interrupt_table();
 // For each CPU.
 void load_interrupt_table();
 
-// Makes `root` the page-table root.
-void change_root(std::uint64_t root);
-// The same, unless it is.
+// Makes `root` this CPU's page-table root; `forgets`: also where it says that the TLB keeps what it holds under the root's tag.
+inline void change_root(Cpu& self, std::uint64_t root, bool forgets) {
+    constexpr std::uint64_t keeps = 1ull << 63;
+    self.loaded_root = root;
+    self.root_loads.store(self.root_loads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    write_cr3(forgets ? root & ~keeps : root);
+}
+// To the other root of the current thread, unless it is loaded.
 inline void load_root(std::uint64_t root) {
-    if (this_cpu().loaded_root != root)
-        change_root(root);
+    Cpu& self = this_cpu();
+    if (self.loaded_root != root)
+        change_root(self, root, false);
 }
 // Of all CPUs since the start.
 std::uint64_t root_loads();

@@ -4,17 +4,17 @@
 .set CPU_USER_STACK, 16
 .set CPU_CURRENT, 24
 .set CPU_ROOT, 32
-.set CPU_ROOT_LOADS, 40
-.set CPU_TASK_STACK, 52         # TaskState::stack[0]
+.set CPU_NATIVE_ROOT, 40
+.set CPU_GUEST_ROOT, 48
+.set CPU_ROOT_LOADS, 56
+.set CPU_TASK_STACK, 68         # TaskState::stack[0]
 # arch::EntryState
 .set STATE_TOP, 0
 .set STATE_NATIVE_TOP, 8
 .set STATE_GUEST, 16
-.set STATE_GUEST_ROOT, 24
-.set STATE_NATIVE_ROOT, 32
-.set STATE_FS_BASE, 40
-.set STATE_GS_BASE, 48
-.set STATE_ATTENTION, 56
+.set STATE_FS_BASE, 24
+.set STATE_GS_BASE, 32
+.set STATE_ATTENTION, 40
 # abi::RestrictedState from its GuestRegisters on, and the page's ConstantCalls from there
 .set GUEST_RBX, 8
 .set GUEST_RCX, 16
@@ -141,12 +141,11 @@
 
 .section .text.entry, "ax"
 
-# Makes \root the page-table root, unless it is. The place before the register, with a full barrier between the two and the walks that follow: see tlb::flush_everywhere.
+# Makes \root, one of the current thread's two, the page-table root, unless it is. Whoever changes the tables tells this CPU, whichever of the two is loaded: see CpuTlbState.
 .macro change_root root
     cmpq \root, %gs:CPU_ROOT
     je 8f
-    xchgq \root, %gs:CPU_ROOT
-    movq %gs:CPU_ROOT, \root
+    movq \root, %gs:CPU_ROOT
     incq %gs:CPU_ROOT_LOADS
     movq \root, %cr3
 8:
@@ -198,7 +197,7 @@ guest_call:
     movq %rsp, STATE_TOP(%rdx)
     movq %rsp, %gs:CPU_KERNEL_STACK
     movq %rsp, %gs:CPU_TASK_STACK
-    movq STATE_NATIVE_ROOT(%rdx), %rsi
+    movq %gs:CPU_NATIVE_ROOT, %rsi
     change_root %rsi
     # What is to be done before user mode, a switch among it, was asked for by an interrupt, which comes as soon as user mode lets it.
     movq RIP-FRAME(%rsp), %rcx
@@ -414,7 +413,7 @@ native_enter:
     movq %rsp, STATE_TOP(%rdx)
     movq %rsp, %gs:CPU_KERNEL_STACK
     movq %rsp, %gs:CPU_TASK_STACK
-    movq STATE_GUEST_ROOT(%rdx), %r9
+    movq %gs:CPU_GUEST_ROOT, %r9
     change_root %r9
     movq %r8, %rcx
     movq %r10, %r11

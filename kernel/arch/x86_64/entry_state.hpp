@@ -13,10 +13,8 @@ namespace kernel::arch {
 struct EntryState {
     std::uint64_t top = 0;        // where the next entry from user mode begins to push
     std::uint64_t native_top = 0; // the same, while native code runs
-    // The guest that restricted_enter may run without further preparation, in the kernel's direct map, and the roots of the two halves. Null: the general way.
+    // The guest that restricted_enter may run without further preparation, in the kernel's direct map. Null: the general way.
     abi::GuestRegisters* guest = nullptr;
-    std::uint64_t guest_root = 0;
-    std::uint64_t native_root = 0;
     // What the segment registers hold, but for what a guest that runs makes of them.
     std::uint64_t guest_fs_base = 0;
     std::uint64_t guest_gs_base = 0;
@@ -26,8 +24,7 @@ struct EntryState {
     // Whether a guest runs: the dispatcher of system calls and faults.
     bool restricted() const { return top != native_top; }
 };
-static_assert(offsetof(EntryState, top) == 0 && offsetof(EntryState, native_top) == 8 && offsetof(EntryState, guest) == 16 && offsetof(EntryState, guest_root) == 24 &&
-              offsetof(EntryState, native_root) == 32 && offsetof(EntryState, guest_fs_base) == 40 && offsetof(EntryState, guest_gs_base) == 48 &&
-              offsetof(EntryState, attention) == 56);
+static_assert(offsetof(EntryState, top) == 0 && offsetof(EntryState, native_top) == 8 && offsetof(EntryState, guest) == 16 &&
+              offsetof(EntryState, guest_fs_base) == 24 && offsetof(EntryState, guest_gs_base) == 32 && offsetof(EntryState, attention) == 40);
 
 } // namespace kernel::arch

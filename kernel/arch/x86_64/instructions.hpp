@@ -68,7 +68,14 @@ inline std::uint64_t read_cr4() {
 }
 inline void write_cr4(std::uint64_t value) { asm volatile("mov %0, %%cr4" ::"r"(value) : "memory"); }
 inline void invalidate_page(std::uint64_t address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-// Forgets every translation on this CPU, the global ones too: CR4.PGE (bit 7) off and on again. Intel SDM volume 3, section 4.10.4.1
+// What is remembered under a PCID, but for what is global: of one address, or all. Where the processor has INVPCID.
+inline void invalidate_tagged(std::uint64_t type, std::uint64_t tag, std::uint64_t address) {
+    const std::uint64_t descriptor[2] = {tag, address};
+    asm volatile("invpcid %1, %0" ::"r"(type), "m"(descriptor) : "memory");
+}
+inline void invalidate_page_of_tag(std::uint64_t tag, std::uint64_t address) { invalidate_tagged(0, tag, address); }
+inline void invalidate_tag(std::uint64_t tag) { invalidate_tagged(1, tag, 0); }
+// Forgets every translation on this CPU, the global ones too and under every tag: CR4.PGE (bit 7) off and on again. Intel SDM volume 3, section 4.10.4.1
 inline void invalidate_everything() {
     const std::uint64_t value = read_cr4();
     write_cr4(value & ~(1ull << 7));

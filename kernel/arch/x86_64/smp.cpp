@@ -37,10 +37,15 @@ void set_up(Cpu& cpu) {
     start_domains();
 }
 
+void begin_in_kernel_root(Cpu& cpu) {
+    cpu.loaded_root = cpu.native_root = cpu.guest_root = upcall::kernel_root();
+    cpu.roots = &upcall::kernel_roots();
+}
+
 [[noreturn]] void other_cpu_main(Cpu* cpu) {
     write_cr3(upcall::kernel_root());
     set_up(*cpu);
-    cpu->loaded_root = upcall::kernel_root();
+    begin_in_kernel_root(*cpu);
     enable_local_apic();
     cpu->online.store(true, std::memory_order_release);
     upcall::run_cpu();
@@ -82,7 +87,7 @@ void initialize_first_cpu() {
     initialize_interrupt_table();
     Cpu& first = cpu(0);
     set_up(first);
-    first.loaded_root = upcall::kernel_root();
+    begin_in_kernel_root(first);
     first.online.store(true, std::memory_order_release);
 }
 

@@ -2,21 +2,23 @@
  * Two processors unmap a page each, flush everywhere and free the frame, while all three load roots and use both pages: nobody uses a page whose frame is free.
  *
  * What each step stands for:
- *   change_root   arch::change_root (kernel/arch/x86_64/cpu.cpp): the note of the root, then the register, which flushes this processor
+ *   change_root   load_roots_of without tags (kernel/core/tlb_state.hpp): the word that says what is entered, an exchange; the register, which flushes this processor; the word that says
+ *                 what is settled, which comes to be seen before the next exchange at the latest
  *   serve         arch::serve_shootdowns (kernel/arch/x86_64/interrupts.cpp), as an interrupt or from arch::relax
- *   unmap         the store to the table, then tlb::flush_everywhere (kernel/memory/tlb.cpp): flush_local, and shoot_down with its fence, its look at the roots, its requests and its wait;
- *                 then the release of the frame (TableBatch::finish, kernel/space/table_batch.cpp)
+ *   unmap         the store to the table, then tlb::forget (kernel/memory/tlb.cpp): count_change with its locked addition and its look at both words of each other processor, the flush of
+ *                 this one, the requests and the wait; then the release of the frame (TableBatch::finish, kernel/space/table_batch.cpp)
  *   speculate     a processor may fill its TLB from the tables whenever the register has the user's root
  * The store to a table stays in its processor's store buffer until a fence, a locked instruction, or any time before; others do not see it there. Its own walks of the table do, for the
  * write of the register that flushes is serialising, but the model does not count on that to show the store to the others.
  *
- * Errors: NO_FENCE, ROOT_AFTER_REGISTER, COUNT_AFTER_FLUSH, SPIN_DOES_NOT_SERVE, NOT_AWAITED, OWN_TLB_IS_KEPT.
+ * Errors: NO_FENCE, ENTERED_AFTER_REGISTER, SETTLED_BEFORE_REGISTER, SETTLED_IS_READ_FIRST, COUNT_AFTER_FLUSH, SPIN_DOES_NOT_SERVE, NOT_AWAITED, OWN_TLB_IS_KEPT.
  */
 #define CPUS 3
 #define PAGES 2 /* processor i unmaps page i */
 #define STEPS 3 /* of each processor: to load a root, to use a page, to unmap */
 
-bool user_noted[CPUS];    /* Cpu::loaded_root is a user's */
+bool user_entered[CPUS];  /* Cpu::entered_roots is a user's */
+bool user_settled[CPUS];  /* so is Cpu::settled_roots */
 bool user_loaded[CPUS];   /* so is the register */
 bool held[CPUS * PAGES];  /* by the TLB */
 bool gone[PAGES];         /* the entry is empty, for all to see */
@@ -53,32 +55,54 @@ inline serve() {
     seen = 0
 }
 
-inline note(user) {
-    atomic { user_noted[me] = user; if :: me < PAGES -> drain(me) :: else fi }
+inline enter(user) {
+    atomic { user_entered[me] = user; if :: me < PAGES -> drain(me) :: else fi }
 }
 
 inline change_root(user) {
-#ifndef ROOT_AFTER_REGISTER
-    note(user);
+#ifndef ENTERED_AFTER_REGISTER
+    enter(user);
 #endif
-    atomic { flush(); user_loaded[me] = user }
+#ifdef SETTLED_BEFORE_REGISTER
+    user_settled[me] = user;
+#endif
+    atomic { check(0); check(1); flush(); user_loaded[me] = user }
     speculate();
-#ifdef ROOT_AFTER_REGISTER
-    note(user);
+#ifdef ENTERED_AFTER_REGISTER
+    enter(user);
+#endif
+#ifndef SETTLED_BEFORE_REGISTER
+    user_settled[me] = user
 #endif
 }
+
+inline check(page) { assert(!(own_held(page) && freed[page])) }
 
 inline use(page) {
     atomic {
         if :: !gone[page] -> own_held(page) = true :: else fi;
-        assert(!(own_held(page) && freed[page]))
+        check(page)
     }
+}
+
+inline look(other) {
+#ifndef SETTLED_IS_READ_FIRST
+    if
+    :: user_entered[other] -> tickets[other] = 1
+    :: else -> if :: user_settled[other] -> tickets[other] = 1 :: else fi
+    fi
+#else
+    if
+    :: user_settled[other] -> tickets[other] = 1
+    :: else -> if :: user_entered[other] -> tickets[other] = 1 :: else fi
+    fi
+#endif
 }
 
 inline request(other) {
     if
-    :: user_noted[other] -> atomic { requested[other]++; tickets[other] = requested[other]; drain(me) }
-    :: else -> tickets[other] = 0
+    :: tickets[other] != 0 -> atomic { requested[other]++; tickets[other] = requested[other]; drain(me) }
+    :: else
     fi
 }
 
@@ -93,11 +117,13 @@ inline await(other) {
 
 inline unmap() {
     buffered[me] = true;
-#ifndef OWN_TLB_IS_KEPT
-    flush();
-#endif
 #ifndef NO_FENCE
     drain(me);
+#endif
+    look((me + 1) % CPUS);
+    look((me + 2) % CPUS);
+#ifndef OWN_TLB_IS_KEPT
+    flush();
 #endif
     request((me + 1) % CPUS);
     request((me + 2) % CPUS);

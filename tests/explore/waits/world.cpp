@@ -461,8 +461,8 @@ void wake(Task& task) {
 }
 
 void interrupt(Task&) {}
-void load_root(Task&) {}
-void load_kernel_root() {}
+void load_roots(Task&) {}
+void load_kernel_roots() {}
 void apply_rules() {}
 void exit_current() {
     world->seats[current_fiber()].thread->task().state_ = Task::State::ended;

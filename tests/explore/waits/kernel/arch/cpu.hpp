@@ -31,6 +31,5 @@ struct Cpu {
 Cpu& this_cpu();
 inline Cpu* here() { return &this_cpu(); }
 inline void set_kernel_stack(std::uint64_t) {}
-inline void load_root(std::uint64_t) {}
 
 } // namespace kernel::arch

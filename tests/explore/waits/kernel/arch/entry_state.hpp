@@ -10,8 +10,6 @@ struct EntryState {
     std::uint64_t top = 0;
     std::uint64_t native_top = 0;
     void* guest = nullptr;
-    std::uint64_t guest_root = 0;
-    std::uint64_t native_root = 0;
     explore::SharedAtomic<std::uint32_t> attention{0};
 
     bool restricted() const { return top != native_top; }
