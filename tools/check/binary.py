@@ -7,9 +7,9 @@ import subprocess
 
 # Assembly routines that save, use and restore vector registers.
 VECTOR_SYMBOLS = re.compile(r"^copy_large_\w*$")
-# Assembly where the kernel is entered and left. Elsewhere the kernel only loads the address of its per-processor data, which lies at %gs:0.
-ENTRY_SYMBOLS = re.compile(r"^((fast_)?system_call_entry|native_\w+|guest_call|constant_call|plain_call|enter_generally|not_directly|exchange_resume|compatibility_call_entry|common_entry|paranoid_entry|handle_interrupt|return_\w+|thread_first_run)$")
-PER_PROCESSOR = re.compile(r"^%gs:(?:0x0)?, %r\w+$")
+# Assembly where the kernel is entered and left. Elsewhere the kernel only reaches fields of its per-processor data, which lies at %gs:0.
+ENTRY_SYMBOLS = re.compile(r"^((fast_)?system_call_entry|native_\w+|guest_call|constant_call|plain_call|enter_generally|exchange_\w+|compatibility_call_entry|common_entry|paranoid_entry|handle_interrupt|return_\w+|thread_first_run)$")
+PER_PROCESSOR = re.compile(r"%gs:(?:0x[0-9a-f]{1,3})?(?![0-9a-f(])")
 REGISTER = re.compile(r"%(?:[xyz]mm\d+|mm[0-7]|st(?:\(\d\))?|k[0-7])\b")
 SEGMENT = re.compile(r"%(?:fs|gs):")
 X87 = re.compile(r"^f(?:ld|st|add|sub|mul|div|ild|ist|ucom|com|xch|chs|abs|sqrt|sin|cos|n?init|n?stcw|ldcw|n?stsw|n?clex|wait|ree|incstp|decstp|nop|prem|yl2x|2xm1|scale|ptan|patan)\w*$")
@@ -42,7 +42,7 @@ def judge(mnemonic, operands, symbol, kernel=False):
         if X87.match(mnemonic) or CONTROL.match(mnemonic) or (STATE.match(mnemonic) and not kernel):
             return "is a floating-point instruction"
     if SEGMENT.search(operands):
-        if not kernel or not (ENTRY_SYMBOLS.match(symbol) or (mnemonic.startswith("mov") and PER_PROCESSOR.match(operands.strip()))):
+        if not kernel or not (ENTRY_SYMBOLS.match(symbol) or PER_PROCESSOR.search(operands)):
             return "uses %fs or %gs"
     return None
 

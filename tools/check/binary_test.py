@@ -37,7 +37,10 @@ class Code(unittest.TestCase):
         self.assertEqual(len(self.found("function", "movq\t%fs:0x28, %rax")), 1)
         self.assertEqual(len(self.found("function", "movq\t%gs:0x0, %rax")), 1)
         self.assertEqual(self.found("function", "movq\t%gs:0x0, %rax", kernel=True), [])
-        self.assertEqual(len(self.found("function", "movq\t%gs:0x8, %rax", kernel=True)), 1)
+        self.assertEqual(self.found("function", "xchgq\t%r8, %gs:0x18", kernel=True), [])
+        self.assertEqual(len(self.found("function", "movq\t%gs:0x1018, %rax", kernel=True)), 1)
+        self.assertEqual(len(self.found("function", "movq\t%gs:0x8(%rax), %rax", kernel=True)), 1)
+        self.assertEqual(len(self.found("function", "movq\t%fs:0x0, %rax", kernel=True)), 1)
         self.assertEqual(self.found("system_call_entry", "movq\t%rsp, %gs:0x8", kernel=True), [])
 
     def test_a_guarded_frame_is_noted(self):
