@@ -70,7 +70,8 @@ void log_mitigations() {
     initialize_kernel_map(boot.memory, boot.memory_count, boot.kernel_physical);
     if (const std::uint64_t bytes = display::usable_bytes(boot.framebuffer))
         display::initialize(boot.framebuffer, map_device(boot.framebuffer_physical, bytes));
-    arch::initialize_first_cpu();
+    // Off by itself until it has run on processors that have it.
+    arch::initialize_first_cpu(boot.option("pcid") == "on");
     patch_entry(boot);
     protect_image_alias(boot.kernel_physical);
     arch::read_acpi(boot.rsdp);

@@ -64,12 +64,12 @@ std::size_t cpu_count() {
 
 const Features& features() { return detected; }
 
-void detect_features() {
+void detect_features(bool tags_roots) {
     const auto one = cpuid(1);
     const auto seven = cpuid(7);
     const auto extended = cpuid(0x80000001);
     detected.x2apic = (one.ecx >> 21 & 1) != 0;
-    detected.pcid = (one.ecx >> 17 & 1) != 0;
+    detected.pcid = (one.ecx >> 17 & 1) != 0 && tags_roots;
     detected.tsc_deadline = (one.ecx >> 24 & 1) != 0;
     detected.xsave = (one.ecx >> 26 & 1) != 0;
     detected.fsgsbase = (seven.ebx & 1) != 0;

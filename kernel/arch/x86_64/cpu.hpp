@@ -81,7 +81,7 @@ struct Features {
     std::uint32_t xsave_bytes; // of the standard form for that mask
 };
 const Features& features();
-void detect_features();
+void detect_features(bool tags_roots);
 
 // Descriptor tables, system registers. `cpu.gdt` and `task_state` are filled; GS points to `cpu` afterwards.
 void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_stack_top, std::uint64_t debug_stack_top);

@@ -82,8 +82,8 @@ void pause_nanoseconds(std::uint64_t nanoseconds) {
 
 } // namespace
 
-void initialize_first_cpu() {
-    detect_features();
+void initialize_first_cpu(bool tags_roots) {
+    detect_features(tags_roots);
     initialize_interrupt_table();
     Cpu& first = cpu(0);
     set_up(first);
