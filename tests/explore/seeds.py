@@ -89,8 +89,8 @@ SEEDS = {
         ("truncation_begins_late", "truncate_node(root_, levels_, first, work", "truncate_node(root_, levels_, first + (SEED ? 1 : 0), work"),
     ],
     "wait_state.hpp": [
-        ("claim_of_another_wait", "return (wait & phase) == waiting &&", "if (SEED) return claim();\n        return (wait & phase) == waiting &&"),
-        ("wait_is_claimed_twice", "while ((now & phase) == waiting) {", "if (SEED && (now & phase) == claimed) return true;\n        while ((now & phase) == waiting) {"),
+        ("claim_of_another_wait", "return (wait & open) != 0 &&", "if (SEED) return claim();\n        return (wait & open) != 0 &&"),
+        ("wait_is_claimed_twice", "bool claim() { return", "bool claim() {\n        if (SEED && !is_complete()) return true;\n        return"),
         ("outcome_is_lost", "outcome_ = outcome;", "if (!SEED) outcome_ = outcome;"),
     ],
     "fair_clock.hpp": [
