@@ -1,6 +1,6 @@
 #include "kernel/thread/thread.hpp"
 
-#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/core/halves.hpp"
@@ -18,14 +18,14 @@ namespace {
 
 constexpr std::int32_t negative(abi::Error error) { return -static_cast<std::int32_t>(error); }
 
-// In a twin alone: as slow as a CPU may be between a thread's end and the switch away from it. Until the last thread has freed the process' memory and somebody else, who
-// may have it by now, has all CPUs forget their tables.
-[[maybe_unused]] void stay_behind(const Process& process) {
+// In a twin alone: as slow as a CPU may be between a thread's end and the switch away from it. Until the last thread has freed the process' tables, `root` among them, somebody else
+// has that memory, and this CPU has forgotten what it knew.
+[[maybe_unused]] void stay_behind(const Process& process, std::uint64_t root) {
     if (!process.ending() || process.ended()) return;
-    while (!process.ended()) arch::relax();
-    const arch::Cpu& cpu = arch::this_cpu();
-    const auto served = cpu.shootdowns_served.load(std::memory_order_relaxed);
-    while (cpu.shootdowns_served.load(std::memory_order_relaxed) == served) arch::relax();
+    const auto* const kernel_entry = direct<const std::uint64_t>(root) + abi::page_size / sizeof(std::uint64_t) - 1;
+    const std::uint64_t entry = __atomic_load_n(kernel_entry, __ATOMIC_RELAXED);
+    while (!process.ended() || __atomic_load_n(kernel_entry, __ATOMIC_RELAXED) == entry) arch::relax();
+    arch::invalidate_everything();
 }
 
 } // namespace
@@ -207,9 +207,10 @@ void Thread::exit() {
     if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
     end_the_dying();
     // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its roots again: there is no preemption point but for the last thread.
-    if (!base::weakened(base::Weakness::root_left)) sched::load_kernel_roots();
+    const std::uint64_t left = base::weakened(base::Weakness::root_left) ? process_->roots().native : 0;
+    if (left == 0) sched::load_kernel_roots();
     process_->thread_ended(*this, Process::Pauses::yes);
-    if (base::weakened(base::Weakness::root_left)) stay_behind(*process_);
+    if (left != 0) stay_behind(*process_, left);
     // What the process' end left, if this was the last thread. Else nothing.
     end_the_dying();
     sched::exit_current();

@@ -55,7 +55,7 @@ FUZZ_TEETH = ("handle_rights", "a_lost_personality_harms_nobody_else")
 COPYING_DEVICE = ("-device", "edu,dma_mask=0xffffffffff")
 # Attacks that stop the node where the protection is missing, or may: no verdict comes. With the image, and the processors that they take.
 STOPPING_TEETH = (
-    ("spin_serves", "a_storm_stops_no_neighbour", "test-attacks", 4),
+    ("spin_serves", "threads_that_unmap_at_once_come_through", "test-attacks", 4),
     ("turn_asleep", "a_better_thread_waits_for_a_range_asleep", "test-native-calls", 1),
     ("page_shoot_down", "no_processor_uses_a_page_that_was_replaced", "test-native-calls", 4),
 )

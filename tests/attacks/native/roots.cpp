@@ -42,7 +42,7 @@ struct Ender {
         do CHECK(call::process_inspect(child->process, info));
         while (info.threads > 1);
         CHECK(child->wait());
-        // What was freed comes here as zeroes, and each processor that is not idle forgets what it knew of the tables.
+        // What was freed comes here as zeroes.
         CHECK(call::space_map(space(), 0, at, 0, length, protection::read | protection::write | abi::map_flag::populate));
         CHECK(call::space_unmap(space(), at, length));
         child->close();

@@ -1,5 +1,6 @@
 // Processes that keep the node busy with interrupts between processors, locks and wake-ups, and take more time than they have. A neighbour goes on, and the limit holds.
 #include "lib/native/clock.hpp"
+#include "lib/native/memory.hpp"
 #include "lib/native/thread.hpp"
 #include "tests/attacks/native/cell.hpp"
 
@@ -53,6 +54,20 @@ std::uint64_t live_on(std::uint64_t) {
     return 0;
 }
 
+// In one space: each has the lock of it while the others are told to forget its pages, and wait for that lock.
+struct Unmapper {
+    static constexpr std::uint64_t rounds = 2000;
+    std::uint64_t at = native::reserve_range(4 * page).value_or(0);
+    std::uint64_t done = 0;
+    static void run(void* argument) {
+        auto& self = *static_cast<Unmapper*>(argument);
+        for (; self.done < rounds; ++self.done) {
+            if (!call::space_map(space(), abi::no_handle, self.at, 0, 4 * page, protection::read | protection::write | abi::map_flag::populate)) return;
+            if (!call::space_unmap(space(), self.at, 4 * page)) return;
+        }
+    }
+};
+
 // --- a limit
 constexpr abi::BudgetParameters fifth{1024, 0, 20'000, 100'000, 0};
 
@@ -104,6 +119,18 @@ KERNEL_USER_TEST(a_storm_stops_no_neighbour) {
     Shared seen{};
     CHECK(call::memory_read(memory.get(), 0, {reinterpret_cast<std::byte*>(&seen), sizeof seen}));
     for (const auto& turns : seen.turns) CHECK(turns > 10);
+}
+
+KERNEL_USER_TEST(threads_that_unmap_at_once_come_through) {
+    Unmapper unmappers[stormers];
+    native::Thread* threads[stormers] = {};
+    for (std::uint64_t i = 0; i < stormers; ++i) threads[i] = native::Thread::create(Unmapper::run, &unmappers[i]).value_or(nullptr);
+    for (std::uint64_t i = 0; i < stormers; ++i) {
+        REQUIRE(threads[i]);
+        threads[i]->join();
+        CHECK(unmappers[i].done == Unmapper::rounds);
+        native::release_range(unmappers[i].at, 4 * page);
+    }
 }
 
 // Time is charged where it is used, not where a clock happens to tick. A look may come late where the machine has other things to do; one of a few is right.

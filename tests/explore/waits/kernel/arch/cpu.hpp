@@ -22,7 +22,6 @@ struct Cpu {
     std::uint32_t apic_id = 0;
     bool reschedule = false;
     RunQueue* queue = nullptr;
-    std::atomic<std::uint64_t> shootdowns_served{0};
     struct {
         std::uint64_t stack[3];
     } task_state{};
