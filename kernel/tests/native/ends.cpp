@@ -1,6 +1,7 @@
 // What takes time that a user chooses: it must end, and soon.
 #include <atomic>
 
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/memory.hpp"
@@ -105,8 +106,7 @@ KERNEL_USER_TEST(a_stranger_does_not_wake_who_waits_at_memory_that_is_gone) {
 KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
     const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
     REQUIRE(at);
-    std::uint64_t used[2] = {};
-    for (std::uint64_t& now : used) {
+    const auto wait_and_end = [&] {
         for (int round = 0; round < 20; ++round) {
             const auto memory = call::memory_create(quota(), 2 * page, 0);
             REQUIRE(memory && call::space_map(space(), *memory, at, 0, 2 * page, read_write));
@@ -121,9 +121,9 @@ KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
             CHECK(call::space_unmap(space(), at, 2 * page));
             CHECK(call::handle_close(*memory));
         }
-        now = figures().used_pages;
-    }
-    CHECK(used[0] == used[1]);
+    };
+    wait_and_end();
+    leaves_nothing_behind(wait_and_end);
     native::release_range(at, 2 * page);
 }
 

@@ -1,6 +1,7 @@
 // Calls that charge a quota, with one that ends a little further on each time: it refuses with no_memory, takes nothing, and works once there is enough.
 #include <iterator>
 
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 
@@ -93,31 +94,6 @@ base::Result<void> spaces(abi::Handle payer) {
     TRY(call::space_map(copy, 0, guest_at + (std::uint64_t{1} << 32), 0, page, read_write | abi::map_flag::populate));
     TRY(call::space_unmap(copy, guest_at, 4 * page));
     return {};
-}
-
-void nap(abi::Handle bell) { (void)call::notification_wait(bell, native::monotonic_nanoseconds() + 20'000'000); }
-
-bool is_more(const abi::QuotaInfo& now, const abi::QuotaInfo& before) {
-    bool more = now.used_pages > before.used_pages || now.table_pages > before.table_pages || now.free_pages < before.free_pages;
-    for (std::size_t kind = 0; kind < std::size(now.object_count); ++kind) more |= now.object_count[kind] > before.object_count[kind];
-    return more;
-}
-
-// Threads and processes of the tests before may still be on their way out: the attempts begin once nothing grows less, and what they made may take as long to go.
-template <class Attempts> void leaves_nothing_behind(Attempts&& attempts) {
-    const auto bell = call::notification_create(quota());
-    REQUIRE(bell);
-    auto before = figures();
-    for (bool less = true; less;) {
-        nap(*bell);
-        const auto now = figures();
-        less = is_more(before, now);
-        before = now;
-    }
-    attempts();
-    for (int turn = 0; turn < 500 && is_more(figures(), before); ++turn) nap(*bell);
-    CHECK(!is_more(figures(), before));
-    CHECK(call::handle_close(*bell));
 }
 
 // Whether the attempt was refused; for another reason than the quota's end is a failure.
