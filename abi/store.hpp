@@ -6,8 +6,8 @@
 namespace abi::store {
 
 enum class Message : std::uint32_t {
-    // out: blob (number, good in this session alone); one descriptor: a writable file of one page, to be grown by writing to it. Its pages are the store's as they come to be: a write that finds
-    // no room fails (ENOSPC). What is not committed goes with the session. errors: no_memory, no_slots (too many at once)
+    // out: blob (number, good on this connection alone); one descriptor: a writable file of one page, to be grown by writing to it. Its pages are the store's as they come to be: a write that finds
+    // no room fails (ENOSPC). What is not committed goes with the connection. errors: no_memory, no_slots (too many at once)
     blob_create = 1,
     // in: blob, key, size (bytes, whole pages, at least one). The Memory is cut to the size and sealed: no descriptor and no mapping changes it any more.
     // errors: not_found (no such blob), exists (the key has one; the new blob goes), bad_argument, no_slots
