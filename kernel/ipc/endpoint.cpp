@@ -85,7 +85,8 @@ base::Result<void> Endpoint::end_exchange(Thread& thread) {
         Endpoint* const endpoint = static_cast<Endpoint*>(held.get());
         if (kind == Exchange::Kind::call) return endpoint->end_call(thread, outcome);
         const auto again = endpoint->end_receive(thread, outcome);
-        if (!again && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;
+        // While it was the next, its page said so. No message came.
+        if ((!again || *again) && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;
         if (TRY(again)) TRY(endpoint->receive(thread, leased ? LeaseHold(thread.wait_hold()) : LeaseHold(), abi::never, kind));
     }
     return {};
