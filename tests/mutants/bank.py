@@ -79,10 +79,11 @@ ERRORS = [
      "the_short_way_asks_for_the_right,exchanges", "The short way calls where there is a right to receive."),
     ("short_way_by_a_closed_handle", "core/slot_table.hpp", "        slot.handle.store(abi::no_handle, std::memory_order_relaxed);\n", "", "the_short_way_ends_with_the_slot,objects", "An emptied slot keeps its handle."),
     ("server_that_left_is_next", "ipc/endpoint.cpp", "    if (next_server_ == &server)\n        next_server_ = nullptr;\n    else\n", "", "a_server_that_waits_can_be_kicked,exchanges", "A server whose wait ended stays the next."),
-    ("word_of_a_reply_stays", "ipc/endpoint.cpp", "        if (!again && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;\n", "", "a_server_that_waits_can_be_kicked,exchanges", "A server whose wait ended finds a Reply named in its page."),
+    ("word_of_a_reply_stays", "ipc/endpoint.cpp", "        if ((!again || *again) && kind == Exchange::Kind::reply_receive) thread.page().reserved[0] = abi::no_handle;\n", "", "a_server_that_waits_can_be_kicked,exchanges", "A server whose wait ended finds a Reply named in its page."),
     # --- thread
     ("reply_claims_nothing", "thread/reply.cpp", "return std::exchange(caller_, nullptr);", "return caller_;", "messages,exchanges,an_answer_is_given_once", "A Reply answers more than once."),
     ("dropped_reply_is_silent", "thread/reply.cpp", "caller->finish_wait(-static_cast<std::int32_t>(abi::Error::peer_closed));", "caller->finish_wait(0);", "messages,exchanges", "A caller whose Reply was dropped is told of success."),
+    ("sent_capability_has_all_rights", "thread/message.cpp", "        taken.rights = rights;\n", "        (void)rights;\n", "exchanges_carry_a_capability,messages", "What is sent with fewer rights arrives with all."),
     ("transfer_right_is_not_asked", "thread/message.cpp", "        if (!(held.rights & abi::right::transfer)) return std::unexpected(abi::Error::missing_right);\n", "", "messages", "What may not be transferred is."),
     ("last_word_is_not_copied", "thread/message.cpp", "i < words && i < abi::message_words; ++i)", "i + 1 < words && i < abi::message_words; ++i)", "messages", "The last word of a message stays behind."),
     ("message_length_is_not_checked", "thread/message.cpp", "abi::tag_words(tag) > abi::message_words || abi::tag_handles(tag)", "abi::tag_handles(tag)", "messages", "A message of too many words is sent."),

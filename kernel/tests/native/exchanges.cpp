@@ -14,7 +14,7 @@ using native::Owned;
 
 namespace {
 
-enum Request : std::uint32_t { add_one = 1, drop, forget, compute, leave, hold, stop };
+enum Request : std::uint32_t { add_one = 1, drop, forget, compute, leave, hold, ring, stop };
 constexpr std::uint64_t computing_nanoseconds = 30'000'000;
 
 void compute_for(std::uint64_t nanoseconds) {
@@ -72,6 +72,12 @@ struct Server {
             case hold:
                 CHECK(call::notification_signal(arrived.get(), 1));
                 CHECK(call::notification_wait(go_on.get(), abi::never));
+                break;
+            case ring:
+                CHECK(call::notification_signal(message.handles[0], 1));
+                CHECK_ERROR(call::notification_wait(message.handles[0], abi::poll), missing_right);
+                CHECK(call::handle_close(message.handles[0]));
+                message.tag = abi::make_tag(0, 1, 0);
                 break;
             case stop: CHECK(native::answer(reply, message)); return;
             }
@@ -264,6 +270,41 @@ KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
     CHECK(caller.cpu_nanoseconds + servant.cpu_nanoseconds < computing_nanoseconds * 4);
     CHECK(call::notification_signal(server.go_on.get(), 1));
     (*thread)->join();
+    server.end();
+}
+
+KERNEL_USER_TEST(exchanges_carry_a_capability) {
+    struct Run {
+        Server& server;
+        Owned bell{call::notification_create(quota()).value_or(0)};
+        Owned stays{native::duplicate(bell.get(), right::send, 0, 0).value_or(0)}; // without the right to transfer
+        unsigned rung = 0;
+        std::int32_t ring_by(abi::Handle handle, abi::Rights rights) {
+            native::Message message{};
+            message.tag = abi::make_tag(ring, 1, 1);
+            message.words[0] = 7;
+            message.handles[0] = handle;
+            message.handle_rights[0] = rights;
+            const auto result = native::send_call(server.sends.get(), message);
+            return result && message.words[0] != 7 ? -1 : error_of(result);
+        }
+        void run() {
+            for (; rung < 6; ++rung) {
+                CHECK(ring_by(bell.get(), right::send) == 0);
+                CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 1);
+                CHECK(ring_by(stays.get(), right::send) == number(abi::Error::missing_right));
+                CHECK(ring_by(server.endpoint.get() ^ 1ull << 62, right::send) == number(abi::Error::bad_handle));
+                CHECK(ring_by(bell.get(), right::send | right::map) == number(abi::Error::missing_right));
+            }
+        }
+    };
+    Server server;
+    Run run{server};
+    REQUIRE(run.bell && run.stays);
+    auto thread = native::Thread::create([](void* argument) { static_cast<Run*>(argument)->run(); }, &run, {.budget = server.first_cpu.get()});
+    REQUIRE(thread);
+    (*thread)->join();
+    CHECK(run.rung == 6);
     server.end();
 }
 

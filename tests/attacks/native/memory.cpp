@@ -17,6 +17,17 @@ constexpr std::uint64_t page = abi::page_size;
 constexpr std::size_t copied = 1024; // what the kernel copies at once
 constexpr std::size_t words = copied / sizeof(std::uint64_t);
 
+// --- code
+// Maps the Memory there to be written, and puts a function into it that gives 42.
+bool write_code(abi::Handle memory, std::uint64_t at) {
+    // mov eax, 42; ret
+    constexpr std::array<unsigned char, 6> code{0xb8, 42, 0, 0, 0, 0xc3};
+    if (!call::space_map(space(), memory, at, 0, page, protection::read | protection::write)) return false;
+    auto* const written = reinterpret_cast<volatile unsigned char*>(at);
+    for (std::size_t i = 0; i < code.size(); ++i) written[i] = code[i];
+    return true;
+}
+
 // --- copies into memory that is sealed meanwhile
 constinit std::atomic<std::uint64_t> target = 0; // where the copies go; 0: nowhere
 constinit std::atomic<std::uint64_t> copies = 0;
@@ -86,11 +97,7 @@ KERNEL_USER_TEST(no_memory_is_written_and_executed) {
     const auto memory = call::memory_create(quota(), page, 0);
     const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
     REQUIRE(memory && at);
-    REQUIRE(call::space_map(space(), *memory, at, 0, page, protection::read | protection::write));
-    // mov eax, 42; ret
-    constexpr std::array<unsigned char, 6> code{0xb8, 42, 0, 0, 0, 0xc3};
-    auto* const written = reinterpret_cast<volatile unsigned char*>(at);
-    for (std::size_t i = 0; i < code.size(); ++i) written[i] = code[i];
+    REQUIRE(write_code(*memory, at));
     const auto executed = call::space_map(space(), *memory, at + page, 0, page, protection::read | protection::execute);
     CHECK_ERROR(executed, bad_state);
     if (executed) CHECK(reinterpret_cast<int (*)()>(at + page)() != 42);
@@ -104,15 +111,11 @@ KERNEL_USER_TEST(no_private_code_is_written_by_others) {
     const auto memory = call::memory_create(quota(), page, 0);
     const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
     REQUIRE(memory && at);
-    REQUIRE(call::space_map(space(), *memory, at, 0, page, protection::read | protection::write));
-    // mov eax, 42; ret
-    constexpr std::array<unsigned char, 6> code{0xb8, 42, 0, 0, 0, 0xc3};
-    auto* const written = reinterpret_cast<volatile unsigned char*>(at);
-    for (std::size_t i = 0; i < code.size(); ++i) written[i] = code[i];
+    REQUIRE(write_code(*memory, at));
     REQUIRE(call::space_map(space(), *memory, at + page, 0, page, protection::read | protection::execute | abi::map_flag::copy_on_write));
     const auto executed = reinterpret_cast<int (*)()>(at + page);
     CHECK(executed() == 42);
-    written[1] = 43;
+    reinterpret_cast<volatile unsigned char*>(at)[1] = 43;
     CHECK(executed() == 42);
     CHECK(call::space_unmap(space(), at, 2 * page));
     CHECK(call::handle_close(*memory));
