@@ -62,17 +62,31 @@ struct RestrictedState {
     std::uint32_t operation_count;  // in: how many of `operations` to do
     std::uint32_t operations_done;  // out, where there were any
     std::int32_t operation_error;   // out, where there were any: 0, or the negative Error of the first that failed (the guest then was not entered)
-    std::uint32_t reserved;
+    std::uint32_t asleep;           // out: 1 while a fast call of the guest waits
     MapOperation operations[map_operations];
 };
 
-// Calls of the guest that the kernel answers by itself, with rax alone changed: the personality does not hear of them. A call below `constant_calls` whose index is not 0 gets
-// values[index % constant_values]. The personality may change it at any time; for other threads, from their next call on.
-inline constexpr std::size_t constant_calls = 512;
+// Calls of the guest that the kernel answers by itself, with rax alone changed (rcx and r11 as by any SYSCALL): the personality does not hear of them. index[number] of a call below
+// `fast_calls` says what it gets: nothing of this kind (0), values[index % constant_values], or one of FastCall. What is not plain sailing goes to the personality after all.
+// The personality may change the table at any time; for other threads, from their next call on.
+inline constexpr std::size_t fast_calls = 512;
 inline constexpr std::size_t constant_values = 16;
-struct ConstantCalls {
-    std::uint8_t index[constant_calls];
+enum class FastCall : std::uint8_t {
+    yield = 0x80, // thread_yield; the guest gets 0
+    futex = 0x81, // as FutexCall says
+};
+// How a guest's futex call says what it wants: address in rdi, operation in esi, expected word or number of wake-ups in edx (less than 1 counts as 1), no deadline where r10 is 0,
+// bits in r9d for the second kind of wait. The words are private ones. An operation of 0 is never asked for.
+struct FutexCall {
+    std::uint32_t wait;
+    std::uint32_t wait_for_bits[2];
+    std::uint32_t wake;
+    std::int64_t changed; // what a wait gets whose word holds another value
+};
+struct FastCalls {
+    std::uint8_t index[fast_calls];
     std::uint64_t values[constant_values];
+    FutexCall futex;
 };
 
 // Allocated and pinned by the kernel, mapped into the owner's personality half at thread creation.
@@ -80,7 +94,7 @@ struct ThreadPage {
     MessageArea message;
     std::uint64_t reserved[70];
     RestrictedState restricted;
-    ConstantCalls constants;
+    FastCalls fast_calls;
 };
 static_assert(sizeof(MessageArea) == 48 * 8 + 4 * 8 + 4 * 4);
 static_assert(offsetof(ThreadPage, restricted) == 992);

@@ -12,6 +12,7 @@
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/thread.hpp"
+#include "kernel/restricted/fast_call.hpp"
 #include "kernel/restricted/restricted.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "lib/base/weaken.hpp"
@@ -92,8 +93,9 @@ static_assert(offsetof(abi::GuestRegisters, rsp) == 56 && offsetof(abi::GuestReg
               offsetof(abi::GuestRegisters, rflags) == 136 && offsetof(abi::GuestRegisters, fs_base) == 144 && offsetof(abi::GuestRegisters, gs_base) == 152);
 static_assert(offsetof(abi::RestrictedState, registers) == 0 && offsetof(abi::RestrictedState, reason) == 160 && offsetof(abi::RestrictedState, operation_count) == 184 &&
               static_cast<std::uint32_t>(abi::ExitReason::syscall) == 1);
-static_assert(offsetof(abi::ThreadPage, constants) - offsetof(abi::ThreadPage, restricted) == 520 && offsetof(abi::ConstantCalls, index) == 0 &&
-              offsetof(abi::ConstantCalls, values) == 512 && abi::constant_calls == 512 && abi::constant_values == 16);
+static_assert(offsetof(abi::ThreadPage, fast_calls) - offsetof(abi::ThreadPage, restricted) == 520 && offsetof(abi::FastCalls, index) == 0 &&
+              offsetof(abi::FastCalls, values) == 512 && abi::fast_calls == 512 && abi::constant_values == 16 &&
+              static_cast<unsigned>(abi::FastCall::yield) == 0x80);
 
 // From entry.S: a thread that handed the processor over runs again, because its wait ended in another way.
 extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
@@ -120,7 +122,7 @@ extern "C" std::uint64_t kernel_plain_call(std::uint64_t number, arch::Registers
 extern "C" bool kernel_system_call(arch::Registers* registers) {
     Thread& thread = sched::current_thread();
     if (!is_native(thread, *registers)) {
-        leave_restricted(thread, abi::ExitReason::syscall);
+        if (!serve_fast_call(thread, *registers)) leave_restricted(thread, abi::ExitReason::syscall);
     } else if (!personality_half().contains(registers->rip, 1) && !base::weakened(base::Weakness::native_call_place)) {
         // Code of the guest half with native rights: the page tables forbid it, and this does where they cannot (a fused space).
         end_faulted(thread, *registers, registers->rip);

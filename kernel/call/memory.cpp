@@ -141,16 +141,18 @@ base::Result<std::uint64_t> call_vector_state(Thread& caller, std::uint32_t oper
     return std::unexpected(abi::Error::bad_argument);
 }
 
-base::Result<std::uint64_t> call_futex_wait(Thread& caller, std::uint64_t address, std::uint32_t expected, abi::Deadline deadline, std::uint32_t flags) {
+base::Result<std::uint64_t> call_futex_wait(Thread& caller, std::uint64_t address, std::uint32_t expected, abi::Deadline deadline, std::uint32_t flags,
+                                            std::uint32_t bits) {
     auto space = TRY(futex_space(caller, flags));
-    TRY(futex_wait(caller, *space, address, flags & futex_shared, expected, deadline));
+    TRY(futex_wait(caller, *space, address, flags & futex_shared, expected, deadline, bits));
     return 0;
 }
 
 base::Result<std::uint64_t> call_futex_wake(Thread& caller, std::uint64_t address, std::uint32_t count, std::uint32_t flags, std::uint64_t requeue_to,
-                                            std::uint32_t requeue_count) {
+                                            std::uint32_t requeue_count, std::uint32_t bits) {
     auto space = TRY(futex_space(caller, flags));
-    return futex_wake(*space, address, flags & futex_shared, count, requeue_to, requeue_count);
+    const FutexWoken done = TRY(futex_wake(*space, address, flags & futex_shared, count, bits, requeue_to, requeue_count));
+    return std::uint64_t{done.moved} << 32 | done.woken;
 }
 
 } // namespace kernel

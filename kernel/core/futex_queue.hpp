@@ -14,15 +14,21 @@ struct FutexKey {
     bool operator==(const FutexKey&) const = default;
 };
 
+inline constexpr std::uint32_t any_futex_bits = 0xffffffff;
+
 // In one queue at most.
 class FutexNode : public base::TreeNodeOf<FutexNode> {
 public:
     const FutexKey& futex_key() const { return key_; }
+    // A wake that has none of these leaves it alone.
+    std::uint32_t futex_bits() const { return bits_; }
+    std::uint64_t futex_turn() const { return turn_; }
     bool in_futex_queue() const { return in_tree(); }
 
 private:
     friend class FutexQueue;
     FutexKey key_;
+    std::uint32_t bits_ = 0;
     std::uint64_t turn_ = 0;
 };
 
@@ -34,16 +40,17 @@ public:
     // Whoever comes from now on has this turn or a later one.
     std::uint64_t turn() const { return next_turn_; }
 
-    void push(FutexNode& node, const FutexKey& key) {
+    void push(FutexNode& node, const FutexKey& key, std::uint32_t bits = any_futex_bits) {
         node.key_ = key;
+        node.bits_ = bits;
         node.turn_ = next_turn_++;
         nodes_.insert(node);
     }
     void remove(FutexNode& node) { nodes_.remove(node); }
 
-    // The one that waits longest at the word, of those that came before the turn; null where there is none.
-    FutexNode* first(const FutexKey& key, std::uint64_t before) const {
-        FutexNode* const node = nodes_.lower_bound(Place{key, 0});
+    // The one that waits longest at the word, of those whose turn is `from` or later and before `before`; null where there is none.
+    FutexNode* first(const FutexKey& key, std::uint64_t before, std::uint64_t from = 0) const {
+        FutexNode* const node = nodes_.lower_bound(Place{key, from});
         return node != nullptr && node->key_ == key && node->turn_ < before ? node : nullptr;
     }
 

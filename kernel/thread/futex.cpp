@@ -107,7 +107,7 @@ void move_to(Bucket& bucket, Thread& thread, const Word& target) BASE_REQUIRES(b
     if (target.frame.get()) frames::retain(target.frame.get());
     if (thread.futex_frame) frames::release(thread.futex_frame);
     thread.futex_frame = target.frame.get();
-    bucket.waiters.push(thread, target.key);
+    bucket.waiters.push(thread, target.key, thread.futex_bits());
 }
 
 } // namespace
@@ -116,8 +116,10 @@ void initialize_futexes() {
     secret = base::processor_random().value;
 }
 
-base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline) {
+base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t address, bool shared, std::uint32_t expected, abi::Deadline deadline,
+                              std::uint32_t bits) {
     TRY(check_word(space, address));
+    if (bits == 0) return std::unexpected(abi::Error::bad_argument);
     for (;; preemption_point()) {
         bool shared_page = false;
         HeldFrame frame(TRY(space.take_page(address, abi::protection::read, &shared_page)));
@@ -133,7 +135,7 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
         thread.futex_frame = by_frame ? frame.leave() : 0;
         thread.wait_state().announce();
-        bucket.waiters.push(thread, key);
+        bucket.waiters.push(thread, key, bits);
         break;
     }
     const std::int32_t outcome = thread.wait(deadline, {});
@@ -150,8 +152,9 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
     return std::unexpected(static_cast<abi::Error>(-outcome));
 }
 
-base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool shared, std::uint32_t count, std::uint64_t requeue_to,
-                                       std::uint32_t requeue_count) {
+base::Result<FutexWoken> futex_wake(Space& space, std::uint64_t address, bool shared, std::uint32_t count, std::uint32_t bits, std::uint64_t requeue_to,
+                                    std::uint32_t requeue_count) {
+    if (bits == 0) return std::unexpected(abi::Error::bad_argument);
     const Word word = TRY(find_word(space, address, shared));
     const FutexKey key = word.key;
     Word target;
@@ -160,28 +163,32 @@ base::Result<std::uint64_t> futex_wake(Space& space, std::uint64_t address, bool
     if (requeue_to && target.key == key) requeue_to = 0;
     Bucket& from = bucket_of(key);
     Bucket& to = requeue_to ? bucket_of(target.key) : from;
-    std::uint64_t woken = 0;
-    std::uint32_t moved = 0;
-    std::uint64_t end = 0; // the turn of who came after the begin
+    FutexWoken done;
+    std::uint64_t end = 0;  // the turn of who came after the begin
+    std::uint64_t next = 0; // behind those that were left alone
     for (;; preemption_point()) {
         BucketsGuard guard(from, to);
         if (end == 0) end = from.waiters.turn();
         bool more = true;
         for (unsigned i = 0; i < waiters_of_step && more; ++i) {
-            FutexNode* const node = woken < count || (requeue_to && moved < requeue_count) ? from.waiters.first(key, end) : nullptr;
+            FutexNode* const node = done.woken < count || (requeue_to && done.moved < requeue_count) ? from.waiters.first(key, end, next) : nullptr;
             more = node != nullptr;
             if (!more) break;
             Thread& thread = static_cast<Thread&>(*node);
+            if ((thread.futex_bits() & bits) == 0) {
+                next = thread.futex_turn() + 1;
+                continue;
+            }
             from.waiters.remove(thread);
-            if (woken >= count) {
+            if (done.woken >= count) {
                 move_to(to, thread, target);
-                ++moved;
+                ++done.moved;
             } else if (thread.wait_state().claim()) {
                 thread.finish_wait(0);
-                ++woken;
+                ++done.woken;
             }
         }
-        if (!more) return woken;
+        if (!more) return done;
     }
 }
 

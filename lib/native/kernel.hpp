@@ -27,11 +27,12 @@ namespace futex_flag {
 inline constexpr std::uint32_t guest = 1u << 0;  // the address is in the guest half of the attached space
 inline constexpr std::uint32_t shared = 1u << 1; // the word is in a shared Memory
 } // namespace futex_flag
+inline constexpr std::uint32_t any_futex_bits = 0xffffffff;
 
 inline base::Result<void> futex_wait(const void* word, std::uint32_t expected, abi::Deadline deadline = abi::never) {
-    return call::futex_wait(address_of(word), expected, deadline, 0);
+    return call::futex_wait(address_of(word), expected, deadline, 0, any_futex_bits);
 }
-inline void futex_wake(const void* word, std::uint32_t count) { (void)call::futex_wake(address_of(word), count, 0, 0, 0); }
+inline void futex_wake(const void* word, std::uint32_t count) { (void)call::futex_wake(address_of(word), count, 0, 0, 0, any_futex_bits); }
 
 // Key of port_bind that unbinds.
 inline constexpr std::uint64_t unbind_key = UINT64_MAX;

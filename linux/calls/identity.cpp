@@ -1,6 +1,6 @@
 // Who a thread is: user and group ids (man 7 credentials) and capabilities. A thread changes its own credentials; glibc makes all threads of a process follow.
 #include "linux/calls/call.hpp"
-#include "linux/task/constant_calls.hpp"
+#include "linux/task/fast_calls.hpp"
 #include "linux/task/task.hpp"
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 #include "lib/native/kernel.hpp"
 #include "linux/memory/user_memory.hpp"
 #include "linux/core/lock.hpp"
-#include "linux/task/constant_calls.hpp"
+#include "linux/task/fast_calls.hpp"
 #include "linux/task/exit.hpp"
 #include "linux/task/park.hpp"
 
@@ -87,7 +87,7 @@ void become_program(Task& task, Program& program) {
     Process& process = task.process();
     release_robust_list(task);
     if (task.clear_child_tid != 0 && process.memory->references() > 1 && UserPtr<std::uint32_t>(task.clear_child_tid).write(0))
-        (void)wake_futex(task, task.clear_child_tid, 1);
+        (void)wake_futex(task.clear_child_tid, 1);
     task.clear_child_tid = task.robust_list = 0;
     {
         SandboxLock lock;
@@ -121,7 +121,7 @@ void become_program(Task& task, Program& program) {
         drop_posix_timers(process);
         reset_signals(task);
         change_credentials(task.credentials, program);
-        refresh_constant_calls(task);
+        refresh_fast_calls(task);
         count_executable(process, std::move(program.executable));
         process.executed = true;
         process.dumpable = !program.secure;

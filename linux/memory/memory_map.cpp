@@ -330,15 +330,4 @@ bool MemoryMap::resolve_fault(std::uint64_t address, Access access, std::uint64_
     return mapped || mapped.error() == abi::Error::exists;
 }
 
-LinuxResult<MemoryMap::FutexKey> MemoryMap::shared_futex_key(std::uint64_t address) {
-    Area* area = areas_.find(address);
-    if (area == nullptr)
-        return fail(Errno::EFAULT);
-    if (!area->shared() || area->anonymous())
-        return FutexKey{this, address};
-    // Two opens of one file are one object.
-    const void* object = area->file->inode() != nullptr ? static_cast<const void*>(area->file->inode()) : area->file.get();
-    return FutexKey{object, area->offset + (address - area->start)};
-}
-
 } // namespace personality

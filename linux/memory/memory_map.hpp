@@ -66,15 +66,6 @@ public:
     // A fault of the guest at `address`. True: resolved, go on. False: `info` is the signal for it (number, code, address).
     bool resolve_fault(std::uint64_t address, Access access, std::uint64_t stack_limit, SignalInfo& info);
 
-    // What a shared futex word is told apart by. Private words: {this, address}.
-    struct FutexKey {
-        const void* object;
-        std::uint64_t offset;
-        bool operator==(const FutexKey&) const = default;
-    };
-    // EFAULT where nothing is mapped.
-    LinuxResult<FutexKey> shared_futex_key(std::uint64_t address);
-
     ProgramLayout layout;
     base::Ref<CommandLine> command_line;
     std::uint64_t mmap_top = 0; // mappings without an address go below it

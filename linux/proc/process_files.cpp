@@ -23,7 +23,8 @@ char state_of(const Process& process, const Task* task) {
         return 'Z';
     if (process.stopped)
         return 'T';
-    return task->awake.load(std::memory_order_relaxed) != 0 ? 'R' : 'S';
+    const bool at_futex = task->page != nullptr && __atomic_load_n(&task->page->restricted.asleep, __ATOMIC_RELAXED) != 0;
+    return at_futex || task->awake.load(std::memory_order_relaxed) == 0 ? 'S' : 'R';
 }
 
 std::uint64_t pages_of(Process& process) { return process.memory ? process.memory->areas().total_bytes() / abi::page_size : 0; }

@@ -124,7 +124,7 @@ void become_zombie(Process& process) {
 void leave_robust_and_tid(Task& task) {
     release_robust_list(task);
     if (task.clear_child_tid != 0 && UserPtr<std::uint32_t>(task.clear_child_tid).write(0))
-        (void)wake_futex(task, task.clear_child_tid, 1);
+        (void)wake_futex(task.clear_child_tid, 1);
 }
 
 } // namespace

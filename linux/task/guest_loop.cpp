@@ -7,7 +7,7 @@
 #include "linux/sandbox/configuration.hpp"
 #include "linux/sandbox/processors.hpp"
 #include "linux/signal/deliver.hpp"
-#include "linux/task/constant_calls.hpp"
+#include "linux/task/fast_calls.hpp"
 #include "linux/task/exit.hpp"
 #include "linux/task/vector_state.hpp"
 
@@ -84,7 +84,7 @@ void task_entry(void* argument) {
         task.page = native::current_thread().page;
         task.thread = native::current_thread().handle;
         take_inherited_processors(task);
-        refresh_constant_calls(task);
+        refresh_fast_calls(task);
     }
     if (start.prepare != nullptr && !start.prepare(task, start.argument))
         exit_task(task);

@@ -1,93 +1,77 @@
 #include "linux/time/futex.hpp"
 
+#include "abi/thread_page.hpp"
+#include "lib/native/kernel.hpp"
 #include "linux/calls/waiting.hpp"
 #include "linux/ipc/clock.hpp"
 #include "linux/memory/user_word.hpp"
-#include "linux/task/park.hpp"
-
-#include <array>
 
 namespace personality {
 
 using CallResult = LinuxResult<std::uint64_t>;
-using Key = MemoryMap::FutexKey;
-
-// In the bucket of its key while it waits. Sandbox lock.
-struct FutexWaiter : base::ListNode {
-    Key key{};
-    Task* task = nullptr;
-    std::uint32_t bits = 0;
-    bool woken = false;
-};
 
 namespace {
 
 namespace operation {
 constexpr std::uint32_t wait = 0, wake = 1, requeue = 3, compare_requeue = 4, wake_operation = 5, wait_bits = 9, wake_bits = 10, private_flag = 128, realtime = 256, mask = 127;
 }
-constexpr std::uint32_t any_bits = 0xffffffff;
+constexpr std::uint32_t any_bits = native::any_futex_bits;
 constexpr std::uint32_t waiters_bit = 0x80000000, owner_died_bit = 0x40000000, owner_mask = 0x3fffffff;
 
-constinit std::array<base::List<FutexWaiter>, 256> buckets;
+std::uint32_t flags_of(bool shared) { return native::futex_flag::guest | (shared ? native::futex_flag::shared : 0); }
 
-base::List<FutexWaiter>& bucket_of(const Key& key) {
-    const std::uint64_t mixed = (reinterpret_cast<std::uint64_t>(key.object) >> 4 ^ key.offset >> 2) * 0x9e3779b97f4a7c15ull;
-    return buckets[mixed >> 56];
-}
-
-// Lock held.
-LinuxResult<Key> key_of(Task& task, std::uint64_t address, bool shared) {
-    if (address % 4 != 0)
-        return fail(Errno::EINVAL);
-    if (!user_range(address, 4))
-        return fail(Errno::EFAULT);
-    if (!shared)
-        return Key{task.process().memory.get(), address};
-    return task.process().memory->shared_futex_key(address);
-}
-
-// Lock held.
-std::uint32_t wake(const Key& key, std::uint32_t count, std::uint32_t bits) {
-    std::uint32_t woken = 0;
-    auto& bucket = bucket_of(key);
-    for (auto at = bucket.begin(); at != bucket.end() && woken < count;) {
-        FutexWaiter& waiter = *at;
-        ++at;
-        if (!(waiter.key == key) || (waiter.bits & bits) == 0)
-            continue;
-        bucket.remove(waiter);
-        waiter.woken = true;
-        wake_task(*waiter.task);
-        ++woken;
+Errno error_of(abi::Error error) {
+    switch (error) {
+    case abi::Error::bad_argument: return Errno::EINVAL;
+    case abi::Error::changed: return Errno::EAGAIN;
+    case abi::Error::timed_out: return Errno::ETIMEDOUT;
+    case abi::Error::no_memory: return Errno::ENOMEM;
+    default: return Errno::EFAULT;
     }
-    return woken;
+}
+
+struct Woken {
+    std::uint32_t woken, moved;
+};
+
+// The waiters are the kernel's: its queue holds those of the guests' fast calls too. Of the task's own memory.
+LinuxResult<Woken> wake(std::uint64_t address, bool shared, std::uint32_t count, std::uint32_t bits, std::uint64_t requeue_to = 0, std::uint32_t moves = 0) {
+    if (bits == 0 || address % sizeof(std::uint32_t) != 0)
+        return fail(Errno::EINVAL);
+    auto done = native::call::futex_wake(address, count, flags_of(shared), requeue_to, moves, bits);
+    // A page that the kernel has not got yet, as of a file that grew: the look brings it in.
+    if (!done && done.error() == abi::Error::bad_pointer && UserPtr<std::uint32_t>(address).read() && (requeue_to == 0 || UserPtr<std::uint32_t>(requeue_to).read()))
+        done = native::call::futex_wake(address, count, flags_of(shared), requeue_to, moves, bits);
+    if (!done)
+        return fail(error_of(done.error()));
+    return Woken{static_cast<std::uint32_t>(*done), static_cast<std::uint32_t>(*done >> 32)};
 }
 
 CallResult wait(Task& task, std::uint64_t address, std::uint32_t expected, abi::Deadline deadline, std::uint32_t bits, bool shared) {
-    if (bits == 0)
+    if (bits == 0 || address % sizeof(std::uint32_t) != 0)
         return fail(Errno::EINVAL);
-    FutexWaiter waiter;
-    waiter.task = &task;
-    waiter.bits = bits;
-    {
-        SandboxLock lock;
-        waiter.key = TRY(key_of(task, address, shared));
-        bucket_of(waiter.key).push_back(waiter);
+    for (bool looked = false;;) {
+        // Whoever has something for the task sets `attention` and then kicks it, which ends the kernel's wait, this one or the next: there is none in between.
+        if (task.attention.load(std::memory_order_seq_cst)) {
+            const SandboxLock lock;
+            if (task.signal_pending())
+                return fail(Errno::ERESTARTSYS);
+        }
+        ++task.voluntary_switches;
+        __atomic_store_n(&task.page->restricted.asleep, 1, __ATOMIC_RELAXED);
+        const auto waited = native::call::futex_wait(address, expected, deadline, flags_of(shared), bits);
+        __atomic_store_n(&task.page->restricted.asleep, 0, __ATOMIC_RELAXED);
+        if (waited)
+            return 0;
+        if (waited.error() == abi::Error::canceled)
+            continue;
+        // As in wake().
+        if (waited.error() == abi::Error::bad_pointer && !looked && UserPtr<std::uint32_t>(address).read()) {
+            looked = true;
+            continue;
+        }
+        return fail(error_of(waited.error()));
     }
-    // Queued first, read then: a waker changes the word before it looks for waiters, so one of the two sees the other.
-    const auto value = UserPtr<std::uint32_t>(address).read();
-    SandboxLock lock;
-    LinuxResult<void> slept;
-    if (!value)
-        slept = fail(value.error());
-    else if (*value != expected)
-        slept = fail(Errno::EAGAIN);
-    else
-        slept = sleep(task, waiter.woken, deadline);
-    if (waiter.woken)
-        return 0;
-    waiter.unlink(); // a requeue may have put it into another bucket
-    return fail(slept ? Errno::EAGAIN : slept.error());
 }
 
 LinuxResult<std::uint32_t> modify(std::uint64_t address, std::uint32_t code) {
@@ -126,30 +110,17 @@ bool compare(std::uint32_t old, std::uint32_t code) {
     }
 }
 
-CallResult requeue(Task& task, const CallArguments& arguments, bool shared, bool compares) {
+CallResult requeue(const CallArguments& arguments, bool shared, bool compares) {
     const std::int32_t wakes = arguments.i32(2), moves = arguments.i32(3);
     if (wakes < 0 || moves < 0)
         return fail(Errno::EINVAL);
+    // 0 is the kernel's word for no second place, and no place of a futex.
+    if (arguments[4] == 0)
+        return fail(Errno::EFAULT);
     if (compares && TRY(arguments.pointer<std::uint32_t>(0).read()) != arguments.u32(5))
         return fail(Errno::EAGAIN);
-    const SandboxLock lock;
-    const Key from = TRY(key_of(task, arguments[0], shared)), to = TRY(key_of(task, arguments[4], shared));
-    std::uint32_t done = wake(from, static_cast<std::uint32_t>(wakes), any_bits);
-    if (from == to)
-        return done;
-    std::int32_t moved = 0;
-    auto& bucket = bucket_of(from);
-    for (auto at = bucket.begin(); at != bucket.end() && moved < moves;) {
-        FutexWaiter& waiter = *at;
-        ++at;
-        if (!(waiter.key == from))
-            continue;
-        bucket.remove(waiter);
-        waiter.key = to;
-        bucket_of(to).push_back(waiter);
-        ++moved;
-    }
-    return done + (compares ? static_cast<std::uint32_t>(moved) : 0u);
+    const Woken done = TRY(wake(arguments[0], shared, static_cast<std::uint32_t>(wakes), any_bits, arguments[4], static_cast<std::uint32_t>(moves)));
+    return done.woken + (compares ? done.moved : 0u);
 }
 
 LinuxResult<abi::Deadline> deadline_of(std::uint64_t address, bool absolute, bool realtime) {
@@ -167,12 +138,11 @@ LinuxResult<abi::Deadline> deadline_of(std::uint64_t address, bool absolute, boo
 
 } // namespace
 
-LinuxResult<std::uint64_t> wake_futex(Task& task, std::uint64_t address, std::uint32_t count) {
-    const SandboxLock lock;
-    std::uint32_t woken = wake(TRY(key_of(task, address, false)), count, any_bits);
+LinuxResult<std::uint64_t> wake_futex(std::uint64_t address, std::uint32_t count) {
+    std::uint32_t woken = TRY(wake(address, false, count, any_bits)).woken;
     if (woken < count)
-        if (const auto shared = key_of(task, address, true))
-            woken += wake(*shared, count - woken, any_bits);
+        if (const auto shared = wake(address, true, count - woken, any_bits))
+            woken += shared->woken;
     return woken;
 }
 
@@ -196,7 +166,7 @@ void release_robust_list(Task& task) {
                 return;
             if (*found == *value) {
                 if ((*value & waiters_bit) != 0)
-                    (void)wake_futex(task, address, 1);
+                    (void)wake_futex(address, 1);
                 return;
             }
             value = found;
@@ -225,21 +195,17 @@ CallResult sys_futex(Task& task, const CallArguments& arguments) {
     case operation::wait: return wait(task, address, arguments.u32(2), TRY(deadline_of(arguments[3], false, realtime)), any_bits, shared);
     case operation::wait_bits: return wait(task, address, arguments.u32(2), TRY(deadline_of(arguments[3], true, realtime)), arguments.u32(5), shared);
     case operation::wake: case operation::wake_bits: {
-        const std::uint32_t bits = (code & operation::mask) == operation::wake ? any_bits : arguments.u32(5);
-        if (bits == 0)
-            return fail(Errno::EINVAL);
-        const SandboxLock lock;
         const std::int32_t count = arguments.i32(2);
-        return wake(TRY(key_of(task, address, shared)), count < 1 ? 1 : static_cast<std::uint32_t>(count), bits);
+        const std::uint32_t bits = (code & operation::mask) == operation::wake ? any_bits : arguments.u32(5);
+        return TRY(wake(address, shared, count < 1 ? 1 : static_cast<std::uint32_t>(count), bits)).woken;
     }
-    case operation::requeue: return requeue(task, arguments, shared, false);
-    case operation::compare_requeue: return requeue(task, arguments, shared, true);
+    case operation::requeue: return requeue(arguments, shared, false);
+    case operation::compare_requeue: return requeue(arguments, shared, true);
     case operation::wake_operation: {
         const std::uint32_t old = TRY(modify(arguments[4], arguments.u32(5)));
-        const SandboxLock lock;
-        std::uint32_t woken = wake(TRY(key_of(task, address, shared)), arguments.u32(2), any_bits);
+        std::uint32_t woken = TRY(wake(address, shared, arguments.u32(2), any_bits)).woken;
         if (compare(old, arguments.u32(5)))
-            woken += wake(TRY(key_of(task, arguments[4], shared)), arguments.u32(3), any_bits);
+            woken += TRY(wake(arguments[4], shared, arguments.u32(3), any_bits)).woken;
         return woken;
     }
     default: return fail(Errno::ENOSYS); // priority inheritance

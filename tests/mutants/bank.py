@@ -114,7 +114,7 @@ ERRORS = [
     ("budget_depth_has_no_end", "thread/budget.cpp", "if (parent && parent->depth_ + 1 >= deepest)", "if (parent && parent->depth_ >= deepest)", "budgets_are_not_nested_without_end", "A path of budgets is one too long."),
     ("futex_value_is_not_compared", "thread/futex.cpp", "if (__atomic_load_n(direct<std::uint32_t>(physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);", "", "restricted", "A changed word is slept at."),
     ("futex_alignment", "thread/futex.cpp", "if (address % sizeof(std::uint32_t) != 0) return", "if (address % 2 != 0) return", "a_futex_wait_that_timed_out_is_gone,restricted", "A word across two pages is waited at."),
-    ("futex_wakes_one_more", "thread/futex.cpp", "if (woken >= count) {", "if (woken > count) {", "restricted,ends", "A wake of none wakes one."),
+    ("futex_wakes_one_more", "thread/futex.cpp", "if (done.woken >= count) {", "if (done.woken > count) {", "restricted,ends", "A wake of none wakes one."),
     ("futex_stays_queued", "thread/futex.cpp", "if (thread.in_futex_queue()) bucket.waiters.remove(thread);", "", "ends,a_futex_wait_that_timed_out_is_gone", "A wait that timed out stays queued."),
     ("futex_frame_stays", "thread/futex.cpp", "if (const std::uint64_t frame = std::exchange(thread.futex_frame, 0)) frames::release(frame);", "thread.futex_frame = 0;", "ends", "A shared word's frame is never freed."),
     ("futex_frame_unheld", "thread/futex.cpp", "thread.futex_frame = by_frame ? frame.leave() : 0;", "thread.futex_frame = 0;", "ends", "A shared word's frame goes to a stranger while somebody waits at it."),

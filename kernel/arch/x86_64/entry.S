@@ -15,7 +15,7 @@
 .set STATE_FS_BASE, 24
 .set STATE_GS_BASE, 32
 .set STATE_ATTENTION, 40
-# abi::RestrictedState from its GuestRegisters on, and the page's ConstantCalls from there
+# abi::RestrictedState from its GuestRegisters on, and the page's FastCalls from there
 .set GUEST_RBX, 8
 .set GUEST_RCX, 16
 .set GUEST_RDX, 24
@@ -38,9 +38,10 @@
 .set EXIT_REASON, 160
 .set REASON_SYSCALL, 1
 .set OPERATION_COUNT, 184
-.set CONSTANT_INDEX, 520
-.set CONSTANT_VALUES, 1032
-.set CONSTANT_CALLS, 512
+.set FAST_INDEX, 520
+.set FAST_VALUES, 1032
+.set FAST_CALLS, 512
+.set FAST_SERVED, 0x80
 .set LOCK_SERVING, 4            # in SpinLock
 .set FRAME, 176                 # of arch::Registers
 .set SAVED_RAX, 112
@@ -165,9 +166,9 @@ fast_system_call_entry:
     movq %gs:CPU_CURRENT, %rsp
     movq STATE_GUEST(%rsp), %rsp
     movq %rax, (%rsp)
-    andl $(CONSTANT_CALLS - 1), %eax    # no guess of the processor leads out of the table
-    cmpb $0, CONSTANT_INDEX(%rsp, %rax)
-    jne constant_call
+    andl $(FAST_CALLS - 1), %eax    # no guess of the processor leads out of the table
+    cmpb $0, FAST_INDEX(%rsp, %rax)
+    jne fast_call
 guest_call:
     movq %rbx, GUEST_RBX(%rsp)
     movq %rcx, GUEST_RCX(%rsp)
@@ -211,17 +212,26 @@ guest_call:
     xorl %eax, %eax
     sysretq
 
-constant_call:
-    cmpq $(CONSTANT_CALLS - 1), (%rsp)
+fast_call:
+    cmpq $(FAST_CALLS - 1), (%rsp)
     ja guest_call
     testl $TRAP_OR_RESUME, %r11d
     jnz guest_call
-    movzbl CONSTANT_INDEX(%rsp, %rax), %eax
+    movzbl FAST_INDEX(%rsp, %rax), %eax
+    testb $FAST_SERVED, %al
+    jnz served_call
     andl $15, %eax
-    movq CONSTANT_VALUES(%rsp, %rax, 8), %rax
+    movq FAST_VALUES(%rsp, %rax, 8), %rax
     movq %gs:CPU_USER_STACK, %rsp
     swapgs
     sysretq
+
+# A guest's call that is served here may wait, so it has a frame of all registers.
+served_call:
+    movq (%rsp), %rax
+    movq %gs:CPU_KERNEL_STACK, %rsp
+    push_call_frame
+    jmp general_call
 
 # SYSCALL: rip in rcx, flags in r11. FMASK cleared IF, DF and AC.
 .globl system_call_entry

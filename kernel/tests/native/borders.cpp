@@ -177,8 +177,8 @@ KERNEL_USER_TEST(a_word_of_a_device_is_not_waited_at) {
     const Owned slice(call::device_slice(native::granted("device"), quota(), 0xfed0'0000, page).value_or(0));
     REQUIRE(slice);
     CHECK(call::device_map(slice.get(), place.at, protection::read));
-    CHECK_ERROR(call::futex_wait(place.at, 0, abi::poll, 0), bad_pointer);
-    CHECK_ERROR(call::futex_wake(place.at, 1, 2, 0, 0), bad_pointer);
+    CHECK_ERROR(call::futex_wait(place.at, 0, abi::poll, 0, native::any_futex_bits), bad_pointer);
+    CHECK_ERROR(call::futex_wake(place.at, 1, 2, 0, 0, native::any_futex_bits), bad_pointer);
 }
 
 // Neither by the caller's own mapping nor by a walk through its tables; memory beside it is copied.

@@ -313,10 +313,10 @@ void many_waiters(Watch& watch) {
     REQUIRE(crowd.budget);
     crowd.start(abi::never);
     const auto at = reinterpret_cast<std::uint64_t>(&crowd.word), to = reinterpret_cast<std::uint64_t>(&crowd.other);
-    watch("move waiters to another word", [&] { return call::futex_wake(at, 0, 0, to, UINT32_MAX).value_or(99) == 0; });
-    CHECK(call::futex_wake(at, UINT32_MAX, 0, 0, 0).value_or(99) == 0);
+    watch("move waiters to another word", [&] { return call::futex_wake(at, 0, 0, to, UINT32_MAX, native::any_futex_bits).value_or(0) >> 32 == Crowd::count; });
+    CHECK(call::futex_wake(at, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(99) == 0);
     __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
-    watch("wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0).value_or(0) == Crowd::count; });
+    watch("wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(0) == Crowd::count; });
     crowd.join();
     crowd.start(native::monotonic_nanoseconds() + 200 * native::nanoseconds_per_millisecond);
     watch("sleepers until one time", [&] {
@@ -349,7 +349,7 @@ void many_ready(Watch&) {
         woken = first = 0;
         for (std::size_t all = part; all == part && woken != Crowd::count; woken += all) {
             const std::uint64_t begin = native::monotonic_nanoseconds();
-            all = call::futex_wake(reinterpret_cast<std::uint64_t>(&crowd.word), part, 0, 0, 0).value_or(0);
+            all = call::futex_wake(reinterpret_cast<std::uint64_t>(&crowd.word), part, 0, 0, 0, native::any_futex_bits).value_or(0);
             last = native::monotonic_nanoseconds() - begin;
             if (woken == 0) first = last;
         }

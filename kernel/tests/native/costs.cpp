@@ -11,8 +11,10 @@ namespace {
 namespace call = native::call;
 namespace protection = abi::protection;
 
-// `each`: how many of what is measured are in a round.
-void measure_restricted(const char* name, std::uint32_t flags, const unsigned char* begin, const unsigned char* end, std::uint64_t each) {
+constexpr std::uint32_t wake = 129;
+
+// `each`: how many of what is measured are in a round; `fast_call`: what becomes of call 39.
+void measure_restricted(const char* name, std::uint32_t flags, const unsigned char* begin, const unsigned char* end, std::uint64_t each, std::uint8_t fast_call = 1) {
     const auto half = call::space_create(quota(), flags);
     const auto code = call::memory_create(quota(), abi::page_size, 0);
     if (!half || !code) return;
@@ -22,7 +24,11 @@ void measure_restricted(const char* name, std::uint32_t flags, const unsigned ch
     abi::RestrictedState& state = native::current_thread().page->restricted;
     state.registers = {};
     state.registers.rip = 0x400000;
-    native::current_thread().page->constants.index[39] = 1;
+    state.registers.rdi = 0x400000;
+    state.registers.rsi = wake;
+    abi::FastCalls& calls = native::current_thread().page->fast_calls;
+    calls.index[39] = fast_call;
+    calls.futex.wake = wake;
     measure(name, [] { (void)call::restricted_enter(0); }, each);
     (void)call::restricted_attach(0);
     (void)call::handle_close(*half);
@@ -45,6 +51,8 @@ void print_costs() {
     measure_restricted("restricted round trip, split", 0, guest_add, guest_add_end, 1);
     measure_restricted("restricted round trip, fused", 1, guest_add, guest_add_end, 1);
     measure_restricted("guest call that is a constant", 0, guest_constants, guest_constants_end, 100);
+    measure_restricted("guest call that yields", 0, guest_constants, guest_constants_end, 100, static_cast<std::uint8_t>(abi::FastCall::yield));
+    measure_restricted("guest call that wakes nobody at a word", 0, guest_constants, guest_constants_end, 100, static_cast<std::uint8_t>(abi::FastCall::futex));
     print_memory_costs();
     print_exchange_costs();
     native::print("costs: all");

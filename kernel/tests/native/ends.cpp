@@ -28,7 +28,7 @@ struct SharedWaiter {
     static void run(void* argument) {
         auto& self = *static_cast<SharedWaiter*>(argument);
         self.begun = true;
-        self.result = error_of(call::futex_wait(self.address, 0, abi::never, native::futex_flag::shared));
+        self.result = error_of(call::futex_wait(self.address, 0, abi::never, native::futex_flag::shared, native::any_futex_bits));
         self.over = true;
     }
     // Takes it out of a wait that nobody ended.
@@ -63,9 +63,9 @@ KERNEL_USER_TEST(bounded_requeue_onto_the_same_word) {
     }
     for (int i = 0; i < 30; ++i) (void)call::thread_yield();
     const std::uint64_t address = native::address_of(&word);
-    CHECK(call::futex_wake(address, 0, 0, address, 0xffffffff).value_or(99) == 0);
+    CHECK(call::futex_wake(address, 0, 0, address, 0xffffffff, native::any_futex_bits).value_or(99) == 0);
     std::uint64_t woken = 0;
-    while (woken < 2) woken += call::futex_wake(address, 1, 0, address, 0xffffffff).value_or(99);
+    while (woken < 2) woken += call::futex_wake(address, 1, 0, address, 0xffffffff, native::any_futex_bits).value_or(99);
     CHECK(woken == 2);
     for (auto* thread : threads) thread->join();
     for (auto& result : results) CHECK(result == 0);
@@ -93,7 +93,7 @@ KERNEL_USER_TEST(a_stranger_does_not_wake_who_waits_at_memory_that_is_gone) {
     CHECK(call::space_unmap(space(), at + gone * page, page));
     CHECK(call::handle_close(memories[gone]));
     CHECK(!waiter.over);
-    for (std::uint64_t i = 0; i < strange_pages; ++i) CHECK(call::futex_wake(other + i * page, 1, native::futex_flag::shared, 0, 0).value_or(99) == 0);
+    for (std::uint64_t i = 0; i < strange_pages; ++i) CHECK(call::futex_wake(other + i * page, 1, native::futex_flag::shared, 0, 0, native::any_futex_bits).value_or(99) == 0);
     waiter.finish();
     CHECK(waiter.result == static_cast<std::int32_t>(abi::Error::canceled));
     CHECK(call::space_unmap(space(), at, (pages + strange_pages) * page));
@@ -113,9 +113,9 @@ KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
             SharedWaiter waiter(at);
             REQUIRE(waiter.thread);
             // Its turn may not have come yet.
-            while (call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1).value_or(99) == 0 &&
-                   call::futex_wake(at + page, 1, native::futex_flag::shared, 0, 0).value_or(99) == 0)
-                (void)call::thread_yield();
+            const auto moved = [&] { return call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1, native::any_futex_bits); };
+            while (moved().value_or(0) != std::uint64_t{1} << 32) (void)call::thread_yield();
+            CHECK(call::futex_wake(at + page, 1, native::futex_flag::shared, 0, 0, native::any_futex_bits).value_or(99) == 1);
             waiter.thread->join();
             CHECK(waiter.result == 0);
             CHECK(call::space_unmap(space(), at, 2 * page));
@@ -136,7 +136,7 @@ KERNEL_USER_TEST(a_word_in_a_private_page_is_the_same_after_its_copy) {
     SharedWaiter waiter(at);
     REQUIRE(waiter.thread);
     *reinterpret_cast<volatile std::uint32_t*>(at + 4) = 1;
-    CHECK(call::futex_wake(at, 1, native::futex_flag::shared, 0, 0).value_or(99) == 1);
+    CHECK(call::futex_wake(at, 1, native::futex_flag::shared, 0, 0, native::any_futex_bits).value_or(99) == 1);
     waiter.finish();
     CHECK(waiter.result == 0);
     CHECK(call::space_unmap(space(), at, page));

@@ -24,14 +24,26 @@ guest_constant:
     jmp guest_constant
 guest_constant_end:
 
-# Makes call 39 a hundred times, then call 9, and again for ever.
+# Makes call rbx, with its answer in rbx call 9, for ever.
+.globl guest_ask
+.globl guest_ask_end
+guest_ask:
+    movq %rbx, %rax
+    syscall
+    movq %rax, %rbx
+    movl $9, %eax
+    syscall
+    jmp guest_ask
+guest_ask_end:
+
+# Makes call 39 a hundred times, with the arguments that it got, then call 9, and again for ever.
 .globl guest_constants
 .globl guest_constants_end
 guest_constants:
-    movl $100, %edi
+    movl $100, %ebx
 1:  movl $39, %eax
     syscall
-    decl %edi
+    decl %ebx
     jnz 1b
     movl $9, %eax
     syscall

@@ -2,11 +2,10 @@
 #include <atomic>
 #include <cstring>
 
-#include "abi/thread_page.hpp"
+#include "kernel/tests/native/guest.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/thread.hpp"
-#include "lib/native/thread_block.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -16,51 +15,12 @@ extern "C" {
 extern const unsigned char guest_add[], guest_add_end[], guest_loop[], guest_loop_end[], guest_touch[], guest_touch_end[];
 extern const unsigned char guest_fault[], guest_fault_end[], guest_vector[], guest_vector_end[];
 extern const unsigned char guest_bases[], guest_bases_end[], guest_constant[], guest_constant_end[];
-extern const unsigned char peek_begin[], peek_end[], peek_landing[];
 std::int64_t native_peek(std::uint64_t address, std::uint64_t* out);
 std::int64_t native_poke(std::uint64_t address, std::uint64_t value);
 void native_execute(std::uint64_t address);
 }
 
 namespace {
-
-constexpr std::uint64_t code_at = 0x400000;
-constexpr std::uint64_t data_at = 0x600000;
-constexpr std::uint64_t stack_at = 0x7ffff0000000;
-constexpr std::uint64_t page = abi::page_size;
-constexpr std::uint32_t fused = 1;
-
-abi::RestrictedState& state() { return native::current_thread().page->restricted; }
-abi::GuestRegisters& guest() { return state().registers; }
-
-// A guest half with code, two pages of data and a stack; attached to the calling thread.
-struct Guest {
-    abi::Handle space = 0;
-
-    bool create(std::uint32_t flags, const unsigned char* begin, const unsigned char* end) {
-        const auto made = call::space_create(quota(), flags);
-        if (!made) return false;
-        space = *made;
-        const auto code = call::memory_create(quota(), page, 0);
-        if (!code) return false;
-        bool good = call::memory_write(*code, 0, {reinterpret_cast<const std::byte*>(begin), static_cast<std::size_t>(end - begin)}).has_value();
-        good &= call::space_map(space, *code, code_at, 0, page, protection::read | protection::execute).has_value();
-        good &= call::space_map(space, 0, data_at, 0, 2 * page, protection::read | protection::write).has_value();
-        good &= call::space_map(space, 0, stack_at, 0, page, protection::read | protection::write).has_value();
-        good &= call::handle_close(*code).has_value();
-        good &= call::restricted_attach(space).has_value();
-        guest() = {};
-        guest().rip = code_at;
-        guest().rsp = stack_at + page;
-        // For native_peek and native_poke.
-        good &= call::process_set_fixup(native::address_of(peek_begin), native::address_of(peek_end), native::address_of(peek_landing)).has_value();
-        return good;
-    }
-    void close() {
-        CHECK(call::restricted_attach(0));
-        CHECK(call::handle_close(space));
-    }
-};
 
 void run_adder(std::uint32_t flags) {
     Guest one;
@@ -89,10 +49,10 @@ KERNEL_USER_TEST(constant_calls_do_not_leave_the_guest) {
     for (const std::uint32_t flags : {0u, fused}) {
         Guest one;
         REQUIRE(one.create(flags, guest_constant, guest_constant_end));
-        abi::ConstantCalls& constants = native::current_thread().page->constants;
+        abi::FastCalls& constants = native::current_thread().page->fast_calls;
         constants = {};
         constants.index[39] = 1;
-        constants.index[abi::constant_calls - 1] = abi::constant_values + 15;
+        constants.index[abi::fast_calls - 1] = abi::constant_values + 15;
         constants.values[1] = 0x123456789abc;
         constants.values[15] = 15;
         const auto ask = [](std::uint64_t number) {
@@ -107,9 +67,9 @@ KERNEL_USER_TEST(constant_calls_do_not_leave_the_guest) {
         guest().rcx = guest().rip = code_at;
         ask(39);
         CHECK(guest().rax == 9 && guest().rbx == 0x123456789abc);
-        ask(abi::constant_calls - 1);
+        ask(abi::fast_calls - 1);
         CHECK(guest().rax == 9 && guest().rbx == 15);
-        for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{38}, std::uint64_t{abi::constant_calls + 39}, (std::uint64_t{1} << 32) + 39, ~std::uint64_t{0}}) {
+        for (const std::uint64_t other : {std::uint64_t{0}, std::uint64_t{38}, std::uint64_t{abi::fast_calls + 39}, (std::uint64_t{1} << 32) + 39, ~std::uint64_t{0}}) {
             ask(other);
             CHECK(guest().rax == other);
         }
@@ -378,19 +338,19 @@ KERNEL_USER_TEST(futexes_wake_waiters_of_the_same_word) {
         }
     };
     CHECK_ERROR(native::futex_wait(&word, 1), changed);
-    CHECK_ERROR(call::futex_wait(native::address_of(&word), 0, abi::poll, 0), timed_out);
-    CHECK_ERROR(call::futex_wait(0x1000, 0, abi::poll, 0), bad_pointer);
-    CHECK_ERROR(call::futex_wait(native::address_of(&word) + 1, 0, abi::poll, 0), bad_argument);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word), 0, abi::poll, 0, native::any_futex_bits), timed_out);
+    CHECK_ERROR(call::futex_wait(0x1000, 0, abi::poll, 0, native::any_futex_bits), bad_pointer);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word) + 1, 0, abi::poll, 0, native::any_futex_bits), bad_argument);
     std::atomic<std::int32_t> results[3] = {-1, -1, -1};
     native::Thread* threads[3] = {};
     for (int i = 0; i < 3; ++i) threads[i] = native::Thread::create(Waiter::run, &results[i]).value_or(nullptr);
     for (int i = 0; i < 30; ++i) (void)call::thread_yield();
     std::uint64_t woken = 0;
     static std::uint32_t other = 0;
-    while (woken < 1) woken += call::futex_wake(native::address_of(&word), 1, 0, native::address_of(&other), 1).value_or(99);
+    while (woken < 1) woken += static_cast<std::uint32_t>(call::futex_wake(native::address_of(&word), 1, 0, native::address_of(&other), 1, native::any_futex_bits).value_or(99));
     while (woken < 3) {
-        woken += call::futex_wake(native::address_of(&word), 9, 0, 0, 0).value_or(99);
-        woken += call::futex_wake(native::address_of(&other), 9, 0, 0, 0).value_or(99);
+        woken += call::futex_wake(native::address_of(&word), 9, 0, 0, 0, native::any_futex_bits).value_or(99);
+        woken += call::futex_wake(native::address_of(&other), 9, 0, 0, 0, native::any_futex_bits).value_or(99);
     }
     CHECK(woken == 3);
     for (auto* thread : threads) thread->join();

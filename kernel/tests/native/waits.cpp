@@ -214,8 +214,8 @@ KERNEL_USER_TEST(a_woken_waiter_spares_the_port) {
 KERNEL_USER_TEST(a_futex_wait_that_timed_out_is_gone) {
     static std::uint32_t word = 0;
     for (int i = 0; i < 3; ++i) CHECK_ERROR(native::futex_wait(&word, 0, native::after_milliseconds(short_while)), timed_out);
-    CHECK(call::futex_wake(native::address_of(&word), 9, 0, 0, 0).value_or(99) == 0);
-    CHECK_ERROR(call::futex_wait(native::address_of(&word) + 2, 0, abi::poll, 0), bad_argument);
+    CHECK(call::futex_wake(native::address_of(&word), 9, 0, 0, 0, native::any_futex_bits).value_or(99) == 0);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word) + 2, 0, abi::poll, 0, native::any_futex_bits), bad_argument);
 }
 
 namespace {

@@ -199,9 +199,9 @@ KERNEL_USER_TEST(guest_addresses_lie_in_the_guest_half) {
     static std::uint32_t word = 5;
     const auto space = make_guest(quota(), split, guest_answer, guest_answer_end);
     REQUIRE(space);
-    CHECK_ERROR(call::futex_wait(native::address_of(&word), 5, abi::poll, in_guest), bad_pointer);
-    CHECK_ERROR(call::futex_wait(abi::guest_end, 0, abi::poll, in_guest), bad_pointer);
-    CHECK_ERROR(call::futex_wait(abi::guest_end - 2, 0, abi::poll, in_guest), bad_argument);
+    CHECK_ERROR(call::futex_wait(native::address_of(&word), 5, abi::poll, in_guest, native::any_futex_bits), bad_pointer);
+    CHECK_ERROR(call::futex_wait(abi::guest_end, 0, abi::poll, in_guest, native::any_futex_bits), bad_pointer);
+    CHECK_ERROR(call::futex_wait(abi::guest_end - 2, 0, abi::poll, in_guest, native::any_futex_bits), bad_argument);
     CHECK_ERROR(call::space_map(*space, abi::no_handle, abi::personality_base, 0, abi::page_size, protection::read), bad_argument);
     CHECK_ERROR(call::space_map(*space, abi::no_handle, abi::guest_end, 0, abi::page_size, protection::read), bad_argument);
     CHECK_ERROR(call::space_map(*space, abi::no_handle, abi::guest_end - abi::page_size, 0, 2 * abi::page_size, protection::read), bad_argument);

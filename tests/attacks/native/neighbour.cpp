@@ -18,7 +18,7 @@ constexpr std::uint64_t woken = 7, slept = 8;
 
 std::uint64_t sleep_on_the_word(std::uint64_t) {
     (void)call::notification_signal(given(0), 1);
-    return call::futex_wait(reinterpret_cast<std::uint64_t>(&word), 0, abi::never, 0) ? woken : slept;
+    return call::futex_wait(reinterpret_cast<std::uint64_t>(&word), 0, abi::never, 0, native::any_futex_bits) ? woken : slept;
 }
 
 // --- a thread's page that its process takes away
@@ -57,7 +57,7 @@ KERNEL_USER_TEST(a_neighbour_is_not_woken_by_the_address_of_its_word) {
     // It is about to sleep: often enough, for one call to find it asleep.
     std::uint64_t found = 0;
     for (unsigned i = 0; i < 200 && found == 0; ++i) {
-        found = call::futex_wake(reinterpret_cast<std::uint64_t>(&word), 1, 0, 0, 0).value_or(0);
+        found = call::futex_wake(reinterpret_cast<std::uint64_t>(&word), 1, 0, 0, 0, native::any_futex_bits).value_or(0);
         (void)call::notification_wait(*bell, native::after_milliseconds(1));
     }
     CHECK(found == 0);

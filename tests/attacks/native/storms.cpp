@@ -33,7 +33,7 @@ std::uint64_t storm(std::uint64_t self) {
         (void)call::space_map(given(1), *memory, work_at, 0, 4 * page, protection::read | protection::write | abi::map_flag::populate);
         (void)call::space_protect(given(1), work_at, 2 * page, protection::read);
         (void)call::space_unmap(given(1), work_at, 4 * page);
-        (void)call::futex_wake(shared_at + sizeof(std::uint64_t) * (turn % 16), 1, 2, 0, 0);
+        (void)call::futex_wake(shared_at + sizeof(std::uint64_t) * (turn % 16), 1, 2, 0, 0, native::any_futex_bits);
         if (turn % 8 == 0) (void)call::thread_choose(given(4), turn % 16 == 0 ? 1 : 0);
         ++shared().turns[self];
     }
