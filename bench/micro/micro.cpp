@@ -3,11 +3,13 @@
 // Usage: micro [NAME...]
 #include <algorithm>
 #include <arpa/inet.h>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/mman.h>
@@ -15,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -47,6 +50,47 @@ template <class Body> void measure(const char* name, int count, Body body) {
 
 void getpid_call() {
     measure("getpid", 1000, [] { syscall(SYS_getpid); });
+}
+
+void sched_yield_call() {
+    measure("sched_yield", 500, [] { syscall(SYS_sched_yield); });
+}
+
+long futex(std::atomic<int>& word, int operation, int value) { return syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0); }
+
+// Two threads that hand a turn back and forth, as mutexes and condition variables do.
+void futex_ping_pong() {
+    std::atomic<int> turns[2] = {0, 0};
+    std::atomic<bool> over{false};
+    const auto pass = [&](int from) {
+        turns[from] = 0;
+        turns[1 - from] = 1;
+        futex(turns[1 - from], FUTEX_WAKE, 1);
+    };
+    const auto wait = [&](int at) {
+        while (turns[at] == 0)
+            futex(turns[at], FUTEX_WAIT, 0);
+    };
+    std::thread other([&] {
+        for (;;) {
+            wait(1);
+            if (over)
+                return;
+            pass(1);
+        }
+    });
+    measure("futex_ping_pong", 100, [&] {
+        pass(0);
+        wait(0);
+    });
+    over = true;
+    pass(0);
+    other.join();
+}
+
+void futex_wake_nobody() {
+    std::atomic<int> word{0};
+    measure("futex_wake_nobody", 500, [&] { futex(word, FUTEX_WAKE, 1); });
 }
 
 void open_close() {
@@ -148,9 +192,10 @@ struct Test {
     const char* name;
     void (*run)();
 };
-constexpr Test tests[] = {{"getpid", getpid_call},     {"read_zero", read_zero},           {"open_close", open_close}, {"stat", stat_call},
-                          {"pipe", pipe_ping_pong},    {"tcp", tcp_ping_pong},             {"fork", fork_wait},        {"exec", fork_exec_wait},
-                          {"mmap", map_touch}};
+// The one with a thread comes last: what a thread's stack leaves mapped is copied by each fork.
+constexpr Test tests[] = {{"getpid", getpid_call}, {"yield", sched_yield_call}, {"wake", futex_wake_nobody}, {"read_zero", read_zero},
+                          {"open_close", open_close}, {"stat", stat_call}, {"pipe", pipe_ping_pong}, {"tcp", tcp_ping_pong},
+                          {"fork", fork_wait}, {"exec", fork_exec_wait}, {"mmap", map_touch}, {"futex", futex_ping_pong}};
 
 } // namespace
 

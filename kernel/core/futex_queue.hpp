@@ -6,10 +6,11 @@
 
 namespace kernel {
 
-// What a waiter waits at. Private words are told apart by their space and address; shared ones by the frame behind them, which every space that maps it shares.
+// What a waiter waits at. Private words are told apart by their space and address; shared ones by the frame behind them, which every space that maps it shares: of guests,
+// every space of their sandbox.
 // A page that is private stays so, whatever the caller said: its frame changes when it is written.
 struct FutexKey {
-    const void* space = nullptr; // null: shared
+    const void* space = nullptr; // where the word is shared: null, or the sandbox' own half
     std::uint64_t address = 0;   // in the space; or physical
     bool operator==(const FutexKey&) const = default;
 };

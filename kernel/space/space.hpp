@@ -47,6 +47,8 @@ public:
     bool has_devices() const { return __atomic_load_n(&has_devices_, __ATOMIC_ACQUIRE); }
     // What CR3 holds while a guest runs, and while its personality does.
     const RootPair& roots() const { return roots_; }
+    // Of a guest half: the half of the sandbox that it is in; else null.
+    const Space* personality() const { return personality_.get(); }
     // What TLBs may know of this half.
     TranslatedHalf& translated() { return translated_; }
     // Errors: wrong_kind (a personality half), bad_state (another process').

@@ -91,6 +91,11 @@ base::Result<void> check_word(const Space& space, std::uint64_t address) {
 
 FutexKey private_key(Space& space, std::uint64_t address) { return {base::weakened(base::Weakness::futex_space) ? nullptr : &space, address}; }
 
+// Guests meet within their sandbox alone, whatever Memory their sandboxes share: layers are everybody's. Physical addresses are none of the sandbox' own half.
+FutexKey shared_key(Space& space, std::uint64_t physical) {
+    return {base::weakened(base::Weakness::futex_space) ? nullptr : space.personality(), physical};
+}
+
 // With the word's page brought in where that is needed for the key. Errors: bad_argument, bad_pointer, no_memory.
 base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
     TRY(check_word(space, address));
@@ -99,7 +104,7 @@ base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
     HeldFrame frame(TRY(space.take_page(address, abi::protection::read, &shared_page)));
     if (!shared_page) return Word{private_key(space, address), {}};
     const std::uint64_t physical = frame.get() + address % abi::page_size;
-    return Word{{nullptr, physical}, std::move(frame)};
+    return Word{shared_key(space, physical), std::move(frame)};
 }
 
 // A waiter, in no queue now, is to wait at another word. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
@@ -125,7 +130,7 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
         HeldFrame frame(TRY(space.take_page(address, abi::protection::read, &shared_page)));
         const std::uint64_t physical = frame.get() + address % abi::page_size;
         const bool by_frame = shared && shared_page;
-        const FutexKey key = by_frame ? FutexKey{nullptr, physical} : private_key(space, address);
+        const FutexKey key = by_frame ? shared_key(space, physical) : private_key(space, address);
         Bucket& bucket = bucket_of(key);
         LockGuard guard(bucket.lock);
         // The word is read under the bucket's lock, where it is by now: a change after this is followed by a wake that finds the waiter.

@@ -26,6 +26,7 @@ NATIVE_TEETH = (
     ("alias_execute", "no_memory_is_written_and_executed"),
     ("alias_execute", "no_private_code_is_written_by_others"),
     ("futex_space", "a_neighbour_is_not_woken_by_the_address_of_its_word"),
+    ("futex_space", "a_neighbour_is_not_woken_at_a_page_that_both_read"),
     ("lease_generation", "a_revoked_handle_reaches_nobody"),
     ("revoke_grace", "no_call_goes_on_after_the_revocation"),
     ("revoke_mapping", "a_revoked_page_is_written_by_nobody"),

@@ -30,6 +30,7 @@ inline constexpr Seed seeds[] = {
     {"deadline", "first_is_kept_at_disarm"},
     {"futex", "late_comer_is_woken"},
     {"futex", "other_word_is_woken"},
+    {"futex", "passed_over_is_found_again"},
     {"futex", "turn_stands_still"},
     {"page_map", "top_is_not_carried_over"},
     {"page_map", "walk_passes_a_node_over"},

@@ -99,9 +99,14 @@ public:
         case 3: {
             // A wake in parts, of those that came before it began; some move to another word.
             const std::uint64_t begin = turns_.empty() || command.subject % 2 == 0 ? queue_.turn() : turns_[command.value / words % turns_.size()];
+            std::uint64_t from = 0;
             for (int part = command.subject % 4; part >= 0; --part) {
-                kernel::FutexNode* const first = expect_first(word, begin);
+                kernel::FutexNode* const first = expect_first(word, begin, from);
                 if (!first) break;
+                if ((first->futex_bits() & (1u << command.value % 3)) == 0) {
+                    from = first->futex_turn() + 1; // left alone, and passed over from here on
+                    continue;
+                }
                 remove(*first);
                 if (part == 1) push(*first, (word + command.subject) % words);
             }
@@ -124,9 +129,11 @@ private:
     void push(kernel::FutexNode& node, std::size_t word) {
         const std::uint64_t turn = queue_.turn();
         turns_.push_back(turn);
-        queue_.push(node, key(word));
+        const auto bits = 1u + static_cast<std::uint32_t>(turn % 7);
+        queue_.push(node, key(word), bits);
         require(queue_.turn() > turn, "who comes later has no later turn");
         require(node.futex_key() == key(word), "a waiter has another word");
+        require(node.futex_bits() == bits && node.futex_turn() == turn, "a waiter has other bits, or another turn");
         expected_[word].push_back({&node, turn});
     }
     void remove(kernel::FutexNode& node) {
@@ -136,10 +143,11 @@ private:
     bool waits(const kernel::FutexNode& node) const {
         return std::ranges::any_of(expected_, [&](const auto& waiters) { return std::ranges::any_of(waiters, [&](const Waiter& waiter) { return waiter.node == &node; }); });
     }
-    kernel::FutexNode* expect_first(std::size_t word, std::uint64_t before) const {
+    kernel::FutexNode* expect_first(std::size_t word, std::uint64_t before, std::uint64_t from = 0) const {
         const auto& waiters = expected_[word];
-        kernel::FutexNode* const expected = waiters.empty() || waiters.front().turn >= before ? nullptr : waiters.front().node;
-        require(queue_.first(key(word), before) == expected, "another waiter is first");
+        const auto first = std::ranges::find_if(waiters, [&](const Waiter& waiter) { return waiter.turn >= from; });
+        kernel::FutexNode* const expected = first == waiters.end() || first->turn >= before ? nullptr : first->node;
+        require(queue_.first(key(word), before, from) == expected, "another waiter is first");
         return expected;
     }
 

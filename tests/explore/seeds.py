@@ -81,6 +81,7 @@ SEEDS = {
     "futex_queue.hpp": [
         ("late_comer_is_woken", "&& node->turn_ < before ?", "&& (node->turn_ < before || SEED) ?"),
         ("other_word_is_woken", "node->key_ == key &&", "(node->key_ == key || SEED) &&"),
+        ("passed_over_is_found_again", "lower_bound(Place{key, from})", "lower_bound(Place{key, SEED ? 0 : from})"),
         ("turn_stands_still", "node.turn_ = next_turn_++;", "node.turn_ = SEED ? next_turn_ : next_turn_++;"),
     ],
     "page_map.hpp": [
