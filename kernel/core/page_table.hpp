@@ -341,6 +341,20 @@ private:
         }
         return {};
     }
+    // Calls `put(index)` for the entries from `at` on that are the same as that one and that the walk covers whole, which is true of that one; moves the walk behind them. What a program
+    // has marked and not used yet is thousands of equal entries, as for each thread's stack.
+    template <class Put> static Entry same_entries(const std::uint64_t* words, unsigned level, std::uint64_t base, unsigned at, Walk& walk, Put&& put) {
+        constexpr std::uint64_t same_of_work = 8;
+        const auto end = static_cast<unsigned>(std::min<std::uint64_t>((walk.end - base) / span(level), 512));
+        const std::uint64_t value = words[at];
+        unsigned next = at;
+        do
+            put(next++);
+        while (next < end && words[next] == value);
+        go_behind(walk, level, base, next - 1);
+        walk.spend(1 + (next - 1 - at) / same_of_work);
+        return Entry::entered;
+    }
     template <class Each> base::Result<void> occupied_entries(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, Each&& each) {
         return entries(level, base, walk, environment_.table(physical), each);
     }
@@ -358,10 +372,9 @@ private:
     base::Result<void> mark_in(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, std::uint64_t mark) {
         return entries(level, base, walk, nullptr, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
-            if (covered && level <= 2 && *slot == 0) {
-                set(slot, mark);
-                return Entry::done;
-            }
+            std::uint64_t* const words = environment_.table(physical);
+            if (covered && level <= 2 && *slot == 0)
+                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], mark); });
             if (level == 0 || (*slot != 0 && !entry::is_table(*slot, level)))
                 return base::fail(abi::Error::exists);
             if (*slot == 0) {
@@ -377,7 +390,11 @@ private:
         return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
-            if (level == 0 || (covered && entry::is_mark(value))) {
+            if (entry::is_mark(value) && (level == 0 || covered)) {
+                std::uint64_t* const words = environment_.table(physical);
+                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], 0); });
+            }
+            if (level == 0) {
                 set(slot, 0);
                 if (entry::has_frame(value)) {
                     environment_.changed(entry_begin);
@@ -419,8 +436,8 @@ private:
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
             if (entry::is_mark(value) && (level == 0 || covered)) {
-                set(slot, entry::make_mark(protection));
-                return Entry::done;
+                std::uint64_t* const words = environment_.table(physical);
+                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], entry::make_mark(protection)); });
             }
             if (level == 0) {
                 set(slot, protected_entry(value, protection));
@@ -459,6 +476,10 @@ private:
                 }
                 TRY(fork_in(value & entry::address_mask, copy, copy.environment_.table(target)[at] & entry::address_mask, level - 1, entry_begin, walk));
                 return Entry::entered;
+            }
+            if (entry::is_mark(value)) {
+                std::uint64_t* const words = copy.environment_.table(target);
+                return same_entries(environment_.table(physical), level, base, at, walk, [&](unsigned i) { set(&words[i], value); });
             }
             std::uint64_t copied = value;
             if (entry::has_frame(value) && (value & entry::device) == 0) {

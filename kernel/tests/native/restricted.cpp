@@ -44,7 +44,7 @@ void run_adder(std::uint32_t flags) {
 KERNEL_USER_TEST(a_guest_calls_its_personality_split) { run_adder(0); }
 KERNEL_USER_TEST(a_guest_calls_its_personality_fused) { run_adder(fused); }
 
-// What the table of constants answers is answered, and nothing beside it.
+// What the table has a value for is answered, and nothing beside it.
 KERNEL_USER_TEST(constant_calls_do_not_leave_the_guest) {
     for (const std::uint32_t flags : {0u, fused}) {
         Guest one;

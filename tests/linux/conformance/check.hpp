@@ -58,6 +58,7 @@ void delivery();
 void names();
 void passing();
 void locks();
+void futexes();
 void survival();
 void processors();
 

@@ -14,7 +14,7 @@ constexpr conformance::Section sections[] = {
     {"processes", conformance::processes}, {"signals", conformance::signals},         {"memory", conformance::memory},
     {"threads", conformance::threads},     {"polling", conformance::polling},         {"sockets", conformance::sockets},
     {"times", conformance::times},         {"programs", conformance::programs},       {"delivery", conformance::delivery},
-    {"names", conformance::names},         {"passing", conformance::passing},         {"locks", conformance::locks},
+    {"names", conformance::names},         {"passing", conformance::passing},         {"locks", conformance::locks},       {"futexes", conformance::futexes},
     {"lies", conformance::lies},           {"survival", conformance::survival},   {"processors", conformance::processors},
 };
 

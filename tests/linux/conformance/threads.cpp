@@ -17,7 +17,7 @@ static long futex(std::atomic<int>* word, int operation, int value, const timesp
     return syscall(SYS_futex, word, operation, value, time, nullptr, 0);
 }
 
-static void futexes() {
+static void words() {
     std::atomic<int> word{5};
     show("wait changed", futex(&word, FUTEX_WAIT_PRIVATE, 4));
     const timespec brief{0, 5'000'000};
@@ -55,7 +55,7 @@ static void counting() {
 static thread_local int own = 1;
 
 void threads() {
-    futexes();
+    words();
     counting();
     int seen = 0;
     std::thread([&] { own = 2; seen = own; }).join();
