@@ -23,6 +23,7 @@ struct QuotaInfo {
     std::uint32_t reserved;
     std::uint64_t context_switches; // of the node
     std::uint64_t root_loads;       // writes of the page-table root register, of the node
+    std::uint64_t page_faults;      // of user mode, those that brought a page in or gave it a right; of the node
     std::uint64_t idle_wakeups[64]; // by processor: how often an interrupt ended its halt; of the node
 };
 

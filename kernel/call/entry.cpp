@@ -6,6 +6,7 @@
 
 #include "abi/kernel_calls.hpp"
 #include "abi/thread_page.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/core/log.hpp"
 #include "kernel/ipc/endpoint.hpp"
 #include "kernel/core/halves.hpp"
@@ -76,6 +77,7 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
     if (!space) return false;
     const auto resolved = space->resolve(address, access);
     if (!resolved) failure = resolved.error();
+    if (resolved) arch::count_page_fault();
     return resolved.has_value();
 }
 

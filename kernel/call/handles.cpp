@@ -72,6 +72,7 @@ base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota
     if (quota->is_root()) {
         result.context_switches = statistics::context_switches();
         result.root_loads = statistics::root_loads();
+        result.page_faults = statistics::page_faults();
         for (std::uint32_t cpu = 0; cpu < result.cpu_count; ++cpu) result.idle_wakeups[cpu] = statistics::idle_wakeups(cpu);
     }
     TRY(info.write(caller, result));

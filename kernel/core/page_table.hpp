@@ -76,6 +76,25 @@ public:
         return {};
     }
 
+    // Enters pages of a range of one last-level table wherever nothing is: `take(address)` gives a frame with a reference for the entry, or 0. Nothing is allocated, not even that
+    // table, and nothing that is there changes.
+    template <class Take> void fill(std::uint64_t begin, std::uint64_t end, std::uint64_t flags, Take&& take) {
+        std::uint64_t physical = top_;
+        for (unsigned level = top_level_; level > 0; --level) {
+            const std::uint64_t value = environment_.table(physical)[index(begin, level)];
+            if (!entry::is_table(value, level))
+                return;
+            physical = value & entry::address_mask;
+        }
+        std::uint64_t* slot = &environment_.table(physical)[index(begin, 0)];
+        for (std::uint64_t address = begin; address != end; address += abi::page_size, ++slot) {
+            if (*slot != 0)
+                continue;
+            if (const std::uint64_t frame = take(address); frame != 0)
+                set(slot, frame | flags);
+        }
+    }
+
     // Removes what is there. Errors: no_memory (a mark had to be split and could not; nothing else was lost).
     base::Result<void> unmap(Walk& walk) { return unmap_in(top_, top_level_, base_of(walk.begin), walk); }
     base::Result<void> unmap(std::uint64_t begin, std::uint64_t end) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <vector>
 
 namespace kernel {
 namespace {
@@ -249,6 +250,43 @@ TEST(PageTable, SharesWhatIsSharedAndGivesNoMoreThanWasAllowed) {
     EXPECT_EQ(machine.frames.at(closed).references, 1u);
     table.clear();
     copy.clear();
+    EXPECT_TRUE(machine.frames.empty());
+}
+
+TEST(PageTable, FillsWhatIsEmptyInATableThatIsThere) {
+    Machine machine;
+    PageTable table(machine, machine.allocate_table(), 3);
+    using Table = PageTable<Machine>;
+    const std::uint64_t flags = Table::shared_flags(read, read), begin = first & ~(512 * page_size - 1);
+    std::vector<std::uint64_t> asked;
+    const auto take = [&](std::uint64_t address) {
+        asked.push_back(address);
+        return address == begin + 3 * page_size ? 0 : machine.allocate_frame();
+    };
+    table.fill(begin, begin + 8 * page_size, flags, take);
+    EXPECT_TRUE(asked.empty()); // no table, and none is made
+    EXPECT_EQ(machine.tables.size(), 1u);
+    ASSERT_TRUE(table.mark(begin, begin + 512 * page_size, read));
+    table.fill(begin, begin + 8 * page_size, flags, take);
+    EXPECT_TRUE(asked.empty()); // a mark is something that is there
+    ASSERT_TRUE(table.unmap(begin, begin + 512 * page_size));
+    const std::uint64_t frame = machine.allocate_frame();
+    ASSERT_TRUE(table.map(begin + 2 * page_size, frame, Table::shared_flags(read | write, read | write)));
+    ASSERT_TRUE(table.mark(begin + 4 * page_size, begin + 5 * page_size, read));
+    const std::uint64_t there = table.look_up(begin + 2 * page_size), marked = table.look_up(begin + 4 * page_size);
+    const std::size_t tables = machine.tables.size();
+    machine.told.clear();
+    table.fill(begin, begin + 8 * page_size, flags, take);
+    EXPECT_EQ(asked, (std::vector<std::uint64_t>{begin, begin + page_size, begin + 3 * page_size, begin + 5 * page_size, begin + 6 * page_size, begin + 7 * page_size}));
+    EXPECT_TRUE(table.look_up(begin + 2 * page_size) == there && table.look_up(begin + 4 * page_size) == marked);
+    EXPECT_TRUE(table.look_up(begin + 3 * page_size) == 0 && table.look_up(begin + 8 * page_size) == 0);
+    EXPECT_EQ(table.look_up(begin + page_size) & ~entry::address_mask, flags);
+    // The last page of a table, and nothing of the next one.
+    table.fill(begin + 511 * page_size, begin + 512 * page_size, flags, take);
+    EXPECT_NE(table.look_up(begin + 511 * page_size), 0u);
+    EXPECT_TRUE(machine.told.empty());
+    EXPECT_EQ(machine.tables.size(), tables);
+    table.clear();
     EXPECT_TRUE(machine.frames.empty());
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/object/capability.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/arch/spin_lock.hpp"
+#include "kernel/memory/frames.hpp"
 #include "lib/base/list.hpp"
 
 namespace kernel {
@@ -47,6 +48,19 @@ public:
     // The frame of a page. With `commit`, a missing frame is allocated, zeroed and charged. A reference to the frame is taken for the caller.
     // Errors: bad_argument (past the end), no_memory, not_found (no frame and no `commit`).
     base::Result<std::uint64_t> take_frame(std::uint64_t page, bool commit);
+
+    // Calls `use(take)` under the lock: take(page) is the frame of a page, with a reference to it taken; 0 where it has none or lies past the end. For a look at a few of them.
+    template <class Use> void take_several(Use&& use) {
+        Memory& owner = origin_ ? *origin_ : *this;
+        LockGuard guard(owner.lock_);
+        const std::uint64_t end = size() / abi::page_size;
+        use([&](std::uint64_t page) -> std::uint64_t {
+            owner.lock_.assert_held();
+            const std::uint64_t frame = page < end ? owner.frame_of(origin_page_ + page) : 0;
+            if (frame) frames::retain(frame);
+            return frame;
+        });
+    }
 
     // The first page from `page` on that may have a frame, found by a look at no more than some hundred words; past the end where there is none.
     std::uint64_t next_committed(std::uint64_t page);

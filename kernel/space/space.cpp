@@ -254,7 +254,9 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
     const bool allowed = access == abi::protection::read ? mapping->protection != 0 : (mapping->protection & access) != 0;
     if (!allowed) return resolved;
     const std::uint64_t page = (mapping->offset + (address - mapping->begin)) / abi::page_size;
-    auto frame = mapping->memory->take_frame(page, true);
+    auto frame = mapping->memory->take_frame(page, false);
+    const bool fresh = !frame && frame.error() == abi::Error::not_found;
+    if (fresh) frame = mapping->memory->take_frame(page, true);
     // Past the Memory's end is as good as not mapped.
     if (!frame) return std::unexpected(frame.error() == abi::Error::no_memory ? abi::Error::no_memory : abi::Error::bad_pointer);
     const std::uint64_t flags = PageTable<TableBatch>::shared_flags(mapping->protection, mapping->allowed);
@@ -262,7 +264,25 @@ base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64
         frames::release(*frame);
         return std::unexpected(entered.error());
     }
+    // Who is the first to use a page will seldom find others beside it.
+    if (!fresh) enter_around(batch, *mapping, address, flags);
     return *frame;
+}
+
+void Space::enter_around(TableBatch& batch, const Mapping& mapping, std::uint64_t address, std::uint64_t flags) {
+    // Never past the fault's own table, which is there.
+    static_assert(512 % pages_of_fault == 0);
+    constexpr std::uint64_t bytes = pages_of_fault * abi::page_size;
+    const std::uint64_t begin = address & ~(bytes - 1);
+    const Range around{std::max(begin, mapping.begin), std::min(begin + bytes, mapping.end)};
+    // What is in work may be behind it already where it takes pages out.
+    for (const RangeWork& work : works_) {
+        if (work.overlaps(around)) return;
+    }
+    mapping.memory->take_several([&](auto&& take) {
+        tables(batch).fill(around.begin, around.end, flags,
+                           [&](std::uint64_t at) { return take((mapping.offset + (at - mapping.begin)) / abi::page_size); });
+    });
 }
 
 base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access) {

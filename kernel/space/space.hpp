@@ -151,6 +151,10 @@ private:
     PageTable<TableBatch> tables(TableBatch& batch) const;
 
     base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access) BASE_REQUIRES(lock_);
+    // A fault on a page of a Memory that was there brings in those of its mapping around it that are there as well, in an aligned window of so many. With the mapping's flags,
+    // which do not depend on the page.
+    static constexpr std::uint64_t pages_of_fault = 16;
+    void enter_around(TableBatch& batch, const Mapping& mapping, std::uint64_t address, std::uint64_t flags) BASE_REQUIRES(lock_);
     Mapping* find_mapping(std::uint64_t address) BASE_REQUIRES(lock_);
     bool overlaps_mapping(Range range) BASE_REQUIRES(lock_);
     // The first that lies within the range; null where there is none.

@@ -555,6 +555,7 @@ std::uint64_t context_switches() {
     return sum;
 }
 std::uint64_t root_loads() { return arch::root_loads(); }
+std::uint64_t page_faults() { return arch::page_faults(); }
 std::uint64_t idle_wakeups(std::uint32_t cpu) { return arch::cpu(cpu).idle_wakeups.load(std::memory_order_relaxed); }
 } // namespace statistics
 

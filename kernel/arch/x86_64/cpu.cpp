@@ -123,11 +123,16 @@ Cpu* find_this_cpu() {
     return known ? reinterpret_cast<Cpu*>(base) : nullptr;
 }
 
-std::uint64_t root_loads() {
+namespace {
+std::uint64_t sum_of(std::atomic<std::uint64_t> Cpu::* counter) {
     std::uint64_t sum = 0;
     for (const Cpu& one : cpus)
-        sum += one.root_loads.load(std::memory_order_relaxed);
+        sum += (one.*counter).load(std::memory_order_relaxed);
     return sum;
 }
+} // namespace
+
+std::uint64_t root_loads() { return sum_of(&Cpu::root_loads); }
+std::uint64_t page_faults() { return sum_of(&Cpu::page_faults); }
 
 } // namespace kernel::arch

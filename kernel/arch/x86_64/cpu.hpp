@@ -52,6 +52,7 @@ struct Cpu {
     std::atomic<std::uint64_t> shootdowns_served{0};
     std::atomic<bool> shootdown_of_kernel{false}; // what is asked for takes the global translations too; set before the request is counted
     std::atomic<std::uint64_t> idle_wakeups{0}; // written by this CPU alone: interrupts that ended its halt
+    std::atomic<std::uint64_t> page_faults{0};  // the same: faults of user mode that were resolved
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;
     std::uint64_t gdt[8] = {};
@@ -105,6 +106,12 @@ inline void load_root(std::uint64_t root) {
 }
 // Of all CPUs since the start.
 std::uint64_t root_loads();
+std::uint64_t page_faults();
+// With interrupts off.
+inline void count_page_fault() {
+    std::atomic<std::uint64_t>& count = this_cpu().page_faults;
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
 
 // Programs the stack that the next entry from user mode uses.
 inline void set_kernel_stack(std::uint64_t top) {

@@ -51,6 +51,46 @@ void measure_faults(const char* name, abi::Handle where, std::uint64_t at, Sweep
     with.print(name, table_pages - 1, without);
 }
 
+// The Memory gets its frames after it is mapped: those that are there are entered at once.
+void measure_memory_faults(const char* name) {
+    const auto memory = call::memory_create(quota(), table_pages * page, 0);
+    if (!memory) return;
+    const unsigned char one = 1;
+    Cost with, without;
+    (void)call::space_map(space(), *memory, own_at, 0, table_pages * page, read_write);
+    for (std::uint64_t i = 0; i < table_pages; ++i) (void)call::memory_write(*memory, i * page, {reinterpret_cast<const std::byte*>(&one), 1});
+    sweep(own_at, 1);
+    with.begin();
+    sweep(own_at + 16 * page, table_pages - 16);
+    with.end();
+    without.begin();
+    sweep(own_at + 16 * page, table_pages - 16);
+    without.end();
+    (void)call::space_unmap(space(), own_at, table_pages * page);
+    (void)call::handle_close(*memory);
+    with.print(name, table_pages - 16, without);
+}
+
+// Of a Memory that has its pages.
+void print_memory_mapping_costs(const char* shared, const char* copied) {
+    constexpr std::uint64_t pages = 64, rounds = 100;
+    const auto memory = call::memory_create(quota(), pages * page, abi::memory_flag::populate);
+    if (!memory || !call::memory_seal(*memory)) return;
+    Cost costs[2];
+    for (std::uint64_t i = 0; i <= rounds; ++i) {
+        if (i == 1) costs[0] = costs[1] = {};
+        for (unsigned kind = 0; kind < 2; ++kind) {
+            costs[kind].begin();
+            (void)call::space_map(space(), *memory, own_at + page, 0, pages * page, protection::read | (kind ? abi::map_flag::copy_on_write : 0));
+            costs[kind].end();
+            (void)call::space_unmap(space(), own_at + page, pages * page);
+        }
+    }
+    (void)call::handle_close(*memory);
+    costs[0].print(shared, rounds);
+    costs[1].print(copied, rounds);
+}
+
 void print_mapping_costs(std::uint64_t pages, const char* map, const char* unmap, const char* protect) {
     constexpr std::uint64_t rounds = 100;
     Cost mapping, unmapping, protecting;
@@ -118,6 +158,7 @@ void print_memory_costs() {
     native::current_thread().page->restricted.registers = {};
     measure_faults("fault on a demand-zero page, guest half by its personality, zeroing included", *guest, guest_at, sweep);
     measure_faults("fault on a demand-zero page, by the guest, zeroing included", *guest, guest_at, sweep_as_guest);
+    measure_memory_faults("page of a Memory that has it, by faults on pages next to each other");
     print_fork_costs(*guest);
     (void)call::restricted_attach(0);
     for (const auto handle : {*guest, *code}) (void)call::handle_close(handle);
@@ -127,6 +168,7 @@ void print_memory_costs() {
     touch(own_at);
     print_mapping_costs(1, "space_map of a page", "space_unmap of a touched page", "space_protect of a touched page");
     print_mapping_costs(64, "space_map of 64 pages", "space_unmap of 64 touched pages", "space_protect of 64 touched pages");
+    print_memory_mapping_costs("space_map of 64 pages that a Memory has, shared", "space_map of 64 pages that a Memory has, private");
     (void)call::space_unmap(space(), own_at, page);
 }
 

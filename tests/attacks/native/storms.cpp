@@ -109,6 +109,9 @@ KERNEL_USER_TEST(a_storm_stops_no_neighbour) {
         REQUIRE(neighbour->start(live_on, 0));
         const auto end = neighbour->wait();
         CHECK(end && end->reason == abi::EndReason::exit && end->status == 0);
+        // Each had some turns, on however many of the host's processors the guest's are.
+        for (Shared seen{}; std::ranges::any_of(seen.turns, [](std::uint64_t turns) { return turns <= 10; }); (void)call::thread_yield())
+            CHECK(call::memory_read(memory.get(), 0, {reinterpret_cast<std::byte*>(&seen), sizeof seen}));
         const std::uint64_t one = 1;
         CHECK(call::memory_write(memory.get(), 0, std::as_bytes(std::span(&one, 1))));
         for (auto& attacker : attackers) {
@@ -116,9 +119,6 @@ KERNEL_USER_TEST(a_storm_stops_no_neighbour) {
             CHECK(last && last->reason == abi::EndReason::exit && last->status == 0);
         }
     }
-    Shared seen{};
-    CHECK(call::memory_read(memory.get(), 0, {reinterpret_cast<std::byte*>(&seen), sizeof seen}));
-    for (const auto& turns : seen.turns) CHECK(turns > 10);
 }
 
 KERNEL_USER_TEST(threads_that_unmap_at_once_come_through) {
