@@ -4,6 +4,7 @@
 #include "lib/native/thread.hpp"
 #include "tests/attacks/native/cell.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 using namespace attacks;
