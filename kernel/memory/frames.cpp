@@ -29,6 +29,7 @@ struct FreeRun {
 
 constinit SpinLock lock{LockRank::frames};
 constinit FreeRun* lists[orders] BASE_GUARDED_BY(lock) = {};
+constinit std::uint32_t filled BASE_GUARDED_BY(lock) = 0; // a bit for each list that has runs
 constinit Frame* records = nullptr;
 constinit std::uint64_t record_count = 0;
 constinit std::uint64_t records_physical = 0;
@@ -68,6 +69,7 @@ void link(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     if (run->next != nullptr)
         run->next->previous = run;
     lists[order] = run;
+    filled |= 1u << order;
     records[index].order_and_flags = flag_memory | flag_free | order;
 }
 
@@ -76,6 +78,8 @@ void unlink(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     (run->previous != nullptr ? run->previous->next : lists[order]) = run->next;
     if (run->next != nullptr)
         run->next->previous = run->previous;
+    if (lists[order] == nullptr)
+        filled &= ~(1u << order);
     records[index].order_and_flags = flag_memory;
 }
 
@@ -95,11 +99,10 @@ void put(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
 
 // The first frame's index, or 0.
 std::uint64_t take(unsigned order) BASE_REQUIRES(lock) {
-    unsigned found = order;
-    while (found < orders && lists[found] == nullptr)
-        ++found;
-    if (found == orders)
+    const std::uint32_t large_enough = filled >> order << order;
+    if (large_enough == 0)
         return 0;
+    auto found = static_cast<unsigned>(std::countr_zero(large_enough));
     const std::uint64_t index = index_of(lists[found]);
     unlink(index, found);
     while (found > order) {
@@ -108,6 +111,15 @@ std::uint64_t take(unsigned order) BASE_REQUIRES(lock) {
     }
     among_buddies -= 1ull << order;
     return index;
+}
+
+// Frames of any number, in the largest runs that begin there.
+void put_range(std::uint64_t index, std::uint64_t end) BASE_REQUIRES(lock) {
+    while (index < end) {
+        const int order = std::min({std::countr_zero(index), std::bit_width(end - index) - 1, static_cast<int>(orders) - 1});
+        put(index, static_cast<unsigned>(order));
+        index += 1ull << order;
+    }
 }
 
 void add_range(std::uint64_t begin, std::uint64_t end) BASE_REQUIRES(lock) {
@@ -120,26 +132,19 @@ void add_range(std::uint64_t begin, std::uint64_t end) BASE_REQUIRES(lock) {
     const std::uint64_t added = begin < end ? end - begin : 0;
     total_frames += added;
     free_frames.fetch_add(added, std::memory_order_relaxed);
-    for (std::uint64_t index = begin; index < end;) {
-        unsigned order = 0;
-        while (order + 1 < orders && (index & ((2ull << order) - 1)) == 0 && index + (2ull << order) <= end)
-            ++order;
-        put(index, order);
-        index += 1ull << order;
-    }
+    put_range(begin, end);
 }
 
 Cache& own_cache() { return caches[arch::here()->index]; }
 void count(Cache& own, std::int64_t change) { own.change.store(own.change.load(std::memory_order_relaxed) + change, std::memory_order_relaxed); }
 
-// `count` frames in a row, at most as many as the largest run has; gives what the power of two is too large by back, in the largest runs that begin there.
+// `count` frames in a row, at most as many as the largest run has; gives back what the power of two is too large by.
 std::uint64_t take_run(std::size_t count) BASE_REQUIRES(lock) {
     const auto order = static_cast<unsigned>(std::bit_width(count - 1));
     const std::uint64_t index = take(order);
     if (index == 0)
         return 0;
-    for (std::uint64_t i = count; i < (1ull << order); i += i & -i)
-        put(index + i, static_cast<unsigned>(std::countr_zero(i)));
+    put_range(index + count, index + (1ull << order));
     free_frames.fetch_sub(count, std::memory_order_relaxed);
     return index;
 }
@@ -150,10 +155,7 @@ std::uint64_t take_run(std::size_t count) BASE_REQUIRES(lock) {
     if (!open.load(std::memory_order_relaxed))
         return;
     for (std::uint64_t wanted = own.frames.batch(); wanted != 0;) {
-        unsigned order = 0;
-        while (order < orders && lists[order] == nullptr)
-            ++order;
-        order = std::min(order, static_cast<unsigned>(std::bit_width(wanted) - 1));
+        const auto order = static_cast<unsigned>(std::min(std::countr_zero(filled), std::bit_width(wanted) - 1));
         const std::uint64_t index = take(order);
         if (index == 0)
             return;
@@ -165,13 +167,33 @@ std::uint64_t take_run(std::size_t count) BASE_REQUIRES(lock) {
 
 [[gnu::noinline]] void give_batch_back(Cache& own) BASE_REQUIRES(own.lock) {
     const LockGuard guard(lock);
-    for (unsigned i = own.frames.batch(); i > 0; --i)
-        put(own.frames.take() / page, 0);
+    // Who frees many frees them mostly in a row: then the last one comes out first, and most need not be joined one by one.
+    std::uint64_t end = 0, begin = 0;
+    for (unsigned i = own.frames.batch(); i > 0; --i) {
+        const std::uint64_t index = own.frames.take() / page;
+        if (index + 1 != begin) {
+            put_range(begin, end);
+            end = index + 1;
+        }
+        begin = index;
+    }
+    put_range(begin, end);
 }
 
 void use_caches_again() BASE_REQUIRES(lock) {
     if (emptying == 0 && among_buddies >= enough)
         open.store(true, std::memory_order_relaxed);
+}
+
+[[gnu::always_inline]] inline std::uint64_t take(Cache& own) BASE_REQUIRES(own.lock) {
+    std::uint64_t physical = own.frames.take();
+    if (physical == 0) [[unlikely]] {
+        fill(own);
+        physical = own.frames.take_any();
+    }
+    if (physical != 0) [[likely]]
+        count(own, -1);
+    return physical;
 }
 
 // From the buddies, or where these have none, after all caches were given back to them. The caches stay empty until there is enough again: so whoever finds no frame here
@@ -319,13 +341,7 @@ std::uint64_t allocate() {
     if (open.load(std::memory_order_relaxed)) [[likely]] {
         Cache& own = own_cache();
         const LockGuard guard(own.lock);
-        physical = own.frames.take();
-        if (physical == 0) [[unlikely]] {
-            fill(own);
-            physical = own.frames.take_any();
-        }
-        if (physical != 0) [[likely]]
-            count(own, -1);
+        physical = take(own);
     }
     if (physical == 0) [[unlikely]] {
         physical = take_of_all(1) * page;
@@ -337,21 +353,25 @@ std::uint64_t allocate() {
 }
 
 std::uint64_t allocate_zeroed() {
+    std::uint64_t physical = 0;
     if (open.load(std::memory_order_relaxed)) [[likely]] {
         Cache& own = own_cache();
-        own.lock.lock();
-        const std::uint64_t physical = own.frames.take_zeroed();
-        own.lock.unlock();
-        if (physical != 0) {
+        const LockGuard guard(own.lock);
+        if (const std::uint64_t ready = own.frames.take_zeroed(); ready != 0) {
             count(own, -1);
-            expect_zeroed(physical);
-            begin_reference(physical);
-            return physical;
+            expect_zeroed(ready);
+            begin_reference(ready);
+            return ready;
         }
+        physical = take(own);
     }
-    const std::uint64_t physical = allocate();
-    if (physical != 0)
-        zero(physical);
+    if (physical == 0) [[unlikely]] {
+        physical = take_of_all(1) * page;
+        if (physical == 0)
+            return 0;
+    }
+    begin_reference(physical);
+    zero(physical);
     return physical;
 }
 
