@@ -1,4 +1,5 @@
 // Frames, heap, stacks and the clock, inside the booted kernel.
+#include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
@@ -46,15 +47,18 @@ KERNEL_TEST(runs_are_contiguous_and_come_back) {
     EXPECT(frames::allocate_run(1ull << 40) == 0);
 }
 
-// What a processor has nothing to do for, the others here: they fill their caches meanwhile.
-static void wait_for_idle_processors() {
+// The other processors have nothing to do here: each that wakes fills its cache before it halts again.
+static void let_idle_processors_fill_their_caches() {
+    for (std::size_t i = 0; i < arch::cpu_limit.load(); ++i)
+        if (&arch::cpu(i) != &arch::this_cpu())
+            arch::send_interrupt(arch::cpu(i).apic_id, arch::vector::reschedule);
     const std::uint64_t end = arch::monotonic_nanoseconds() + 20'000'000;
     while (arch::monotonic_nanoseconds() < end)
         __builtin_ia32_pause();
 }
 
 KERNEL_TEST(all_memory_is_found_and_comes_back) {
-    wait_for_idle_processors();
+    let_idle_processors_fill_their_caches();
     const std::uint64_t before = frames::free_count();
     std::uint64_t list = 0, taken = 0;
     while (const std::uint64_t frame = frames::allocate()) {

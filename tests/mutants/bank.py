@@ -171,8 +171,6 @@ ERRORS = [
     ("revoked_mapping_stays", "space/mapping.cpp", "    space.drop(*this);\n", "", "memory", "A revocation leaves a mapping."),
     # --- memory
     ("frame_is_not_zeroed", "memory/frames.cpp", "    zero(physical);\n    return physical;", "    return physical;", "sealing,memory,restricted", "A new page shows what its last owner left."),
-    ("frame_is_not_zeroed_ahead", "memory/frames.cpp", "    zero(physical);\n    own.frames.give_zeroed(physical);", "    own.frames.give_zeroed(physical);", "sealing,memory,restricted,all_memory_of_the_node", "A page that was prepared shows what its last owner left."),
-    ("caches_are_not_asked", "memory/frames.cpp", "        while (const std::uint64_t frame = caches[i].frames.take_any())", "        while (const std::uint64_t frame = 0 * caches[i].frames.count())", "all_memory_of_the_node", "A node without memory keeps some in its caches."),
     ("run_is_one_too_long", "memory/frames.cpp", "put_range(index + count, index", "put_range(index + count + 1, index",
      "a_run_gives_back_what_it_does_not_need,devices", "A run of frames keeps one that nobody has."),
     ("buddies_of_other_size", "memory/frames.cpp", "records[buddy].order_and_flags != (flag_memory | flag_free | order))", "(records[buddy].order_and_flags & (flag_memory | flag_free)) != (flag_memory | flag_free))", "memory,processes",
