@@ -39,6 +39,8 @@ enum class LockRank : std::uint8_t {
     // Memory of the kernel itself, which all of the above take and give back.
     kernel_map,
     heap,
+    // One at a time.
+    frame_cache,
     frames,
     // Registers and the log, which anybody may write to.
     io_apic,
@@ -75,6 +77,7 @@ inline constexpr LockRankName lock_rank_names[] = {
     {LockRank::budget_pool, "budget_pool"},
     {LockRank::kernel_map, "kernel_map"},
     {LockRank::heap, "heap"},
+    {LockRank::frame_cache, "frame_cache"},
     {LockRank::frames, "frames"},
     {LockRank::io_apic, "io_apic"},
     {LockRank::log, "log"},

@@ -71,11 +71,17 @@ public:
 private:
     void take() {
         const std::uint32_t ticket = next_.fetch_add(1, std::memory_order_relaxed);
-        while (serving_.load(std::memory_order_acquire) != ticket)
-            arch::relax();
+        if (serving_.load(std::memory_order_acquire) != ticket) [[unlikely]]
+            wait(ticket);
 #ifdef KERNEL_LOCK_RANKS
         lock_ranks::note_taken(*this, rank_);
 #endif
+    }
+
+    // Apart, and with all registers kept: a lock is nearly always free, and what serves shoot-downs would cost each function that takes one half its registers.
+    [[gnu::noinline, clang::preserve_most]] void wait(std::uint32_t ticket) {
+        while (serving_.load(std::memory_order_acquire) != ticket)
+            arch::relax();
     }
 
     std::atomic<std::uint32_t> next_{0};

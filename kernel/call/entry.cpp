@@ -62,16 +62,17 @@ std::uint64_t told_error(const Thread& thread, std::uint64_t address, std::uint6
     return own || base::weakened(base::Weakness::fault_code) ? error : error | error_present;
 }
 
-bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t error, abi::Error& failure) {
+inline bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t error, abi::Error& failure) {
     const abi::Protection access = error & error_write   ? abi::protection::write
                                    : error & error_fetch ? abi::protection::execute
                                                          : abi::protection::read;
-    base::Ref<Space> space;
+    // No reference is needed: both stay while the thread runs, which attaches another guest by itself alone.
+    Space* space = nullptr;
     if (guest_half().contains(address, 1)) {
         // The personality touches its guest's memory directly, but never executes there.
-        if (thread.guest() && (thread.restricted() || access != abi::protection::execute)) space = base::Ref<Space>(*thread.guest());
+        if (thread.restricted() || access != abi::protection::execute) space = thread.guest();
     } else if (personality_half().contains(address, 1) && !thread.restricted()) {
-        if (auto own = thread.process().space()) space = std::move(*own);
+        space = &thread.process().running_space();
     }
     failure = abi::Error::bad_pointer;
     if (!space) return false;
@@ -79,6 +80,30 @@ bool resolve_page_fault(Thread& thread, std::uint64_t address, std::uint64_t err
     if (!resolved) failure = resolved.error();
     if (resolved) arch::count_page_fault();
     return resolved.has_value();
+}
+
+// What stays of an exception that was no page to be brought in.
+[[gnu::noinline]] void handle_unresolved(Thread& thread, arch::Registers& registers, std::uint64_t address, abi::Error failure) {
+    const bool page_fault = registers.vector == vector_page_fault;
+    if (page_fault) registers.error = told_error(thread, address, registers.error);
+    if (thread.restricted()) {
+        const bool exhausted = page_fault && failure == abi::Error::no_memory;
+        leave_restricted(thread, exhausted ? abi::ExitReason::no_memory : abi::ExitReason::exception,
+                         static_cast<std::uint32_t>(registers.vector), registers.error, address);
+        settle(thread);
+        return;
+    }
+    // The personality's copy routines expect faults on guest addresses: #PF in the guest half, #GP for what is no address at all.
+    const Process::Fixup fixup = thread.process().fixup();
+    const bool in_routine = registers.rip >= fixup.begin && registers.rip < fixup.end;
+    if (in_routine && (registers.vector == vector_general_protection || (page_fault && !personality_half().contains(address, 1)))) {
+        registers.rip = fixup.landing;
+        registers.rax = address;
+        registers.rdx = registers.error;
+    } else {
+        end_faulted(thread, registers, address);
+    }
+    settle(thread);
 }
 
 } // namespace
@@ -138,31 +163,12 @@ extern "C" bool kernel_system_call(arch::Registers* registers) {
 void handle_user_exception(arch::Registers& registers, std::uint64_t fault_address) {
     Thread& thread = sched::current_thread();
     const bool page_fault = registers.vector == vector_page_fault;
-    const std::uint64_t address = page_fault ? fault_address : 0;
     abi::Error failure = abi::Error::bad_pointer;
-    if (page_fault && resolve_page_fault(thread, address, registers.error, failure)) {
+    if (page_fault && resolve_page_fault(thread, fault_address, registers.error, failure)) [[likely]] {
         settle(thread);
         return;
     }
-    if (page_fault) registers.error = told_error(thread, address, registers.error);
-    if (thread.restricted()) {
-        const bool exhausted = page_fault && failure == abi::Error::no_memory;
-        leave_restricted(thread, exhausted ? abi::ExitReason::no_memory : abi::ExitReason::exception,
-                         static_cast<std::uint32_t>(registers.vector), registers.error, address);
-        settle(thread);
-        return;
-    }
-    // The personality's copy routines expect faults on guest addresses: #PF in the guest half, #GP for what is no address at all.
-    const Process::Fixup fixup = thread.process().fixup();
-    const bool in_routine = registers.rip >= fixup.begin && registers.rip < fixup.end;
-    if (in_routine && (registers.vector == vector_general_protection || (page_fault && !personality_half().contains(address, 1)))) {
-        registers.rip = fixup.landing;
-        registers.rax = address;
-        registers.rdx = registers.error;
-    } else {
-        end_faulted(thread, registers, address);
-    }
-    settle(thread);
+    handle_unresolved(thread, registers, page_fault ? fault_address : 0, failure);
 }
 
 void before_return_to_user() { settle(sched::current_thread()); }

@@ -180,13 +180,11 @@ public:
             return base::fail(abi::Error::bad_pointer);
         std::uint64_t value = *slot;
         if (entry::is_mark(value)) {
-            const abi::Protection protection = entry::mark_protection(value);
-            if (!allows(protection, access))
+            if (!allows(entry::mark_protection(value), access))
                 return base::fail(abi::Error::bad_pointer);
-            const std::uint64_t frame = environment_.allocate_frame();
+            const std::uint64_t frame = fill_mark(slot);
             if (frame == 0)
                 return base::fail(abi::Error::no_memory);
-            set(slot, frame | private_flags(protection, true));
             return frame;
         }
         if ((value & entry::present) == 0)
@@ -202,6 +200,20 @@ public:
             return make_own(slot, address, own_flags(value) | entry::writable);
         }
         return value & entry::address_mask;
+    }
+
+    // The same for the access that is usual, the first one to a page whose table is there. Gives 0 for all others, and where memory ends: resolve() says what they are. A mark is in no
+    // TLB and nothing is taken away, so of the environment this needs table() and allocate_frame() alone.
+    [[gnu::always_inline]] std::uint64_t resolve_first_access(std::uint64_t address, abi::Protection access) {
+        std::uint64_t physical = top_;
+        for (unsigned level = top_level_; level > 0; --level) {
+            const std::uint64_t value = environment_.table(physical)[index(address, level)];
+            if (!entry::is_table(value, level))
+                return 0;
+            physical = value & entry::address_mask;
+        }
+        std::uint64_t* const slot = &environment_.table(physical)[index(address, 0)];
+        return entry::is_mark(*slot) && allows(entry::mark_protection(*slot), access) ? fill_mark(slot) : 0;
     }
 
     // The entry for an address, without changing anything; 0 where there is none. Marks of larger ranges are given as they are.
@@ -261,6 +273,14 @@ private:
     static std::uint64_t own_flags(std::uint64_t value) {
         const std::uint64_t executable = (value & entry::was_executable) != 0 ? entry::no_execute : 0;
         return value & ~(entry::address_mask | entry::changeable | entry::was_executable | executable);
+    }
+    // A page in the place of a last-level mark; 0 where memory ends.
+    [[gnu::always_inline]] std::uint64_t fill_mark(std::uint64_t* slot) {
+        const abi::Protection protection = entry::mark_protection(*slot);
+        const std::uint64_t frame = environment_.allocate_frame();
+        if (frame != 0)
+            set(slot, frame | private_flags(protection, true));
+        return frame;
     }
     // A private page gets a frame that nobody else has, a copy where others have its own. Errors: no_memory.
     base::Result<std::uint64_t> make_own(std::uint64_t* slot, std::uint64_t address, std::uint64_t flags) {

@@ -88,6 +88,7 @@ void log_mitigations() {
     log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
     log_mitigations();
     frames::reclaim_loader_memory(boot.memory, boot.memory_count);
+    frames::start_caches();
     Quota::create_root(frames::free_count());
     const std::uint64_t clock = frames::allocate_zeroed();
     if (clock == 0)

@@ -1,12 +1,16 @@
 #include "kernel/memory/frames.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "kernel/memory/payer.hpp"
+#include "kernel/arch/cpu.hpp"
 #include "kernel/arch/physical.hpp"
+#include "kernel/core/frame_cache.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/arch/spin_lock.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel::frames {
 
@@ -25,12 +29,34 @@ struct FreeRun {
 
 constinit SpinLock lock{LockRank::frames};
 constinit FreeRun* lists[orders] BASE_GUARDED_BY(lock) = {};
+constinit std::uint32_t filled BASE_GUARDED_BY(lock) = 0; // a bit for each list that has runs
 constinit Frame* records = nullptr;
 constinit std::uint64_t record_count = 0;
 constinit std::uint64_t records_physical = 0;
 constinit std::uint64_t window = 0; // offset of the direct map in use
-constinit std::atomic<std::uint64_t> free_frames{0};
+constinit std::uint64_t among_buddies BASE_GUARDED_BY(lock) = 0;
 constinit std::uint64_t total_frames = 0; // fixed after the boot
+
+// What each processor keeps of the free frames. Its own lock is taken by that processor, and by whoever found nothing among the buddies: a frame is always among the buddies,
+// in a cache or given out, for whoever holds the locks of both places moves it.
+struct alignas(64) Cache {
+    SpinLock lock{LockRank::frame_cache};
+    // What came back to this processor less what it took, wherever that was taken from or put. Written by it alone; so what moves between the buddies and the caches is in no
+    // figure, and what is free is known exactly without a word that all of them write to.
+    std::atomic<std::int64_t> change{0};
+    FrameCache frames BASE_GUARDED_BY(lock);
+};
+constinit Cache caches[arch::max_cpus];
+// The same for what is counted by nobody's processor: the boot, and runs. Changed under the lock.
+constinit std::atomic<std::uint64_t> free_frames{0};
+// Whether the caches are used. Not before all processors know themselves, and not while memory is short: then all that is free is among the buddies. Set under the lock of the
+// buddies; whoever puts something into a cache looks under the cache's lock.
+constinit std::atomic<bool> open{false};
+constinit std::size_t emptying BASE_GUARDED_BY(lock) = 0; // processors that are at it
+// So many among the buddies have them used again: twice what they may take at once.
+constinit std::uint64_t enough BASE_GUARDED_BY(lock) = UINT64_MAX;
+// All caches together keep no more than this part of the memory.
+constexpr std::uint64_t cached_part = 128;
 
 std::uint64_t up(std::uint64_t value, std::uint64_t to) { return (value + to - 1) & ~(to - 1); }
 FreeRun* run_at(std::uint64_t index) { return reinterpret_cast<FreeRun*>(window + index * page); }
@@ -43,6 +69,7 @@ void link(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     if (run->next != nullptr)
         run->next->previous = run;
     lists[order] = run;
+    filled |= 1u << order;
     records[index].order_and_flags = flag_memory | flag_free | order;
 }
 
@@ -51,12 +78,14 @@ void unlink(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
     (run->previous != nullptr ? run->previous->next : lists[order]) = run->next;
     if (run->next != nullptr)
         run->next->previous = run->previous;
+    if (lists[order] == nullptr)
+        filled &= ~(1u << order);
     records[index].order_and_flags = flag_memory;
 }
 
 // Joins the run with its free buddies.
 void put(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
-    free_frames.fetch_add(1ull << order, std::memory_order_relaxed);
+    among_buddies += 1ull << order;
     while (order + 1 < orders) {
         const std::uint64_t buddy = index ^ (1ull << order);
         if (buddy >= record_count || records[buddy].order_and_flags != (flag_memory | flag_free | order))
@@ -70,19 +99,27 @@ void put(std::uint64_t index, unsigned order) BASE_REQUIRES(lock) {
 
 // The first frame's index, or 0.
 std::uint64_t take(unsigned order) BASE_REQUIRES(lock) {
-    unsigned found = order;
-    while (found < orders && lists[found] == nullptr)
-        ++found;
-    if (found == orders)
+    const std::uint32_t large_enough = filled >> order << order;
+    if (large_enough == 0)
         return 0;
+    auto found = static_cast<unsigned>(std::countr_zero(large_enough));
     const std::uint64_t index = index_of(lists[found]);
     unlink(index, found);
     while (found > order) {
         --found;
         link(index + (1ull << found), found);
     }
-    free_frames.fetch_sub(1ull << order, std::memory_order_relaxed);
+    among_buddies -= 1ull << order;
     return index;
+}
+
+// Frames of any number, in the largest runs that begin there.
+void put_range(std::uint64_t index, std::uint64_t end) BASE_REQUIRES(lock) {
+    while (index < end) {
+        const int order = std::min({std::countr_zero(index), std::bit_width(end - index) - 1, static_cast<int>(orders) - 1});
+        put(index, static_cast<unsigned>(order));
+        index += 1ull << order;
+    }
 }
 
 void add_range(std::uint64_t begin, std::uint64_t end) BASE_REQUIRES(lock) {
@@ -92,15 +129,139 @@ void add_range(std::uint64_t begin, std::uint64_t end) BASE_REQUIRES(lock) {
         begin = 1;
     for (std::uint64_t index = begin; index < end; ++index)
         records[index].order_and_flags = flag_memory;
-    total_frames += begin < end ? end - begin : 0;
-    for (std::uint64_t index = begin; index < end;) {
-        unsigned order = 0;
-        while (order + 1 < orders && (index & ((2ull << order) - 1)) == 0 && index + (2ull << order) <= end)
-            ++order;
-        put(index, order);
-        index += 1ull << order;
+    const std::uint64_t added = begin < end ? end - begin : 0;
+    total_frames += added;
+    free_frames.fetch_add(added, std::memory_order_relaxed);
+    put_range(begin, end);
+}
+
+Cache& own_cache() { return caches[arch::here()->index]; }
+void count(Cache& own, std::int64_t change) { own.change.store(own.change.load(std::memory_order_relaxed) + change, std::memory_order_relaxed); }
+
+// `count` frames in a row, at most as many as the largest run has; gives back what the power of two is too large by.
+std::uint64_t take_run(std::size_t count) BASE_REQUIRES(lock) {
+    const auto order = static_cast<unsigned>(std::bit_width(count - 1));
+    const std::uint64_t index = take(order);
+    if (index == 0)
+        return 0;
+    put_range(index + count, index + (1ull << order));
+    free_frames.fetch_sub(count, std::memory_order_relaxed);
+    return index;
+}
+
+// A batch from the buddies, of the smallest runs that there are: larger ones stay whole.
+[[gnu::noinline]] void fill(Cache& own) BASE_REQUIRES(own.lock) {
+    const LockGuard guard(lock);
+    if (!open.load(std::memory_order_relaxed))
+        return;
+    for (std::uint64_t wanted = own.frames.batch(); wanted != 0;) {
+        const auto order = static_cast<unsigned>(std::min(std::countr_zero(filled), std::bit_width(wanted) - 1));
+        const std::uint64_t index = take(order);
+        if (index == 0)
+            return;
+        for (std::uint64_t i = 1ull << order; i-- > 0;)
+            own.frames.give((index + i) * page);
+        wanted -= 1ull << order;
     }
 }
+
+[[gnu::noinline]] void give_batch_back(Cache& own) BASE_REQUIRES(own.lock) {
+    const LockGuard guard(lock);
+    // Who frees many frees them mostly in a row: then the last one comes out first, and most need not be joined one by one.
+    std::uint64_t end = 0, begin = 0;
+    for (unsigned i = own.frames.batch(); i > 0; --i) {
+        const std::uint64_t index = own.frames.take() / page;
+        if (index + 1 != begin) {
+            put_range(begin, end);
+            end = index + 1;
+        }
+        begin = index;
+    }
+    put_range(begin, end);
+}
+
+void use_caches_again() BASE_REQUIRES(lock) {
+    if (emptying == 0 && among_buddies >= enough)
+        open.store(true, std::memory_order_relaxed);
+}
+
+[[gnu::always_inline]] inline std::uint64_t take(Cache& own) BASE_REQUIRES(own.lock) {
+    std::uint64_t physical = own.frames.take();
+    if (physical == 0) [[unlikely]] {
+        fill(own);
+        physical = own.frames.take_any();
+    }
+    if (physical != 0) [[likely]]
+        count(own, -1);
+    return physical;
+}
+
+// From the buddies, or where these have none, after all caches were given back to them. The caches stay empty until there is enough again: so whoever finds no frame here
+// knows that there is none, and a node without memory does not look at every processor for each frame.
+[[gnu::noinline]] std::uint64_t take_of_all(std::size_t count) {
+    {
+        const LockGuard guard(lock);
+        const std::uint64_t index = take_run(count);
+        // Whoever closed the caches emptied them.
+        if (index != 0 || (!open.load(std::memory_order_relaxed) && emptying == 0))
+            return index;
+        open.store(false, std::memory_order_relaxed);
+        ++emptying;
+    }
+    for (std::size_t i = 0; i < arch::cpu_limit.load(std::memory_order_acquire); ++i) {
+        const LockGuard cache(caches[i].lock);
+        const LockGuard guard(lock);
+        while (const std::uint64_t frame = caches[i].frames.take_any())
+            put(frame / page, 0);
+    }
+    const LockGuard guard(lock);
+    const std::uint64_t index = take_run(count);
+    --emptying;
+    use_caches_again();
+    return index;
+}
+
+[[gnu::noinline]] void give_apart(std::uint64_t physical) {
+    const LockGuard guard(lock);
+    put(physical / page, 0);
+    free_frames.fetch_add(1, std::memory_order_relaxed);
+    use_caches_again();
+}
+
+// Back to this processor's cache, or where that is not used to the buddies.
+void give(std::uint64_t physical) {
+    if (open.load(std::memory_order_relaxed)) [[likely]] {
+        Cache& own = own_cache();
+        const LockGuard guard(own.lock);
+        if (open.load(std::memory_order_relaxed)) [[likely]] {
+            if (own.frames.is_full()) [[unlikely]]
+                give_batch_back(own);
+            own.frames.give(physical);
+            count(own, 1);
+            return;
+        }
+    }
+    give_apart(physical);
+}
+
+void begin_reference(std::uint64_t physical) {
+    Frame& frame = records[physical / page];
+    frame.references.store(1, std::memory_order_relaxed);
+    frame.payer = nullptr;
+}
+
+void zero(std::uint64_t physical) { std::memset(reinterpret_cast<void*>(window + physical), 0, page); }
+
+#ifdef KERNEL_FRAME_CHECKS
+void expect_zeroed(std::uint64_t physical) {
+    const auto* const words = reinterpret_cast<const std::uint64_t*>(window + physical);
+    for (std::size_t i = 0; i < page / sizeof *words; ++i)
+        if (words[i] != 0)
+            panic("frame %x was zeroed ahead and is not zero", physical);
+}
+#else
+void expect_zeroed(std::uint64_t) {}
+#endif
 
 bool is_ram(limine::MemoryType type) {
     return type == limine::MemoryType::usable || type == limine::MemoryType::loader_reclaimable || type == limine::MemoryType::executable_and_modules;
@@ -164,43 +325,81 @@ void reclaim_loader_memory(const limine::MemoryEntry* entries, std::size_t count
             add_range(entries[i].base < 0x100000 ? 0x100000 : entries[i].base, entries[i].base + entries[i].length);
 }
 
-std::uint64_t allocate() {
-    const LockGuard guard(lock);
-    const std::uint64_t index = take(0);
-    if (index != 0) {
-        records[index].references.store(1, std::memory_order_relaxed);
-        records[index].payer = nullptr;
+void start_caches() {
+    const std::uint64_t limit = std::min<std::uint64_t>(FrameCache::most, total_frames / (2 * cached_part * arch::cpu_count()));
+    for (Cache& cache : caches) {
+        const LockGuard own(cache.lock);
+        cache.frames.set_limit(static_cast<unsigned>(limit));
     }
-    return index * page;
+    const LockGuard guard(lock);
+    enough = limit != 0 ? 4 * limit * arch::cpu_count() : UINT64_MAX;
+    use_caches_again();
 }
 
-std::uint64_t allocate_zeroed() {
-    const std::uint64_t physical = allocate();
-    if (physical != 0)
-        std::memset(reinterpret_cast<void*>(window + physical), 0, page);
+std::uint64_t allocate() {
+    std::uint64_t physical = 0;
+    if (open.load(std::memory_order_relaxed)) [[likely]] {
+        Cache& own = own_cache();
+        const LockGuard guard(own.lock);
+        physical = take(own);
+    }
+    if (physical == 0) [[unlikely]] {
+        physical = take_of_all(1) * page;
+        if (physical == 0)
+            return 0;
+    }
+    begin_reference(physical);
     return physical;
 }
 
-std::uint64_t reserve_run(std::size_t count) {
-    unsigned order = 0;
-    while (order < orders && (1ull << order) < count)
-        ++order;
-    if (count == 0 || order == orders)
-        return 0;
-    const LockGuard guard(lock);
-    const std::uint64_t index = take(order);
-    if (index == 0)
-        return 0;
-    // What the power of two is too large by goes back, in the largest runs that begin there.
-    for (std::uint64_t i = count; i < (1ull << order); i += i & -i)
-        put(index + i, static_cast<unsigned>(std::countr_zero(i)));
-    return index * page;
+std::uint64_t allocate_zeroed() {
+    std::uint64_t physical = 0;
+    if (open.load(std::memory_order_relaxed)) [[likely]] {
+        Cache& own = own_cache();
+        const LockGuard guard(own.lock);
+        if (const std::uint64_t ready = own.frames.take_zeroed(); ready != 0) {
+            count(own, -1);
+            expect_zeroed(ready);
+            begin_reference(ready);
+            return ready;
+        }
+        physical = take(own);
+    }
+    if (physical == 0) [[unlikely]] {
+        physical = take_of_all(1) * page;
+        if (physical == 0)
+            return 0;
+    }
+    begin_reference(physical);
+    zero(physical);
+    return physical;
 }
 
+bool zero_ahead() {
+    if (!open.load(std::memory_order_relaxed) || base::weakened(base::Weakness::frame_zero))
+        return false;
+    Cache& own = own_cache();
+    // Zeroed under the lock, so that the frame is never where nobody finds it.
+    const LockGuard guard(own.lock);
+    if (own.frames.has_all_zeroed())
+        return false;
+    std::uint64_t physical = own.frames.take();
+    if (physical == 0) {
+        fill(own);
+        physical = own.frames.take();
+    }
+    if (physical == 0)
+        return false;
+    zero(physical);
+    own.frames.give_zeroed(physical);
+    return true;
+}
+
+std::uint64_t reserve_run(std::size_t count) { return count == 0 || count > (1ull << (orders - 1)) ? 0 : take_of_all(count) * page; }
+
 void begin_use(std::uint64_t physical) {
-    records[physical / page].references.store(1, std::memory_order_relaxed);
-    records[physical / page].payer = nullptr;
-    std::memset(reinterpret_cast<void*>(window + physical), 0, page);
+    begin_reference(physical);
+    zero(physical);
 }
 
 std::uint64_t allocate_run(std::size_t count) {
@@ -222,15 +421,17 @@ void release(std::uint64_t physical) {
         return;
     Quota* const payer = frame.payer;
     frame.payer = nullptr;
-    {
-        const LockGuard guard(lock);
-        put(physical / page, 0);
-    }
+    give(physical);
     if (payer != nullptr)
         release_frame_charge(*payer);
 }
 
-std::uint64_t free_count() { return free_frames.load(std::memory_order_relaxed); }
+std::uint64_t free_count() {
+    std::uint64_t sum = free_frames.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < arch::cpu_limit.load(std::memory_order_acquire); ++i)
+        sum += static_cast<std::uint64_t>(caches[i].change.load(std::memory_order_relaxed));
+    return sum;
+}
 std::uint64_t total_count() { return total_frames; }
 std::uint64_t top() { return record_count * page; }
 

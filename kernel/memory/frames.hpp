@@ -1,4 +1,4 @@
-// Physical memory by frames of 4 KiB: a binary buddy allocator over the loader's memory map, and what is known of each frame.
+// Physical memory by frames of 4 KiB: a binary buddy allocator over the loader's memory map, a cache of each processor over that, and what is known of each frame.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -27,11 +27,15 @@ void initialize(const limine::MemoryEntry* entries, std::size_t count, std::uint
 void use_direct_map();
 // Gives the loader's reclaimable memory to the allocator. After everything needed from it was copied.
 void reclaim_loader_memory(const limine::MemoryEntry* entries, std::size_t count);
+// Each processor keeps some free frames from here on. After all processors were started.
+void start_caches();
 
 // A frame with one reference and no payer, its content undefined; 0 where memory is exhausted. Any context, no lock needed.
 std::uint64_t allocate();
 // The same, zeroed.
 std::uint64_t allocate_zeroed();
+// For a processor that has nothing to do: zeroes one frame for its later allocate_zeroed(). False where it has enough of them, or memory is short.
+bool zero_ahead();
 // `count` frames in a row, aligned to the next power of two, zeroed, each with one reference; 0 where there is no such run. All at once: for what is short.
 std::uint64_t allocate_run(std::size_t count);
 // The same in parts: a run that is nobody else's, and what makes each of its frames one of allocate_zeroed().
@@ -46,6 +50,7 @@ void release(std::uint64_t physical);
 bool is_memory(std::uint64_t physical);
 Frame& of(std::uint64_t physical);
 
+// Those in caches too. While frames are taken and given back, off by no more than what goes on at the time.
 std::uint64_t free_count();
 std::uint64_t total_count();
 // End of the highest memory.

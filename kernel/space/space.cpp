@@ -245,6 +245,16 @@ base::Result<void> Space::split_at_edges(Range range) {
 
 // --- faults
 
+namespace {
+
+struct FirstAccess {
+    std::uint64_t* table(std::uint64_t physical) const { return direct<std::uint64_t>(physical); }
+    std::uint64_t allocate_frame() const { return allocate_page(quota); }
+    Quota& quota;
+};
+
+} // namespace
+
 base::Result<std::uint64_t> Space::resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access) {
     auto table = tables(batch);
     const auto resolved = table.resolve(address, access);
@@ -287,6 +297,17 @@ void Space::enter_around(TableBatch& batch, const Mapping& mapping, std::uint64_
 
 base::Result<void> Space::resolve(std::uint64_t address, abi::Protection access) {
     if (!contains(address, 1)) return std::unexpected(abi::Error::bad_pointer);
+    {
+        LockGuard guard(lock_);
+        // Most faults are these, and need no batch.
+        FirstAccess environment{*quota_};
+        if (!ended_ && works_.empty() && PageTable<FirstAccess>(environment, table_, top_level()).resolve_first_access(address, access) != 0) [[likely]]
+            return {};
+    }
+    return resolve_others(address, access);
+}
+
+base::Result<void> Space::resolve_others(std::uint64_t address, abi::Protection access) {
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_pointer);

@@ -148,7 +148,10 @@ private:
     base::Result<void> check_protection(abi::Protection protection, bool own) const;
     bool is_guest() const { return half_.begin == 0; }
     void top_changed(unsigned index, std::uint64_t entry);
+    unsigned top_level() const;
     PageTable<TableBatch> tables(TableBatch& batch) const;
+    // Of an address of this half.
+    base::Result<void> resolve_others(std::uint64_t address, abi::Protection access);
 
     base::Result<std::uint64_t> resolve_locked(TableBatch& batch, std::uint64_t address, abi::Protection access) BASE_REQUIRES(lock_);
     // A fault on a page of a Memory that was there brings in those of its mapping around it that are there as well, in an aligned window of so many. With the mapping's flags,

@@ -53,8 +53,10 @@ template <class Visit> base::Result<void> Space::visit_mappings(Range range, Vis
     });
 }
 
+inline unsigned Space::top_level() const { return is_guest() ? guest_level : personality_level; }
+
 inline PageTable<TableBatch> Space::tables(TableBatch& batch) const {
-    return PageTable<TableBatch>(batch, table_, is_guest() ? guest_level : personality_level);
+    return PageTable<TableBatch>(batch, table_, top_level());
 }
 
 } // namespace kernel

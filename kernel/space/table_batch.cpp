@@ -26,7 +26,9 @@ void TableBatch::drop_table(std::uint64_t physical) {
     changed_count_ = max_changed + 1;
 }
 
-std::uint64_t TableBatch::allocate_frame() { return allocate_charged(space_.quota(), base::weakened(base::Weakness::frame_zero) ? Content::undefined : Content::zeroed); }
+std::uint64_t allocate_page(Quota& quota) { return allocate_charged(quota, base::weakened(base::Weakness::frame_zero) ? Content::undefined : Content::zeroed); }
+
+std::uint64_t TableBatch::allocate_frame() { return allocate_page(space_.quota()); }
 
 std::uint64_t TableBatch::allocate_copy(std::uint64_t physical) {
     const std::uint64_t copy = allocate_charged(space_.quota(), Content::undefined);

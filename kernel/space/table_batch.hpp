@@ -7,7 +7,11 @@
 
 namespace kernel {
 
+class Quota;
 class Space;
+
+// The frame of a new anonymous page, charged; 0 where memory ends.
+std::uint64_t allocate_page(Quota& quota);
 
 // The environment of PageTable. Made after the space's lock was taken, so that it ends before the lock is given up: pages that changed are then forgotten by the TLBs
 // of all CPUs that have the space loaded, and only after that frames and tables are given back. Its arrays are larger than what a fault does otherwise: where one is made, it is

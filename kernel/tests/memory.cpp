@@ -1,4 +1,5 @@
 // Frames, heap, stacks and the clock, inside the booted kernel.
+#include "kernel/arch/apic.hpp"
 #include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/frames.hpp"
@@ -44,6 +45,105 @@ KERNEL_TEST(runs_are_contiguous_and_come_back) {
     EXPECT(frames::free_count() == before);
     EXPECT(frames::allocate_run(0) == 0);
     EXPECT(frames::allocate_run(1ull << 40) == 0);
+}
+
+// The other processors have nothing to do here: each that wakes fills its cache before it halts again.
+static void let_idle_processors_fill_their_caches() {
+    for (std::size_t i = 0; i < arch::cpu_limit.load(); ++i)
+        if (&arch::cpu(i) != &arch::this_cpu())
+            arch::send_interrupt(arch::cpu(i).apic_id, arch::vector::reschedule);
+    const std::uint64_t end = arch::monotonic_nanoseconds() + 20'000'000;
+    while (arch::monotonic_nanoseconds() < end)
+        __builtin_ia32_pause();
+}
+
+KERNEL_TEST(all_memory_is_found_and_comes_back) {
+    let_idle_processors_fill_their_caches();
+    const std::uint64_t before = frames::free_count();
+    std::uint64_t list = 0, taken = 0;
+    while (const std::uint64_t frame = frames::allocate()) {
+        *direct<std::uint64_t>(frame) = list;
+        list = frame;
+        ++taken;
+    }
+    EXPECT(taken == before);
+    EXPECT(frames::free_count() == 0);
+    EXPECT(frames::allocate_zeroed() == 0);
+    EXPECT(frames::reserve_run(1) == 0);
+    EXPECT(!frames::zero_ahead());
+    while (list != 0) {
+        const std::uint64_t next = *direct<std::uint64_t>(list);
+        frames::release(list);
+        list = next;
+        --taken;
+    }
+    EXPECT(taken == 0);
+    EXPECT(frames::free_count() == before);
+}
+
+// A run lies in parts in a cache, and there is no other one of its size.
+KERNEL_TEST(runs_are_found_where_caches_have_parts_of_them) {
+    constexpr std::uint64_t pages = 1 << 12;
+    const std::uint64_t before = frames::free_count();
+    std::uint64_t list = 0, last = 0, runs = 0;
+    while (const std::uint64_t run = frames::reserve_run(pages)) {
+        for (std::uint64_t i = 0; i < pages; ++i)
+            frames::retain(run + i * 4096);
+        *direct<std::uint64_t>(run) = list;
+        list = last = run;
+        ++runs;
+    }
+    EXPECT(runs > 0);
+    EXPECT(frames::free_count() == before - runs * pages);
+    const auto give_back = [](std::uint64_t run) {
+        for (std::uint64_t i = 0; i < pages; ++i)
+            frames::release(run + i * 4096);
+    };
+    if (last != 0) {
+        list = *direct<std::uint64_t>(last);
+        give_back(last);
+        const std::uint64_t again = frames::reserve_run(pages);
+        EXPECT(again != 0);
+        for (std::uint64_t i = 0; again != 0 && i < pages; ++i)
+            frames::retain(again + i * 4096);
+        if (again != 0)
+            give_back(again);
+    }
+    while (list != 0) {
+        const std::uint64_t next = *direct<std::uint64_t>(list);
+        give_back(list);
+        list = next;
+    }
+    EXPECT(frames::free_count() == before);
+}
+
+// Each once, and zero, whoever had it before.
+KERNEL_TEST(frames_zeroed_ahead_are_zero) {
+    const std::uint64_t before = frames::free_count();
+    std::uint64_t list[128];
+    for (auto& frame : list) {
+        frame = frames::allocate();
+        EXPECT(frame != 0);
+        for (unsigned i = 0; i < 512; ++i)
+            direct<std::uint64_t>(frame)[i] = ~std::uint64_t{0};
+    }
+    for (const auto frame : list)
+        frames::release(frame);
+    unsigned ahead = 0;
+    while (ahead < 1000 && frames::zero_ahead())
+        ++ahead;
+    EXPECT(ahead > 0 && ahead < 128);
+    EXPECT(frames::free_count() == before);
+    for (auto& frame : list) {
+        frame = frames::allocate_zeroed();
+        for (unsigned i = 0; i < 512; ++i)
+            EXPECT(direct<std::uint64_t>(frame)[i] == 0);
+        EXPECT(frames::of(frame).references.load() == 1);
+        direct<std::uint64_t>(frame)[0] = 1;
+    }
+    for (const auto frame : list)
+        frames::release(frame);
+    EXPECT(frames::free_count() == before);
 }
 
 KERNEL_TEST(heap_blocks_do_not_overlap) {

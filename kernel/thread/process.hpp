@@ -41,7 +41,7 @@ public:
     // The personality half. Empty once the process has ended. Errors: bad_state.
     base::Result<base::Ref<Space>> space();
     // The same for a thread of it that runs.
-    const Space& running_space() const {
+    Space& running_space() const {
         lock_.assume_held(); // it stays until the last thread has ended
         return *space_;
     }

@@ -11,6 +11,7 @@
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/segments.hpp"
 #include "kernel/arch/upcalls.hpp"
+#include "kernel/memory/frames.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/object/quota.hpp"
 #include "kernel/thread/budget.hpp"
@@ -481,7 +482,8 @@ void idle() {
         end_the_dying();
         migration::set_idle(queue.cpu);
         queue.lock.lock();
-        if (Scheduling::run_if_ready(queue) || migration::pull(queue)) {
+        // Frames are zeroed ahead one at a time, with a look at the queue and the interrupts between them; once there are enough, and they soon are, this CPU halts.
+        if (Scheduling::run_if_ready(queue) || migration::pull(queue) || frames::zero_ahead()) {
             serve_interrupts();
             continue;
         }

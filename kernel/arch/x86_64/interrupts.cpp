@@ -39,7 +39,8 @@ std::uint8_t stack_of(unsigned number) {
     }
 }
 
-void device_or_timer(std::uint8_t number) {
+// Not inlined: what handlers keep on the stack would give every fault a frame with a guard.
+[[gnu::noinline]] void device_or_timer(std::uint8_t number) {
     switch (number) {
     case vector::spurious:
         return;

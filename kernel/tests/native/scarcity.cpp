@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "kernel/tests/native/leftovers.hpp"
+#include "kernel/tests/native/spinners.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 
@@ -157,4 +158,37 @@ KERNEL_USER_TEST(what_is_given_back_in_full_pages_is_used_again) {
     make_every(4);
     CHECK(figures().free_pages + spare_pages > before);
     for (const abi::Handle handle : handles) CHECK(call::handle_close(handle));
+}
+
+// The other processors have frames of their own, zeroed while they had nothing to do: whoever takes all memory finds those too, and a node that was without any has all of it again.
+KERNEL_USER_TEST(all_memory_of_the_node_is_found_and_comes_back) {
+    constexpr std::uint64_t at = abi::heap_base + (std::uint64_t{1} << 38), largest = 4096;
+    const auto whole_tables = [](std::uint64_t bytes) { return (bytes + (1 << 30) - 1) & ~std::uint64_t{(1 << 30) - 1}; };
+    // Each processor works and is idle again, and so has frames.
+    auto busy = spin(8, abi::BudgetParameters{.weight = 100});
+    REQUIRE(busy);
+    sleep(50);
+    busy->end();
+    // The upper tables stay.
+    CHECK(call::space_map(space(), 0, at, 0, page, read_write | abi::map_flag::populate));
+    CHECK(call::space_unmap(space(), at, page));
+    leaves_nothing_behind([&] {
+        std::uint64_t end = at, dirty = 0;
+        for (std::uint64_t pages = largest; pages > 0;) {
+            if (const auto mapped = call::space_map(space(), 0, end, 0, pages * page, read_write | abi::map_flag::populate)) {
+                end += pages * page;
+            } else {
+                CHECK_ERROR(mapped, no_memory);
+                pages /= 2;
+            }
+        }
+        CHECK(figures().free_pages == 0);
+        for (std::uint64_t i = at; i < end; i += page) {
+            auto* const word = reinterpret_cast<volatile std::uint64_t*>(i);
+            dirty += *word != 0;
+            *word = 1;
+        }
+        CHECK(dirty == 0);
+        CHECK(call::space_unmap(space(), at, whole_tables(end - at)));
+    });
 }
