@@ -429,11 +429,7 @@ private:
         return occupied_entries(physical, level, base, walk, [&](unsigned at, std::uint64_t entry_begin, bool covered) -> base::Result<Entry> {
             std::uint64_t* const slot = &environment_.table(physical)[at];
             const std::uint64_t value = *slot;
-            if (entry::is_mark(value) && (level == 0 || covered)) {
-                std::uint64_t* const words = environment_.table(physical);
-                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], 0); });
-            }
-            if (level == 0) {
+            if (level == 0 && !entry::is_mark(value)) {
                 set(slot, 0);
                 if (entry::has_frame(value)) {
                     environment_.changed(entry_begin);
@@ -442,6 +438,10 @@ private:
                     walk.spend(Walk::drop_work);
                 }
                 return Entry::done;
+            }
+            if (entry::is_mark(value) && (level == 0 || covered)) {
+                std::uint64_t* const words = environment_.table(physical);
+                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], 0); });
             }
             if (!entry::is_table(value, level)) {
                 TRY(push_down(physical, at, level));
