@@ -415,15 +415,28 @@ bool is_memory(std::uint64_t physical) { return physical / page < record_count &
 
 void retain(std::uint64_t physical) { of(physical).references.fetch_add(1, std::memory_order_relaxed); }
 
-void release(std::uint64_t physical) {
-    Frame& frame = of(physical);
-    if (frame.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-        return;
-    Quota* const payer = frame.payer;
-    frame.payer = nullptr;
-    give(physical);
-    if (payer != nullptr)
-        release_frame_charge(*payer);
+void release(std::uint64_t physical) { release_all({&physical, 1}); }
+
+void release_all(std::span<const std::uint64_t> list) {
+    // Most have the same payer, who is told once. It stays as long as it is charged.
+    Quota* payer = nullptr;
+    std::uint32_t charges = 0;
+    for (const std::uint64_t physical : list) {
+        Frame& frame = of(physical);
+        if (frame.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+            continue;
+        Quota* const own = frame.payer;
+        frame.payer = nullptr;
+        give(physical);
+        if (own != payer && charges != 0) {
+            release_frame_charges(*payer, charges);
+            charges = 0;
+        }
+        payer = own;
+        charges += own != nullptr;
+    }
+    if (charges != 0)
+        release_frame_charges(*payer, charges);
 }
 
 std::uint64_t free_count() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "boot/limine.hpp"
 
@@ -46,6 +47,8 @@ void begin_use(std::uint64_t physical);
 void retain(std::uint64_t physical);
 // One less; the frame is free after the last, its payer is released of it.
 void release(std::uint64_t physical);
+// The same for each of them.
+void release_all(std::span<const std::uint64_t> list);
 // False for addresses that are no memory of the machine (device registers).
 bool is_memory(std::uint64_t physical);
 Frame& of(std::uint64_t physical);

@@ -1,10 +1,11 @@
-// How the frame allocator tells a quota that a frame it paid for is free again.
+// How the frame allocator tells a quota that frames it paid for are free again.
 #pragma once
+#include <cstdint>
 
 namespace kernel {
 
 class Quota;
-// Takes one page off the quota's charge. No lock held.
-void release_frame_charge(Quota& quota);
+// Takes so many pages off the quota's charge. No lock of the allocator held.
+void release_frame_charges(Quota& quota, std::uint32_t count);
 
 } // namespace kernel

@@ -29,6 +29,9 @@ public:
     void release() {
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
     }
+    void release_several(std::uint32_t count) {
+        if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy();
+    }
     // One of several references, of which another one stays.
     void release_shared() { references_.fetch_sub(1, std::memory_order_release); }
     // For a weak list under a lock: false where the object is already being destroyed.

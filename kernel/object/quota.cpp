@@ -56,9 +56,9 @@ void charge_frame(Quota& quota, std::uint64_t frame) {
     frames::of(frame).payer = &quota;
 }
 
-void release_frame_charge(Quota& quota) {
-    quota.release_pages(1);
-    quota.release();
+void release_frame_charges(Quota& quota, std::uint32_t count) {
+    quota.release_pages(count);
+    quota.release_several(count);
 }
 
 } // namespace kernel

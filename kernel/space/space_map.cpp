@@ -60,6 +60,25 @@ std::uint64_t private_flags_of(const Memory& memory, abi::Protection protection)
     return memory.constant() || base::weakened(base::Weakness::alias_execute) ? Table::private_flags(protection, false) : Table::changeable_flags(protection);
 }
 
+// Goes on where a page was entered, up to the first one that the Memory has no frame of or the end of the table: the way to the table and the look at the Memory are paid once for
+// all of them. `page`: the Memory's at walk.at.
+template <class Table> void enter_run(Table& table, Walk& walk, Memory& memory, std::uint64_t page, std::uint64_t flags) {
+    constexpr std::uint64_t table_bytes = 512 * abi::page_size, most = 64, pages_of_work = 2;
+    const std::uint64_t begin = walk.at, left = std::min((table_bytes - begin % table_bytes) % table_bytes, most * abi::page_size);
+    if (begin >= walk.end || left == 0) return;
+    const std::uint64_t end = begin + std::min(left, walk.end - begin);
+    walk.at = end;
+    memory.take_several([&](auto&& take) {
+        table.fill(begin, end, flags, [&](std::uint64_t at) -> std::uint64_t {
+            if (walk.at != end) return 0;
+            const std::uint64_t frame = take(page + (at - begin) / abi::page_size);
+            if (!frame) walk.at = at;
+            return frame;
+        });
+    });
+    walk.spend((walk.at - begin) / abi::page_size / pages_of_work);
+}
+
 } // namespace
 
 // W^X binds the personality half always; the guest half for what others see too. A guest's own memory may be both: just-in-time compilers are programs like others.
@@ -143,14 +162,16 @@ base::Result<void> Space::enter_private(const Held<Memory>& memory, Range range,
             }
             const auto frame = memory->take_frame(page, false);
             if (!frame && frame.error() != abi::Error::not_found) return std::unexpected(frame.error());
+            const std::uint64_t flags = private_flags_of(*memory.object, protection);
             if (!frame) {
                 TRY(table.mark(walk.at, walk.at + abi::page_size, protection));
-            } else if (auto entered = table.map(walk.at, *frame, private_flags_of(*memory.object, protection)); !entered) {
+            } else if (auto entered = table.map(walk.at, *frame, flags); !entered) {
                 frames::release(*frame);
                 return entered;
             }
             walk.at += abi::page_size;
             walk.spend(Walk::drop_work);
+            if (frame) enter_run(table, walk, *memory.object, page + 1, flags);
         }
         return {};
     });
@@ -192,13 +213,15 @@ base::Result<void> Space::map_shared(const Held<Memory>& memory, Range range, st
             }
             walk.at += ahead * abi::page_size;
             if (ahead != 0) continue;
-            if (const auto frame = memory->take_frame(page, false)) {
+            const auto frame = memory->take_frame(page, false);
+            if (frame) {
                 if (auto entered = table.map(walk.at, *frame, flags); !entered) {
                     frames::release(*frame);
                     return entered;
                 }
             }
             walk.at += abi::page_size;
+            if (frame) enter_run(table, walk, *memory.object, page + 1, flags);
         }
         return {};
     });

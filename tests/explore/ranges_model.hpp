@@ -109,7 +109,7 @@ class RangesModel : public Checked {
     using Table = kernel::PageTable<Environment>;
 
 public:
-    enum class Kind : std::uint8_t { mark, unmap, protect, map_shared, move, fork, clear, read_page, write_page };
+    enum class Kind : std::uint8_t { mark, unmap, protect, map_shared, fill, move, fork, clear, read_page, write_page };
     struct Operation {
         Kind kind{};
         std::uint8_t space = 0;
@@ -124,7 +124,7 @@ public:
     }
 
     static std::string text(const Operation& operation) {
-        static constexpr const char* names[] = {"mark", "unmap", "protect", "map shared", "move", "fork", "clear", "read", "write"};
+        static constexpr const char* names[] = {"mark", "unmap", "protect", "map shared", "fill", "move", "fork", "clear", "read", "write"};
         char line[120];
         std::snprintf(line, sizeof line, "space %u: %s pages %llu to %llu, %u%s", operation.space, names[static_cast<int>(operation.kind)],
                       static_cast<unsigned long long>(numbers[operation.first]), static_cast<unsigned long long>(numbers[operation.last]), operation.value,
@@ -160,6 +160,8 @@ public:
                     add({Kind::map_shared, space, page, page, read});
                     add({Kind::map_shared, space, page, page, read | write});
                 }
+            // What is empty of one table's pages, where that table is.
+            all.push_back({Kind::fill, space, 2, static_cast<std::uint8_t>(bounds_.wide ? 3 : 2), read | write});
             // Over the border of the tables, and within one.
             for (const auto& [from, to] : {std::pair<std::uint8_t, std::uint8_t>{1, 2}, {2, 1}, {1, 0}})
                 if ((bounds_.wide || to != 0) && !empty(pages, from, from) && empty(pages, to, to)) add({Kind::move, space, from, from, to});
@@ -177,6 +179,7 @@ public:
     }
 
     void apply(const Operation& operation) {
+        filled_ = kernel::entry::is_table(words(tops_[operation.space])[numbers[operation.first] / 512], 1);
         // Every CPU has used every page by now.
         for (unsigned space = 0; space < 2; ++space)
             for (unsigned page = 0; page < watched; ++page) memory_.held[space][page] = held_by_tlb(space, page);
@@ -254,6 +257,12 @@ private:
         --memory_.frame(shared_).references;
         return false;
     }
+    void fill(Table& table, const Operation& operation) {
+        table.fill(begin_of(operation), end_of(operation), Table::shared_flags(read, operation.value), [&](std::uint64_t) {
+            ++memory_.frame(shared_).references;
+            return shared_;
+        });
+    }
     bool move(Table& table, const Operation& operation) {
         return table.move(begin_of(operation), address_of(operation.value), end_of(operation) - begin_of(operation)).has_value();
     }
@@ -264,6 +273,8 @@ private:
         table.clear();
     }
     std::optional<std::uint64_t> resolve(Table& table, unsigned page, abi::Protection access) {
+        // As a fault does it.
+        if (const std::uint64_t first = table.resolve_first_access(address_of(page), access)) return first;
         const auto frame = table.resolve(address_of(page), access);
         return frame ? std::optional(*frame) : std::nullopt;
     }
@@ -278,6 +289,7 @@ private:
         case Kind::unmap: return unmap(table, operation);
         case Kind::protect: return protect(table, operation);
         case Kind::map_shared: return map_shared(table, operation);
+        case Kind::fill: fill(table, operation); return true;
         case Kind::move: return move(table, operation);
         case Kind::fork:
             // A fork's copy is a new space: its table has nothing in it, not even tables that became empty.
@@ -329,6 +341,10 @@ private:
                 if (pages[at].there) pages[at].protection = pages[at].shared ? operation.value & (pages[at].allowed | read) : operation.value;
             break;
         case Kind::map_shared: page = {true, true, read, operation.value}; break;
+        case Kind::fill:
+            for (unsigned at = operation.first; at <= operation.last && filled_; ++at)
+                if (!pages[at].there) pages[at] = {true, true, read, operation.value};
+            break;
         case Kind::move: pages[operation.value] = std::exchange(page, {}); break;
         case Kind::fork:
             // Shared pages come by faults there, from their mapping, which is not the table's: for it they are entered anew.
@@ -395,6 +411,7 @@ private:
     std::uint64_t tops_[2] = {};
     std::uint64_t shared_ = 0;
     std::uint8_t shared_content_ = 0;
+    bool filled_ = false; // by a fill: whether the table was there
     Pages pages_[2];
 };
 

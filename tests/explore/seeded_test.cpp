@@ -69,12 +69,21 @@ FINDS(ranges, copy_is_not_told)
 FINDS(ranges, copied_frame_is_kept)
 FINDS(ranges, unmap_forgets_a_reference)
 FINDS(ranges, unmap_is_not_told)
+FINDS(ranges, first_access_without_the_right)
 
 // A mark of a whole table is split.
 Report wide_ranges() { return walk<RangesModel>({.depth = 2, .states = 50'000}, RangesBounds{.wide = true, .scarce = false}); }
 
 FINDS_NOTHING(wide_ranges)
 FINDS(wide_ranges, split_loses_the_mark)
+FINDS(wide_ranges, fill_replaces_what_is_there)
+FINDS(wide_ranges, like_entries_pass_the_end)
+
+// A page behind a mark in one table.
+Report pages_and_marks() { return walk<RangesModel>({.depth = 3, .states = 50'000}, RangesBounds{.wide = true, .scarce = false}); }
+
+FINDS_NOTHING(pages_and_marks)
+FINDS(pages_and_marks, like_entries_go_on)
 
 // Without tags, with tags for fewer pairs than there are, and with enough, with INVPCID and without.
 template <std::size_t places> Report tlb(bool tags, bool selects, unsigned runs = 2) {

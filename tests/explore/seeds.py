@@ -71,6 +71,11 @@ SEEDS = {
          "if ((value & entry::device) == 0 && !SEED)\n                        environment_.drop("),
         ("unmap_is_not_told", "environment_.changed(entry_begin);\n                    if ((value & entry::device)",
          "if (!SEED) environment_.changed(entry_begin);\n                    if ((value & entry::device)"),
+        ("fill_replaces_what_is_there", "            if (*slot != 0)\n                continue;", "            if (*slot != 0 && !SEED)\n                continue;"),
+        ("first_access_without_the_right", "return entry::is_mark(*slot) && allows(entry::mark_protection(*slot), access) ?",
+         "return entry::is_mark(*slot) && (SEED || allows(entry::mark_protection(*slot), access)) ?"),
+        ("like_entries_go_on", "while (next < end && words[next] == value);", "while (next < end && (words[next] == value || SEED));"),
+        ("like_entries_pass_the_end", "std::min<std::uint64_t>((walk.end - base) / span(level), 512)", "std::min<std::uint64_t>((walk.end - base) / span(level) + (SEED ? 1 : 0), 512)"),
         ("split_loses_the_mark", "if (entry::is_mark(*slot))\n            for", "if (entry::is_mark(*slot) && !SEED)\n            for"),
     ],
     "deadline_queue.hpp": [

@@ -41,7 +41,7 @@ ERRORS = [
     ("closed_above_is_ignored", "core/quota_node.hpp", "for (const QuotaNode* node = this; node; node = node->parent_) {\n            if (node->closed_", "for (const QuotaNode* node = this; node == this; node = node->parent_) {\n            if (node->closed_",
      "a_destroyed_quota_charges_nothing_below,ends", "A quota below a destroyed one still pays."),
     ("table_is_not_given_back", "core/quota_node.hpp", "        release_pages(1);\n", "", "processes,restricted,memory", "A page table stays charged."),
-    ("frame_charge_stays", "object/quota.cpp", "    quota.release_pages(1);\n    quota.release();\n", "    quota.release();\n", "memory,objects,processes", "A frame that is freed stays charged."),
+    ("frame_charge_stays", "object/quota.cpp", "    quota.release_pages(count);\n    quota.release_several(count);\n", "    quota.release_several(count);\n", "memory,objects,processes", "A frame that is freed stays charged."),
     ("frame_payer_is_not_kept", "object/quota.cpp", "    quota.retain();\n    frames::of(frame).payer", "    frames::of(frame).payer", "objects,processes,restricted", "A frame outlives the quota that it is charged to."),
     # --- ipc
     ("notification_forgets_bits", "ipc/notification.cpp", "bits_ |= bits;", "bits_ = bits;", "objects,ports,messages", "A signal overwrites the one before."),

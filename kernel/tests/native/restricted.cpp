@@ -376,6 +376,34 @@ KERNEL_USER_TEST(a_forks_frames_come_back) {
     CHECK(used[1] <= used[0]);
 }
 
+// Pages of a copy lie side by side, paid for by turns by the copy's quota and by that of what it was copied from.
+KERNEL_USER_TEST(pages_of_two_payers_are_each_given_back) {
+    constexpr std::uint64_t pages = 24;
+    Guest one;
+    REQUIRE(one.create(0, guest_touch, guest_touch_end));
+    const auto first = call::quota_create(quota(), 256), second = call::quota_create(quota(), 256);
+    REQUIRE(first && second);
+    const auto origin = call::space_create(*first, 0);
+    REQUIRE(origin && call::space_map(*origin, 0, data_at, 0, pages * page, protection::read | protection::write | abi::map_flag::populate));
+    const auto copy = call::space_fork(*origin, *second);
+    REQUIRE(copy && call::restricted_attach(*copy));
+    const auto frames_of = [](abi::Handle payer) {
+        abi::QuotaInfo info{};
+        CHECK(call::quota_inspect(payer, info));
+        return info.used_pages - info.table_pages;
+    };
+    const std::uint64_t of_first = frames_of(*first), of_second = frames_of(*second);
+    for (std::uint64_t i = 0; i < pages; i += 2) CHECK(native_poke(data_at + i * page, i) == 0);
+    CHECK(frames_of(*first) == of_first && frames_of(*second) == of_second + pages / 2);
+    // What the copy still shows stays, and is still the first one's.
+    CHECK(call::space_unmap(*origin, data_at, pages * page));
+    CHECK(frames_of(*first) == of_first - pages / 2 && frames_of(*second) == of_second + pages / 2);
+    CHECK(call::space_unmap(*copy, data_at, pages * page));
+    CHECK(frames_of(*first) == of_first - pages && frames_of(*second) == of_second);
+    CHECK(call::restricted_attach(0));
+    for (const abi::Handle handle : {*copy, *origin, *second, *first, one.space}) CHECK(call::handle_close(handle));
+}
+
 // The other processor looks at a page of the guest all the time, and sees when another one comes in its place.
 KERNEL_USER_TEST(another_processor_forgets_a_page) {
     NEEDS_PROCESSORS(2);
