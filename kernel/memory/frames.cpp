@@ -415,25 +415,37 @@ bool is_memory(std::uint64_t physical) { return physical / page < record_count &
 
 void retain(std::uint64_t physical) { of(physical).references.fetch_add(1, std::memory_order_relaxed); }
 
-void release(std::uint64_t physical) { release_all({&physical, 1}); }
+// One reference less; gives who is charged for the frame, where that was the last and somebody is.
+[[gnu::always_inline]] static inline Quota* let_go(std::uint64_t physical) {
+    Frame& frame = of(physical);
+    if (frame.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        return nullptr;
+    Quota* const payer = frame.payer;
+    frame.payer = nullptr;
+    give(physical);
+    return payer;
+}
 
-void release_all(std::span<const std::uint64_t> list) {
-    // Most have the same payer, who is told once. It stays as long as it is charged.
+void release(std::uint64_t physical) {
+    if (Quota* const payer = let_go(physical))
+        release_frame_charges(*payer, 1);
+}
+
+// Not inlined: it would give every operation on a table a larger frame.
+[[gnu::noinline]] void release_all(std::span<const std::uint64_t> list) {
+    // Most have the same payer, who stays as long as it is charged, and is told once.
     Quota* payer = nullptr;
     std::uint32_t charges = 0;
     for (const std::uint64_t physical : list) {
-        Frame& frame = of(physical);
-        if (frame.references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+        Quota* const own = let_go(physical);
+        if (own == nullptr)
             continue;
-        Quota* const own = frame.payer;
-        frame.payer = nullptr;
-        give(physical);
         if (own != payer && charges != 0) {
             release_frame_charges(*payer, charges);
             charges = 0;
         }
         payer = own;
-        charges += own != nullptr;
+        ++charges;
     }
     if (charges != 0)
         release_frame_charges(*payer, charges);

@@ -62,7 +62,7 @@ std::uint64_t private_flags_of(const Memory& memory, abi::Protection protection)
 
 // Goes on where a page was entered, up to the first one that the Memory has no frame of or the end of the table: the way to the table and the look at the Memory are paid once for
 // all of them. `page`: the Memory's at walk.at.
-template <class Table> void enter_run(Table& table, Walk& walk, Memory& memory, std::uint64_t page, std::uint64_t flags) {
+template <class Table> [[gnu::noinline]] void enter_run(Table& table, Walk& walk, Memory& memory, std::uint64_t page, std::uint64_t flags) {
     constexpr std::uint64_t table_bytes = 512 * abi::page_size, most = 64, pages_of_work = 2;
     const std::uint64_t begin = walk.at, left = std::min((table_bytes - begin % table_bytes) % table_bytes, most * abi::page_size);
     if (begin >= walk.end || left == 0) return;

@@ -63,7 +63,7 @@ void TableBatch::flush() {
 
 void TableBatch::finish() {
     flush();
-    frames::release_all({frames_, frame_count_});
+    if (frame_count_ != 0) frames::release_all({frames_, frame_count_});
     frame_count_ = 0;
     for (std::size_t i = 0; i < table_count_; ++i) {
         frames::release(tables_[i]);
