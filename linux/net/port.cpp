@@ -79,8 +79,32 @@ extern "C" u32_t net_initial_sequence(const ip_addr_t* local, u16_t local_port, 
     return net::random().keyed(std::as_bytes(std::span(&ends, 1))) + static_cast<u32_t>(personality::monotonic_now() / 4000);
 }
 
+namespace {
+
+// A SYN alone says how large segments may be (RFC 9293, 3.7.1). lwIP takes it from any segment, and stops at an assertion where the size shrinks below what it has queued.
+void hide_segment_size(std::uint8_t* first, unsigned first_length, std::uint8_t* second, unsigned length) {
+    const auto at = [&](unsigned i) -> std::uint8_t& { return i < first_length ? first[i] : second[i - first_length]; };
+    for (unsigned i = 0; i < length && at(i) != LWIP_TCP_OPT_EOL;) {
+        if (at(i) == LWIP_TCP_OPT_NOP) {
+            ++i;
+            continue;
+        }
+        if (i + 1 == length || at(i + 1) < 2 || at(i + 1) > length - i)
+            return;
+        const unsigned end = i + at(i + 1);
+        if (at(i) == LWIP_TCP_OPT_MSS)
+            while (i < end)
+                at(i++) = LWIP_TCP_OPT_NOP;
+        i = end;
+    }
+}
+
+} // namespace
+
 // A segment that would make a connection which the program's queue has no room for is dropped: the peer sends it again.
-extern "C" err_t net_segment_arrived(struct tcp_pcb* pcb) {
+extern "C" err_t net_segment_arrived(struct tcp_pcb* pcb, struct tcp_hdr* header, u16_t options_length, u16_t first_length, u8_t* second) {
+    if ((TCPH_FLAGS(header) & TCP_SYN) == 0)
+        hide_segment_size(reinterpret_cast<std::uint8_t*>(header + 1), first_length, second, options_length);
     void* listener = nullptr;
     if (pcb->state == LISTEN)
         listener = pcb->callback_arg;

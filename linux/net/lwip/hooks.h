@@ -3,19 +3,21 @@
 #define THEMELIOS_LWIP_HOOKS_H
 #include "lwip/ip_addr.h"
 
+struct tcp_hdr;
 struct tcp_pcb;
 struct pbuf;
 #ifdef __cplusplus
 extern "C" {
 #endif
 u32_t net_initial_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port);
-/* ERR_OK lets the segment through. */
-err_t net_segment_arrived(struct tcp_pcb* pcb);
+/* ERR_OK lets the segment through. Of its options `first_length` bytes lie behind the header, the others at `second`; they may be changed. */
+err_t net_segment_arrived(struct tcp_pcb* pcb, struct tcp_hdr* header, u16_t options_length, u16_t first_length, u8_t* second);
 #ifdef __cplusplus
 }
 #endif
 
 #define LWIP_HOOK_TCP_ISN net_initial_sequence
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_length, first_length, second, packet) net_segment_arrived(pcb)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_length, first_length, second, packet) \
+    net_segment_arrived(pcb, header, options_length, first_length, second)
 
 #endif
