@@ -151,8 +151,8 @@ private:
 constexpr std::size_t page_words = page / sizeof(std::uint64_t);
 alignas(64) constinit std::uint64_t one_page[page_words];
 
-native::Owned contiguous_page(std::uint64_t word) {
-    native::Owned memory(call::memory_create(quota(), page, abi::memory_flag::contiguous).value_or(0));
+native::Owned page_of(std::uint64_t word, std::uint32_t flags) {
+    native::Owned memory(call::memory_create(quota(), page, flags).value_or(0));
     for (std::uint64_t& each : one_page) each = word;
     if (!memory || !call::memory_write(memory.get(), 0, std::as_bytes(std::span(one_page)))) return {};
     return memory;
@@ -247,7 +247,7 @@ KERNEL_USER_TEST(a_device_writes_to_nobody_after_the_revocation) {
     CopyingDevice device;
     REQUIRE(device.find());
     const native::Owned io_space(call::io_space_create(native::granted("io_space"), quota()).value_or(0)), lease = make_lease();
-    native::Owned memory = contiguous_page(pattern);
+    native::Owned memory = page_of(pattern, abi::memory_flag::contiguous);
     native::Owned leased = under(memory.get(), lease);
     const std::uint64_t address = call::io_space_map(io_space.get(), leased.get()).value_or(0);
     REQUIRE(address);
@@ -258,7 +258,8 @@ KERNEL_USER_TEST(a_device_writes_to_nobody_after_the_revocation) {
     leased.reset();
     memory.reset();
     static native::Owned neighbours[64];
-    for (native::Owned& neighbour : neighbours) neighbour = contiguous_page(canary);
+    // Frames that are taken one by one: the one that was given back is among the next of them.
+    for (native::Owned& neighbour : neighbours) neighbour = page_of(canary, 0);
     REQUIRE(device.wait());
     std::uint64_t changed = 0;
     for (native::Owned& neighbour : neighbours) {
