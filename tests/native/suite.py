@@ -54,5 +54,5 @@ def cases(context):
         for cpus in (1, 2):
             yield f"lock ranks, {name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus, paths.DEBUG)
     yield "lock ranks, teeth", lambda: _wrong_order(context)
-    for cpus in (1, 2):
+    for cpus in CPUS:
         yield f"bounded {cpus} CPUs", lambda cpus=cpus: _bounded(context, cpus)
