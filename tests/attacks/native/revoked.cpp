@@ -248,6 +248,11 @@ KERNEL_USER_TEST(a_device_writes_to_nobody_after_the_revocation) {
     REQUIRE(device.find());
     const native::Owned io_space(call::io_space_create(native::granted("io_space"), quota()).value_or(0)), lease = make_lease();
     native::Owned memory = page_of(pattern, abi::memory_flag::contiguous);
+    // The processor's cache of frames has room after the first of these, for the device's page and what lies above it then.
+    const auto populated = [](std::uint64_t pages) { return native::Owned(call::memory_create(quota(), pages * page, abi::memory_flag::populate).value_or(0)); };
+    const native::Owned kept = populated(64);
+    native::Owned cover = populated(8);
+    REQUIRE(memory && kept && cover);
     native::Owned leased = under(memory.get(), lease);
     const std::uint64_t address = call::io_space_map(io_space.get(), leased.get()).value_or(0);
     REQUIRE(address);
@@ -257,8 +262,9 @@ KERNEL_USER_TEST(a_device_writes_to_nobody_after_the_revocation) {
     CHECK(call::lease_revoke(lease.get()));
     leased.reset();
     memory.reset();
+    // What comes back last is used again first, and by the kernel itself: that is not to be the device's page.
+    cover.reset();
     static native::Owned neighbours[64];
-    // Frames that are taken one by one: the one that was given back is among the next of them.
     for (native::Owned& neighbour : neighbours) neighbour = page_of(canary, 0);
     REQUIRE(device.wait());
     std::uint64_t changed = 0;
