@@ -250,6 +250,17 @@ void begin_reference(std::uint64_t physical) {
     frame.payer = nullptr;
 }
 
+// Of what the cache gave, 0 where it had none: then of all there is. Gives 0 where there is none.
+[[gnu::always_inline]] inline std::uint64_t begin(std::uint64_t physical) {
+    if (physical == 0) [[unlikely]] {
+        physical = take_of_all(1) * page;
+        if (physical == 0)
+            return 0;
+    }
+    begin_reference(physical);
+    return physical;
+}
+
 void zero(std::uint64_t physical) { std::memset(reinterpret_cast<void*>(window + physical), 0, page); }
 
 #ifdef KERNEL_FRAME_CHECKS
@@ -343,13 +354,7 @@ std::uint64_t allocate() {
         const LockGuard guard(own.lock);
         physical = take(own);
     }
-    if (physical == 0) [[unlikely]] {
-        physical = take_of_all(1) * page;
-        if (physical == 0)
-            return 0;
-    }
-    begin_reference(physical);
-    return physical;
+    return begin(physical);
 }
 
 std::uint64_t allocate_zeroed() {
@@ -365,13 +370,9 @@ std::uint64_t allocate_zeroed() {
         }
         physical = take(own);
     }
-    if (physical == 0) [[unlikely]] {
-        physical = take_of_all(1) * page;
-        if (physical == 0)
-            return 0;
-    }
-    begin_reference(physical);
-    zero(physical);
+    physical = begin(physical);
+    if (physical != 0) [[likely]]
+        zero(physical);
     return physical;
 }
 
@@ -393,6 +394,11 @@ bool zero_ahead() {
     zero(physical);
     own.frames.give_zeroed(physical);
     return true;
+}
+
+bool has_zeroed_ahead(std::size_t cpu) {
+    const LockGuard guard(caches[cpu].lock);
+    return caches[cpu].frames.has_all_zeroed();
 }
 
 std::uint64_t reserve_run(std::size_t count) { return count == 0 || count > (1ull << (orders - 1)) ? 0 : take_of_all(count) * page; }

@@ -37,6 +37,8 @@ std::uint64_t allocate();
 std::uint64_t allocate_zeroed();
 // For a processor that has nothing to do: zeroes one frame for its later allocate_zeroed(). False where it has enough of them, or memory is short.
 bool zero_ahead();
+// For tests: whether the processor `cpu` has all that it zeroes ahead.
+bool has_zeroed_ahead(std::size_t cpu);
 // `count` frames in a row, aligned to the next power of two, zeroed, each with one reference; 0 where there is no such run. All at once: for what is short.
 std::uint64_t allocate_run(std::size_t count);
 // The same in parts: a run that is nobody else's, and what makes each of its frames one of allocate_zeroed().

@@ -175,7 +175,7 @@ ERRORS = [
     ("copy_takes_the_old_frame", "core/page_table.hpp", "        environment_.drop(frame);\n        return copy;", "        return copy;", "restricted,a_forks_frames_come_back", "The frame of a copied page is never freed."),
     ("revoked_mapping_stays", "space/mapping.cpp", "    space.drop(*this);\n", "", "memory", "A revocation leaves a mapping."),
     # --- memory
-    ("frame_is_not_zeroed", "memory/frames.cpp", "    zero(physical);\n    return physical;", "    return physical;", "sealing,memory,restricted", "A new page shows what its last owner left."),
+    ("frame_is_not_zeroed", "memory/frames.cpp", "        zero(physical);\n    return physical;", "        (void)physical;\n    return physical;", "sealing,memory,restricted", "A new page shows what its last owner left."),
     ("run_is_one_too_long", "memory/frames.cpp", "put_range(index + count, index", "put_range(index + count + 1, index",
      "a_run_gives_back_what_it_does_not_need,devices", "A run of frames keeps one that nobody has."),
     ("buddies_of_other_size", "memory/frames.cpp", "records[buddy].order_and_flags != (flag_memory | flag_free | order))", "(records[buddy].order_and_flags & (flag_memory | flag_free)) != (flag_memory | flag_free))", "memory,processes",

@@ -2,9 +2,9 @@
 #include <iterator>
 
 #include "kernel/tests/native/leftovers.hpp"
-#include "kernel/tests/native/spinners.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
+#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -164,11 +164,15 @@ KERNEL_USER_TEST(what_is_given_back_in_full_pages_is_used_again) {
 KERNEL_USER_TEST(all_memory_of_the_node_is_found_and_comes_back) {
     constexpr std::uint64_t at = abi::heap_base + (std::uint64_t{1} << 38), largest = 4096;
     const auto whole_tables = [](std::uint64_t bytes) { return (bytes + (1 << 30) - 1) & ~std::uint64_t{(1 << 30) - 1}; };
-    // Each processor works and is idle again, and so has frames.
-    auto busy = spin(8, abi::BudgetParameters{.weight = 100});
-    REQUIRE(busy);
-    sleep(50);
-    busy->end();
+    // Each processor works and is idle again, and so has frames: a thread begins where least is to be done.
+    native::Thread* workers[8] = {};
+    for (auto*& worker : workers) {
+        worker = native::Thread::create([](void*) {
+            for (unsigned volatile left = 1'000'000; left != 0; left = left - 1) {}
+        }, nullptr).value_or(nullptr);
+        REQUIRE(worker);
+    }
+    for (auto* worker : workers) worker->join();
     // The upper tables stay.
     CHECK(call::space_map(space(), 0, at, 0, page, read_write | abi::map_flag::populate));
     CHECK(call::space_unmap(space(), at, page));

@@ -1,6 +1,6 @@
 // From inside a personality that was taken over: what a process does with its own addresses reaches no other one.
 #include "abi/thread_page.hpp"
-#include "lib/native/clock.hpp"
+#include "lib/native/kernel.hpp"
 #include "tests/attacks/native/cell.hpp"
 
 #include <atomic>
@@ -12,13 +12,47 @@ namespace protection = abi::protection;
 
 namespace {
 
+// --- sleepers at a futex, of which it is known that they sleep
+constexpr std::uint64_t woken = 7, not_set_up = 1000;
+constexpr std::size_t stack_bytes = 16 << 10;
+alignas(16) constinit std::byte stack[stack_bytes] = {};
+
+struct Sleeper {
+    abi::Handle guest; // whose words they are, or none
+    std::uint64_t address, elsewhere;
+    std::uint32_t flags;
+};
+constinit Sleeper sleeper = {};
+
+[[noreturn]] void sleep_on() {
+    if (sleeper.guest != abi::no_handle) (void)call::restricted_attach(sleeper.guest);
+    for (;;)
+        if (call::futex_wait(sleeper.address, 0, abi::never, sleeper.flags, native::any_futex_bits)) native::exit_process(woken);
+}
+
+// A second thread of the cell sleeps at the word. Whoever can move it to another word and back knows that it does, and then rings the bell. Waits to be killed after that.
+// `own`: the place of the cell's own among what it was given; the bell is the first.
+std::uint64_t sleep_and_ring(std::size_t own) {
+    const auto thread = call::thread_create(given(own), given(own + 3));
+    if (!thread) return not_set_up;
+    const auto top = reinterpret_cast<std::uint64_t>(stack) + stack_bytes - sizeof(std::uint64_t);
+    if (!call::thread_start(*thread, reinterpret_cast<std::uint64_t>(sleep_on), top, 0)) return not_set_up + 1;
+    constexpr std::uint64_t one_moved = std::uint64_t{1} << 32;
+    const auto move = [](std::uint64_t from, std::uint64_t to) { return call::futex_wake(from, 0, sleeper.flags, to, 1, native::any_futex_bits).value_or(0); };
+    while (move(sleeper.address, sleeper.elsewhere) != one_moved) (void)call::thread_yield();
+    if (move(sleeper.elsewhere, sleeper.address) != one_moved) return not_set_up + 2;
+    (void)call::notification_signal(given(0), 1);
+    const auto nobody_rings = call::notification_create(given(own + 2));
+    if (nobody_rings) (void)call::notification_wait(*nobody_rings, abi::never);
+    return not_set_up + 3;
+}
+
 // --- a futex word at the same address in two processes
-constinit std::atomic<std::uint32_t> word = 0;
-constexpr std::uint64_t woken = 7, slept = 8;
+constinit std::atomic<std::uint32_t> word = 0, other_word = 0;
 
 std::uint64_t sleep_on_the_word(std::uint64_t) {
-    (void)call::notification_signal(given(0), 1);
-    return call::futex_wait(reinterpret_cast<std::uint64_t>(&word), 0, abi::never, 0, native::any_futex_bits) ? woken : slept;
+    sleeper = {abi::no_handle, reinterpret_cast<std::uint64_t>(&word), reinterpret_cast<std::uint64_t>(&other_word), 0};
+    return sleep_and_ring(1);
 }
 
 // --- a futex word in a page that two sandboxes may read, as those of a layer
@@ -34,16 +68,16 @@ base::Result<abi::Handle> map_common(abi::Handle payer, abi::Handle memory) {
 
 // `given`: a bell, the Memory, and the cell's own.
 std::uint64_t sleep_at_the_common_page(std::uint64_t) {
-    if (!map_common(given(4), given(1))) return 1000;
-    (void)call::notification_signal(given(0), 1);
-    return call::futex_wait(common_at, 0, abi::never, guests_shared, native::any_futex_bits) ? woken : slept;
+    const auto guest = map_common(given(4), given(1));
+    if (!guest) return not_set_up + 4;
+    sleeper = {*guest, common_at, common_at + 64, guests_shared};
+    return sleep_and_ring(2);
 }
 
 // --- a thread's page that its process takes away
 constexpr std::uint64_t plain = 0xc0ff'ee00'c0ff'ee00;
 constexpr std::uint64_t pages = 512, words = pages * abi::page_size / sizeof(std::uint64_t);
 constexpr std::uint64_t range = abi::personality_base + (std::uint64_t{4} << 30);
-constexpr std::uint64_t not_set_up = 1000;
 
 // What the kernel writes into the page goes to nobody who got memory after it. `given` are the cell's own: process, half, quota.
 std::uint64_t take_the_page_away(std::uint64_t) {
@@ -69,16 +103,10 @@ KERNEL_USER_TEST(a_neighbour_is_not_woken_by_the_address_of_its_word) {
     REQUIRE(bell);
     auto cell = Cell::create(quota());
     REQUIRE(cell);
-    REQUIRE(cell->give(*bell));
+    REQUIRE(cell->give(*bell) && cell->give_itself());
     REQUIRE(cell->start(sleep_on_the_word, 0));
     REQUIRE(call::notification_wait(*bell, abi::never));
-    // It is about to sleep: often enough, for one call to find it asleep.
-    std::uint64_t found = 0;
-    for (unsigned i = 0; i < 200 && found == 0; ++i) {
-        found = call::futex_wake(reinterpret_cast<std::uint64_t>(&word), 1, 0, 0, 0, native::any_futex_bits).value_or(0);
-        (void)call::notification_wait(*bell, native::after_milliseconds(1));
-    }
-    CHECK(found == 0);
+    CHECK(call::futex_wake(reinterpret_cast<std::uint64_t>(&word), 1, 0, 0, 0, native::any_futex_bits).value_or(1) == 0);
     cell->kill();
     const auto end = cell->wait();
     REQUIRE(end);
@@ -97,12 +125,7 @@ KERNEL_USER_TEST(a_neighbour_is_not_woken_at_a_page_that_both_read) {
     REQUIRE(call::notification_wait(*bell, abi::never));
     const auto guest = map_common(quota(), *memory);
     REQUIRE(guest);
-    std::uint64_t found = 0;
-    for (unsigned i = 0; i < 200 && found == 0; ++i) {
-        found = call::futex_wake(common_at, 1, guests_shared, 0, 0, native::any_futex_bits).value_or(1);
-        (void)call::notification_wait(*bell, native::after_milliseconds(1));
-    }
-    CHECK(found == 0);
+    CHECK(call::futex_wake(common_at, 1, guests_shared, 0, 0, native::any_futex_bits).value_or(1) == 0);
     CHECK(call::restricted_attach(abi::no_handle));
     cell->kill();
     const auto end = cell->wait();

@@ -30,19 +30,34 @@ long wake_somebody(Word* word, int operation, int count, unsigned bits = FUTEX_B
     return woken;
 }
 
-// Until the thread sleeps, as /proc has it.
-void until_asleep(int thread) {
-    char path[64], text[512], state = 0;
-    std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+// Until it sleeps, as its stat file has it.
+void until_asleep(const char* path) {
+    char text[512], state = 0;
     while (state != 'S') {
+        sched_yield();
         const int file = open(path, O_RDONLY);
         const long size = read(file, text, sizeof text - 1);
         close(file);
         text[size < 0 ? 0 : size] = 0;
         const char* const name_end = std::strrchr(text, ')');
         state = name_end != nullptr ? name_end[2] : 0;
-        usleep(1000);
     }
+}
+void until_thread_asleep(int thread) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    until_asleep(path);
+}
+void until_process_asleep(pid_t process) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", process);
+    until_asleep(path);
+}
+// A thread has put its number there, and sleeps.
+void until_asleep(const std::atomic<int>& id) {
+    while (id == 0)
+        sched_yield();
+    until_thread_asleep(id);
 }
 
 void bits() {
@@ -60,11 +75,8 @@ void bits() {
                 continue;
             ++awake;
         });
-    for (auto& id : ids) {
-        while (id == 0)
-            sched_yield();
+    for (const auto& id : ids)
         until_asleep(id);
-    }
     show("wake for other bits", futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, 0xf0));
     show("wake the second", futex(&word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, 2));
     threads[1].join();
@@ -98,8 +110,6 @@ void signals_in_waits() {
             result = futex(&word, FUTEX_WAIT_PRIVATE, 0);
             error = errno;
         });
-        while (id == 0)
-            sched_yield();
         until_asleep(id);
         syscall(SYS_tgkill, getpid(), id.load(), SIGUSR1);
         while (handled == 0)
@@ -126,7 +136,7 @@ void between_processes(const char* name, Word* word, int private_flag) {
         _exit(7);
     }
     if (private_flag != 0) {
-        usleep(50'000);
+        until_process_asleep(child);
         show(name, futex(word, FUTEX_WAKE | private_flag, INT_MAX));
         kill(child, SIGKILL);
     } else {
@@ -179,12 +189,12 @@ void ends() {
         for (;;)
             futex(&word, FUTEX_WAIT_PRIVATE, 0);
     }
-    usleep(20'000);
+    until_process_asleep(child);
     kill(child, SIGSTOP);
     waitpid(child, &status, WUNTRACED);
     show("stopped", WIFSTOPPED(status));
     kill(child, SIGCONT);
-    usleep(20'000);
+    until_process_asleep(child);
     show("goes on waiting", waitpid(child, &status, WNOHANG));
     kill(child, SIGTERM);
     waitpid(child, &status, 0);
@@ -193,12 +203,15 @@ void ends() {
     child = fork();
     if (child == 0) {
         static Word word{0};
-        for (int i = 0; i < 8; ++i)
-            std::thread([] {
+        static std::atomic<int> ids[8];
+        for (auto& id : ids)
+            std::thread([&id] {
+                id = static_cast<int>(syscall(SYS_gettid));
                 for (;;)
                     futex(&word, FUTEX_WAIT_PRIVATE, 0);
             }).detach();
-        usleep(20'000);
+        for (const auto& id : ids)
+            until_asleep(id);
         _exit(5);
     }
     waitpid(child, &status, 0);
