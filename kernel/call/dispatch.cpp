@@ -2,6 +2,7 @@
 
 #include "abi/kernel_calls.hpp"
 #include "kernel/call/calls.hpp"
+#include "kernel/call/short_ways.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/core/index_within.hpp"
 #include "kernel/restricted/restricted.hpp"

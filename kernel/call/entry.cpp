@@ -39,6 +39,16 @@ inline void settle(Thread& thread) {
     }
 }
 
+// The same where there is nothing as a rule, of a call that ends with `status`.
+[[gnu::noinline, gnu::cold]] std::uint64_t settle_late(Thread& thread, std::uint64_t status) {
+    settle(thread);
+    return status;
+}
+[[gnu::always_inline]] inline std::uint64_t settled(Thread& thread, std::uint64_t status) {
+    if (arch::holds(thread.task().attention, 0u) && !sched::is_switch_due()) [[likely]] return status;
+    return settle_late(thread, status);
+}
+
 // SYSRET faults in ring 0 on a non-canonical rip.
 bool may_use_sysret(const Thread& thread, const UserRegisters& registers) {
     const Half half = thread.restricted() ? guest_half() : personality_half();
@@ -140,9 +150,7 @@ extern "C" bool kernel_exchange_ends(arch::Registers* registers) {
 // From entry.S: a call of native code that is none of those with a convention of their own. Gives rax, and rdx in the frame, of which no more is good than the arguments.
 extern "C" std::uint64_t kernel_plain_call(std::uint64_t number, arch::Registers* registers) {
     Thread& thread = sched::current_thread();
-    const std::uint64_t status = dispatch_plain(thread, number, *registers);
-    settle(thread);
-    return status;
+    return settled(thread, dispatch_plain(thread, number, *registers));
 }
 
 // From entry.S. True where the return may be by SYSRET.

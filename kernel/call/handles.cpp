@@ -37,7 +37,7 @@ base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle hand
     abi::HandleInfo result;
     TRY(caller.process().handles().with(handle, [&result](const Capability& capability) -> base::Result<void> {
         if (!(capability.rights & abi::right::inspect)) return std::unexpected(abi::Error::missing_right);
-        result = {.kind = static_cast<std::uint32_t>(capability.object->kind()),
+        result = {.kind = capability.kind,
                   .rights = capability.rights,
                   .badge = capability.badge,
                   .revoked = capability.hold.valid() ? 0u : 1u,

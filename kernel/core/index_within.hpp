@@ -11,4 +11,11 @@ inline std::uint64_t index_within(std::uint64_t index, std::uint64_t size) {
     return index & static_cast<std::uint64_t>(static_cast<std::int64_t>(index - size) >> 63);
 }
 
+// The same for a size that is a power of two, where any entry below it may be read.
+template <std::uint64_t size> std::uint64_t index_within(std::uint64_t index) {
+    static_assert((size & (size - 1)) == 0);
+    asm("" : "+r"(index));
+    return index & (size - 1);
+}
+
 } // namespace kernel

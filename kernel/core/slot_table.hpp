@@ -42,7 +42,7 @@ public:
             if (auto grown = grow(); !grown) return std::unexpected(grown.error());
         }
         const std::uint32_t index = free_head_;
-        Slot& slot = *slot_at(index);
+        Slot& slot = slot_at(index);
         const abi::Handle handle = (std::uint64_t{slot.generation} << 32) | index;
         free_head_ = slot.next_free;
         slot.entry = std::move(entry);
@@ -55,6 +55,12 @@ public:
     Entry* find(abi::Handle handle) {
         Slot* slot = slot_of(handle);
         return slot ? &slot->entry : nullptr;
+    }
+    // What `function` gives for the entry of a handle, or `otherwise`.
+    template <class Result, class Function> Result with(abi::Handle handle, Result otherwise, Function&& function) {
+        Slot& slot = slot_for(handle);
+        if (!is_named(slot, handle)) return otherwise;
+        return function(std::as_const(slot.entry));
     }
     // The slot that a handle names, or null. It stays where it is until free_pages().
     const Slot* find_slot(abi::Handle handle) { return slot_of(handle); }
@@ -70,10 +76,10 @@ public:
     // Takes one entry after the other out of the table, from `cursor` on; false at the end. For tear-down in bounded steps: no more than `slots` are looked at, and `taken`
     // is left alone where those were empty.
     bool take_next(std::uint32_t& cursor, Entry& taken, std::size_t slots = SIZE_MAX) {
-        for (; cursor < chunk_count_ * slots_per_chunk; --slots) {
+        for (; cursor < size_; --slots) {
             if (slots == 0) return true;
             const std::uint32_t index = cursor++;
-            Slot& slot = *slot_at(index);
+            Slot& slot = slot_at(index);
             if (slot.handle.load(std::memory_order_relaxed) == abi::no_handle) continue;
             take(slot, index, taken);
             return true;
@@ -85,12 +91,13 @@ public:
     bool free_pages(std::size_t pages) {
         free_head_ = none;
         for (; pages != 0; --pages) {
-            if (chunk_count_ == 0) {
-                if (directory_) pages_.free_page(directory_);
-                directory_ = nullptr;
+            if (size_ == 0) {
+                if (directory_ != no_chunks) pages_.free_page(directory_);
+                directory_ = no_chunks;
                 return false;
             }
-            pages_.free_page(directory_[--chunk_count_]);
+            size_ -= slots_per_chunk;
+            pages_.free_page(directory_[size_ / slots_per_chunk]);
         }
         return true;
     }
@@ -111,16 +118,18 @@ private:
     static constexpr std::size_t max_chunks = abi::page_size / sizeof(Slot*);
     static_assert(sizeof(Slot) * slots_per_chunk <= abi::page_size);
 
-    Slot* slot_at(std::uint32_t index) { return directory_[index / slots_per_chunk] + index % slots_per_chunk; }
+    Slot& slot_at(std::uint32_t index) { return directory_[index / slots_per_chunk][index % slots_per_chunk]; }
 
+    // The slot that a handle names, if is_named: past the end it is the first one, which such a handle never names.
+    Slot& slot_for(abi::Handle handle) { return slot_at(static_cast<std::uint32_t>(index_within(static_cast<std::uint32_t>(handle), size_))); }
+    bool is_named(const Slot& slot, abi::Handle handle) const {
+        const abi::Handle held = slot.handle.load(std::memory_order_relaxed);
+        if (base::weakened(base::Weakness::handle_generation)) return held != abi::no_handle && static_cast<std::uint32_t>(handle) < size_;
+        return held == handle && handle != abi::no_handle;
+    }
     Slot* slot_of(abi::Handle handle) {
-        const std::uint32_t index = static_cast<std::uint32_t>(handle);
-        const std::uint64_t size = chunk_count_ * slots_per_chunk;
-        if (index >= size) return nullptr;
-        Slot* slot = slot_at(static_cast<std::uint32_t>(index_within(index, size)));
-        const abi::Handle held = slot->handle.load(std::memory_order_relaxed);
-        const bool same = held == handle || base::weakened(base::Weakness::handle_generation);
-        return held != abi::no_handle && same ? slot : nullptr;
+        Slot& slot = slot_for(handle);
+        return is_named(slot, handle) ? &slot : nullptr;
     }
 
     void take(Slot& slot, std::uint32_t index, Entry& taken) {
@@ -135,27 +144,33 @@ private:
     }
 
     base::Result<void> grow() {
-        if (chunk_count_ == max_chunks) return std::unexpected(abi::Error::no_slots);
-        if (!directory_) {
-            directory_ = static_cast<Slot**>(pages_.allocate_page());
-            if (!directory_) return std::unexpected(abi::Error::no_memory);
+        if (size_ == max_chunks * slots_per_chunk) return std::unexpected(abi::Error::no_slots);
+        if (directory_ == no_chunks) {
+            void* const page = pages_.allocate_page();
+            if (!page) return std::unexpected(abi::Error::no_memory);
+            directory_ = static_cast<Slot**>(page);
         }
         void* page = pages_.allocate_page();
         if (!page) return std::unexpected(abi::Error::no_memory);
         Slot* slots = static_cast<Slot*>(page);
-        const std::uint32_t first = static_cast<std::uint32_t>(chunk_count_ * slots_per_chunk);
+        const std::uint32_t first = static_cast<std::uint32_t>(size_);
         for (std::uint32_t i = slots_per_chunk; i-- > 0;) {
             Slot* slot = new (slots + i) Slot{};
             slot->next_free = free_head_;
             free_head_ = first + i;
         }
-        directory_[chunk_count_++] = slots;
+        directory_[first / slots_per_chunk] = slots;
+        size_ += slots_per_chunk;
         return {};
     }
 
     Pages& pages_;
-    Slot** directory_ = nullptr;
-    std::size_t chunk_count_ = 0;
+    // Of a table without slots, so that a look-up needs not ask for that: an empty slot.
+    inline static constinit Slot no_chunk[1] = {};
+    inline static constinit Slot* no_chunks[1] = {no_chunk};
+
+    Slot** directory_ = no_chunks;
+    std::uint64_t size_ = 0; // slots, in whole chunks
     std::size_t count_ = 0;
     std::uint32_t free_head_ = none;
 };

@@ -5,32 +5,40 @@
 namespace kernel {
 
 void Notification::signal(std::uint64_t bits) {
-    if (bits == 0) return;
+    if (bits != 0 && add(bits)) tell();
+}
+
+void Notification::tell() {
     {
         LockGuard guard(lock_);
-        bits_ |= bits;
         while (Thread* waiter = waiters_.first()) {
             waiters_.remove(*waiter);
+            has_waiters_.store(!waiters_.empty(), std::memory_order_relaxed);
             // The bits stay in the word: the waiter takes them when it runs, and whoever signals until then adds to them.
             if (waiter->wait_state().claim()) {
                 waiter->finish_wait(0);
                 return;
             }
         }
-        if (!may_be_bound()) return;
+        has_waiters_.store(false, std::memory_order_relaxed);
     }
-    notify_port();
+    if (may_be_bound()) notify_port();
+}
+
+bool Notification::queue(Thread& thread) {
+    LockGuard guard(lock_);
+    has_waiters_.store(true, std::memory_order_seq_cst);
+    if (bits_.load(std::memory_order_seq_cst) != 0) return false;
+    thread.wait_state().announce();
+    waiters_.push(thread);
+    return true;
 }
 
 base::Result<std::uint64_t> Notification::wait(Thread& thread, const LeaseHold& hold, abi::Deadline deadline) {
     for (;;) {
-        {
-            LockGuard guard(lock_);
-            if (bits_) return std::exchange(bits_, 0);
-            if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);
-            thread.wait_state().announce();
-            waiters_.push(thread);
-        }
+        if (const std::uint64_t bits = take()) return bits;
+        if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);
+        if (!queue(thread)) continue;
         const std::int32_t outcome = thread.wait(deadline, hold);
         if (outcome != 0) {
             LockGuard guard(lock_);
@@ -42,8 +50,7 @@ base::Result<std::uint64_t> Notification::wait(Thread& thread, const LeaseHold& 
 
 std::uint64_t Notification::take_event(bool& again) {
     again = false;
-    LockGuard guard(lock_);
-    return std::exchange(bits_, 0);
+    return take();
 }
 
 } // namespace kernel

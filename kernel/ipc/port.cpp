@@ -13,7 +13,7 @@ base::Result<void> PortSource::bind(base::Ref<Port> port, std::uint64_t key, con
         if (port_) return std::unexpected(abi::Error::exists);
         if (hold.lease && !link(*hold.lease, hold.generation)) return std::unexpected(abi::Error::revoked);
         port_ = std::move(port);
-        bound_.store(true, std::memory_order_relaxed);
+        bound_.store(true, std::memory_order_seq_cst);
         key_ = key;
         hold_ = hold;
     }

@@ -30,8 +30,9 @@ protected:
 
     // Tells the port, if there is one, that take_event may give something. With or without the source's lock; from interrupts too.
     void notify_port();
-    // Asked under the lock that take_event takes too. False: no port hears of what was made pending under it, and one that is bound after finds it there.
-    bool may_be_bound() const { return bound_.load(std::memory_order_relaxed); }
+    // Asked after something was made pending, by a write in the one order of all such, or under a lock that take_event takes too. False: no port hears of it, and one that is
+    // bound after finds it there.
+    bool may_be_bound() const { return arch::holds(bound_, true); }
 
 private:
     friend class Port;

@@ -1,5 +1,7 @@
 // A capability: an object with rights, a badge and the lease that it lies under. What a slot holds, and what travels in messages.
 #pragma once
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <utility>
 
@@ -25,9 +27,12 @@ struct Capability {
     base::Ref<Object> object;
     std::uint64_t badge = 0;
     LeaseHold hold;
+    std::uint32_t kind = 0; // ObjectKind of the object, for what lies in a slot: a look-up needs not go to the object
     abi::Rights rights = 0;
 
     explicit operator bool() const { return static_cast<bool>(object); }
+    std::uint64_t kind_and_rights() const { return std::bit_cast<std::uint64_t>(std::array{kind, rights}); }
+    bool is(abi::ObjectKind asked) const { return kind == static_cast<std::uint32_t>(asked); }
 };
 
 // A capability whose object was checked to be of kind T: what the call handlers get.

@@ -19,6 +19,7 @@ base::Result<abi::Handle> HandleTable::insert(Capability&& capability) {
     const abi::Rights rights = capability.rights;
     LockGuard guard(lock_);
     if (closed_) return std::unexpected(abi::Error::bad_state);
+    capability.kind = static_cast<std::uint32_t>(object.kind());
     const base::Result<abi::Handle> handle = slots_.insert(std::move(capability));
     // Counted before the slot can be seen, so that a close on another CPU never counts below zero; and only where there is one: a count that is taken back may be the last, and
     // what that ends takes locks, under whatever the caller holds.

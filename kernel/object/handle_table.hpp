@@ -43,6 +43,14 @@ public:
         return function(*slot);
     }
 
+    // The same for a function that gives a bool; false where the handle names nothing, or the lock is not free.
+    template <class Function> [[gnu::always_inline]] bool try_with(abi::Handle handle, Function&& function) {
+        if (!lock_.try_lock()) [[unlikely]] return false;
+        const bool result = slots_.with(handle, false, function);
+        lock_.unlock();
+        return result;
+    }
+
     // A copy of what the slot holds. Errors: bad_handle, revoked.
     base::Result<Capability> find(abi::Handle handle);
     // The same without the check of the lease: to inspect a dead slot.

@@ -44,7 +44,7 @@ public:
     }
     Quota& quota() const { return *quota_; }
     // Whether a page of a device was ever mapped here. The kernel's own access never goes there: reading may change what a device does, and takes as long as it likes.
-    bool has_devices() const { return __atomic_load_n(&has_devices_, __ATOMIC_ACQUIRE); }
+    bool has_devices() const { return arch::holds(has_devices_, true); }
     // What CR3 holds while a guest runs, and while its personality does.
     const RootPair& roots() const { return roots_; }
     // Of a guest half: the half of the sandbox that it is in; else null.
@@ -175,7 +175,7 @@ private:
     Half half_;
     std::uint64_t process_number_;
     bool fused_;
-    bool has_devices_ = false;
+    std::atomic<bool> has_devices_ = false;
     SpinLock lock_{LockRank::space};
     std::uint64_t table_ = 0;       // the top table of this half: the guest root, or the third-level table of the personality half
     RootPair roots_;

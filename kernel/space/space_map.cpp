@@ -267,7 +267,7 @@ base::Result<void> Space::enter_device(std::uint64_t physical, Range range, cons
     }
     const MappingHold keep(mapping);
     // A copy of the kernel's that has not seen this yet has ended, and met no page of the device, when all processors have been outside once.
-    __atomic_store_n(&has_devices_, true, __ATOMIC_SEQ_CST);
+    has_devices_.store(true, std::memory_order_seq_cst);
     wait_for_grace_period();
     const std::uint64_t flags = PageTable<TableBatch>::shared_flags(protection, protection) | entry::device | entry::uncached;
     return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {

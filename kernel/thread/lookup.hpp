@@ -15,7 +15,7 @@ template <class T>
 base::Result<Held<T>> lookup(Thread& caller, abi::Handle handle, abi::Rights rights) {
     return caller.process().handles().with(handle, [rights](const Capability& capability) -> base::Result<Held<T>> {
         if (!capability.hold.valid()) return std::unexpected(abi::Error::revoked);
-        if (capability.object->kind() != T::object_kind) return std::unexpected(abi::Error::wrong_kind);
+        if (!capability.is(T::object_kind)) return std::unexpected(abi::Error::wrong_kind);
         if ((capability.rights & rights) != rights && !base::weakened(base::Weakness::handle_rights)) return std::unexpected(abi::Error::missing_right);
         return Held<T>{base::Ref<T>(static_cast<T&>(*capability.object)), capability.badge, capability.hold, capability.rights};
     });

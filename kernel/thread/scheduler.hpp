@@ -13,7 +13,7 @@ class Thread;
 
 namespace sched {
 
-inline Thread& current_thread() { return arch::this_cpu().current->thread(); }
+inline Thread& current_thread() { return arch::here()->current->thread(); }
 
 // Sleeps until `wait` is complete. The deadline ends it with timed_out, if nobody else has claimed it. No locks held.
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait);
@@ -26,7 +26,7 @@ void interrupt(Task& task);
 // Gives the processor to the next ready thread of the same rank.
 void yield();
 // Whether switch_if_due() has to look.
-inline bool is_switch_due() { return arch::this_cpu().reschedule; }
+inline bool is_switch_due() { return arch::here()->reschedule; }
 // Switches where a better thread is ready or the slice is over; false where not. `leaving`: on the way to user mode with nothing held, where a thread whose budget is used
 // up waits for the next period; true then, even if something else woke it. Interrupts off.
 bool switch_if_due(bool leaving = false);

@@ -123,7 +123,8 @@ def dispatch_table(interface, source):
     plain = [call for call in interface.calls if not call.custom]
     for call in plain:
         arguments = "arguments" if call.inputs else ""
-        text += f"\nbase::Result<std::uint64_t> {call.name}(Thread& caller, Arguments {arguments}) {{\n"
+        name, place = (call.name + "_generally", "[[gnu::noinline]] ") if call.short else (call.name, "")
+        text += f"\n{place}base::Result<std::uint64_t> {name}(Thread& caller, Arguments {arguments}) {{\n"
         register, expressions = 0, ["caller"]
         for item in call.inputs:
             statements, expression = decode(item, register)
@@ -131,9 +132,14 @@ def dispatch_table(interface, source):
             expressions.append(expression)
             register += item.type.registers
         text += f"    return call_{call.name}({', '.join(expressions)});\n}}\n"
+        if call.short:
+            words = "".join(f", arguments[{number}]" for number in range(register))
+            text += f"base::Result<std::uint64_t> {call.name}(Thread& caller, Arguments arguments) {{\n    std::uint64_t value = 0;\n"
+            text += f"    if (short_ways::{call.name}(caller{words}, value)) [[likely]] return value;\n    [[clang::musttail]] return {name}(caller, arguments);\n}}\n"
     size = table_size(interface)
     by_number = {call.number: call for call in plain}
-    rows = "".join(f"    {by_number[number].name if number in by_number else 'nullptr'},\n" for number in range(size))
+    rows = "".join(f"    {by_number[number].name if number in by_number else 'unknown'},\n" for number in range(size))
+    text += "\nbase::Result<std::uint64_t> unknown(Thread&, Arguments) { return std::unexpected(abi::Error::unknown_call); }\n"
     text += f"\nconstexpr std::size_t table_size = {size};\n"
     text += "constexpr Decoder table[table_size] = {\n" + rows + "};\n\n} // namespace decoders\n"
     custom = "".join(f"    case {call.number}: return {call.name}(caller);\n" for call in interface.calls if call.custom)
@@ -151,9 +157,7 @@ base::Result<void> dispatch_custom(Thread& caller, std::uint64_t number) {{
 // All other calls. Errors: unknown_call, and those of the call.
 base::Result<std::uint64_t> dispatch(Thread& caller, std::uint64_t number, const arch::Registers& registers) {{
     if (number >= decoders::table_size) return std::unexpected(abi::Error::unknown_call);
-    const decoders::Decoder decoder = decoders::table[index_within(number, decoders::table_size)];
-    if (decoder == nullptr) return std::unexpected(abi::Error::unknown_call);
-    return decoder(caller, decoders::Arguments(registers));
+    return decoders::table[index_within<decoders::table_size>(number)](caller, decoders::Arguments(registers));
 }}
 """
     return text

@@ -67,6 +67,7 @@ class Call:
     errors: list = None
     custom: bool = False
     loses_registers: bool = False
+    short: bool = False
 
 
 @dataclass
@@ -185,6 +186,8 @@ class Parser:
             self.call.custom = True
         elif rest == "loses registers":
             self.call.loses_registers = True
+        elif rest == "short":
+            self.call.short = True
         else:
             raise InterfaceError(f"unknown flag '{rest}'")
 
@@ -247,7 +250,7 @@ def check_kernel_call(call, refuse):
 
 
 def check_message(call, refuse):
-    if call.custom or call.loses_registers:
+    if call.custom or call.loses_registers or call.short:
         refuse("flags are for kernel calls")
     for fields in (call.inputs, call.outputs):
         for item in fields:

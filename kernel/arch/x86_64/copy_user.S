@@ -1,5 +1,5 @@
-# copy_user(to, from, length): the only code of the kernel that follows an address of user mode. 0 where it was done, 1 where a page was not there for it: the kernel's page fault
-# within the bounds goes on at the landing (kernel_interrupt). STAC and CLAC are put in their places where the processor has SMAP.
+# copy_user(to, from, length), and store_user, which puts rax, rdx and rcx to r8 and changes rax alone: the only code of the kernel that follows an address of user mode. 0 where
+# it was done, 1 where a page was not there for it, and ZF says so too: the kernel's page fault within the bounds goes on at the landing (kernel_interrupt). STAC and CLAC are put in their places where the processor has SMAP.
 .macro access section:req
 9:  nop
     nop
@@ -53,13 +53,25 @@ copy_user_begin:
     incq %rdi
     decl %edx
     jnz 5b
+6:  access .clac_places
+    xorl %eax, %eax
+    ret
+
+.globl store_user
+.balign 16
+store_user:
+    access .stac_places
+    movq %rax, (%r8)
+    movq %rdx, 8(%r8)
+    movq %rcx, 16(%r8)
 .globl copy_user_end
 copy_user_end:
-6:  access .clac_places
+    access .clac_places
     xorl %eax, %eax
     ret
 .globl copy_user_landing
 copy_user_landing:
     access .clac_places
-    movl $1, %eax
+    xorl %eax, %eax
+    incl %eax
     ret

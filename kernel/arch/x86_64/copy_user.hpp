@@ -11,5 +11,12 @@ namespace kernel::arch {
 
 // 0, or 1 where a page fault ended it: a part may have been copied. The address is checked by the caller, interrupts are off.
 using ::copy_user;
+// The same for three words; true where that was done.
+[[gnu::always_inline]] inline bool store_user(std::uint64_t to, std::uint64_t first, std::uint64_t second, std::uint64_t third) {
+    bool done;
+    register std::uint64_t address asm("r8") = to;
+    asm volatile("call store_user" : "=@ccz"(done), "+a"(first) : "r"(address), "d"(second), "c"(third) : "memory");
+    return done;
+}
 
 } // namespace kernel::arch

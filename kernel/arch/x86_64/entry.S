@@ -246,16 +246,15 @@ native_call:
     take_kernel_stack
     cmpq $IPC_CALL, %rax
     je native_ipc_call
-    ja 1f
-    cmpq $RESTRICTED_ENTER, %rax
-    je native_enter
-    jmp plain_call
-1:  cmpq $IPC_REPLY_RECEIVE, %rax
-    je native_ipc_reply_receive
+    jb 1f
+    cmpq $IPC_REPLY_RECEIVE, %rax
     ja plain_call
+    je native_ipc_reply_receive
 native_general:
     push_call_frame
     jmp general_call
+1:  cmpq $RESTRICTED_ENTER, %rax
+    je native_enter
 
 # A call whose arguments are its six registers: of the frame these are saved, and what C++ does not keep. Called from the upper half, so SYSRET returns from it.
 plain_call:

@@ -7,6 +7,11 @@ namespace kernel::arch {
 
 // Whether a shared value is this one now, without a register for it.
 template <class Atomic, class Value> bool holds(const Atomic& atomic, Value value) { return atomic.load(std::memory_order_seq_cst) == value; }
+inline bool holds(const std::atomic<bool>& atomic, bool value) {
+    bool equal;
+    asm volatile("cmpb %2, %1" : "=@cce"(equal) : "m"(atomic), "qi"(static_cast<char>(value)) : "memory");
+    return equal;
+}
 inline bool holds(const std::atomic<std::uint32_t>& atomic, std::uint32_t value) {
     bool equal;
     asm volatile("cmpl %2, %1" : "=@cce"(equal) : "m"(atomic), "ri"(value) : "memory");

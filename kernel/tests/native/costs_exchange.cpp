@@ -131,7 +131,14 @@ void print_exchange_costs() {
     print_wake_costs();
 
     abi::Handle endpoint = call::endpoint_create(quota()).value_or(0);
-    auto server = native::Thread::create(echo, &endpoint);
+    auto server = native::Thread::create([](void* argument) { answer_in_registers(*static_cast<abi::Handle*>(argument)); }, &endpoint);
+    if (!server) return;
+    measure("call and reply, in registers", [&] { call_in_registers(endpoint, abi::make_tag(1, 2, 0), calls_of_round); }, calls_of_round);
+    call_in_registers(endpoint, abi::make_tag(9, 0, 0), 1);
+    (*server)->join();
+
+    // With the copies from and to a native::Message, which are user mode's.
+    server = native::Thread::create(echo, &endpoint);
     if (!server) return;
     native::Message message{};
     message.tag = abi::make_tag(1, 2, 0);
@@ -139,13 +146,6 @@ void print_exchange_costs() {
     message.tag = abi::make_tag(9, 0, 0);
     (void)native::send_call(endpoint, message);
     (*server)->join();
-
-    // What the kernel needs for it, without the copies from and to a native::Message.
-    auto short_server = native::Thread::create([](void* argument) { answer_in_registers(*static_cast<abi::Handle*>(argument)); }, &endpoint);
-    if (!short_server) return;
-    measure("call and reply, in registers", [&] { call_in_registers(endpoint, abi::make_tag(1, 2, 0), calls_of_round); }, calls_of_round);
-    call_in_registers(endpoint, abi::make_tag(9, 0, 0), 1);
-    (*short_server)->join();
     const auto* const answer = reinterpret_cast<const unsigned char*>(&answer_in_registers);
     measure_call_to_process("call and reply, in registers, two processes", endpoint, {answer, answer_in_registers_end}, abi::make_tag(1, 2, 0));
 
