@@ -10,7 +10,7 @@ CORE = "kernel/core"
 SEEDS = {
     "slot_table.hpp": [
         ("generation_kept_at_close", "++slot.generation;", "if (!SEED) ++slot.generation;"),
-        ("generation_not_compared", "const bool same = held == handle ||", "const bool same = held == handle || SEED ||"),
+        ("generation_not_compared", "return held == handle && handle", "return (held == handle || (SEED && held != abi::no_handle)) && handle"),
         ("count_drifts", "--count_;", "if (!SEED) --count_;"),
     ],
     "lease_node.hpp": [

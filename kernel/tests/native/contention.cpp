@@ -136,7 +136,37 @@ void crowd_within(std::uint64_t limit, bool enough) {
     CHECK(call::handle_close(*payer));
 }
 
+// Two that pass a signal to and fro, each after a while of its own: it comes before, while, and after the other one begins to wait.
+struct Players {
+    static constexpr unsigned rounds = 20'000;
+    static constexpr std::uint64_t patience = 10'000'000'000;
+    abi::Handle notifications[2] = {};
+    std::atomic<unsigned> lost = 0;
+
+    void play(unsigned self) {
+        for (unsigned i = 0; i < rounds && lost == 0; ++i) {
+            for (unsigned idle = i * (self ? 7 : 13) % 97; idle > 0; --idle) asm volatile("pause");
+            if (self == 0) (void)call::notification_signal(notifications[1], 1);
+            const auto bits = call::notification_wait(notifications[self], native::monotonic_nanoseconds() + patience);
+            if (!bits || *bits != 1) ++lost;
+            if (self == 1) (void)call::notification_signal(notifications[0], 1);
+        }
+    }
+};
+
 } // namespace
+
+KERNEL_USER_TEST(no_signal_is_lost_where_a_wait_begins) {
+    NEEDS_PROCESSORS(2);
+    Players players;
+    for (auto& handle : players.notifications) handle = call::notification_create(quota()).value_or(0);
+    auto* const other = native::Thread::create([](void* argument) { static_cast<Players*>(argument)->play(1); }, &players).value_or(nullptr);
+    REQUIRE(other);
+    players.play(0);
+    other->join();
+    CHECK(players.lost == 0);
+    for (const auto handle : players.notifications) CHECK(call::handle_close(handle));
+}
 
 // Were the better thread to wait awake, the other would never come to its end.
 KERNEL_USER_TEST(a_better_thread_waits_for_a_range_asleep) {
@@ -156,7 +186,6 @@ KERNEL_USER_TEST(a_better_thread_waits_for_a_range_asleep) {
     for (const auto handle : {*guest, budgets[0], budgets[1]}) CHECK(call::handle_close(handle));
 }
 
-// The quota's own figures, not the root's: the threads' stacks and ends are no part of them.
 // The quota's own figures, not the root's: that one pays for the threads' stacks as well, of which some are kept for those who come next.
 KERNEL_USER_TEST(a_crowd_on_one_space_leaves_nothing_behind) { crowd_within(1 << 16, true); }
 

@@ -321,3 +321,36 @@ KERNEL_USER_TEST(who_waits_for_ever_is_ended) {
         child->close();
     }
 }
+
+KERNEL_USER_TEST(every_waiter_gets_its_signal) {
+    struct Waiters {
+        abi::Handle notification = 0;
+        std::atomic<unsigned> woken = 0;
+    } waiters;
+    waiters.notification = call::notification_create(quota()).value_or(0);
+    native::Thread* threads[3] = {};
+    for (auto*& thread : threads)
+        thread = native::Thread::create(
+                     [](void* argument) {
+                         auto& self = *static_cast<Waiters*>(argument);
+                         if (call::notification_wait(self.notification, abi::never)) ++self.woken;
+                     },
+                     &waiters)
+                     .value_or(nullptr);
+    // Most of the time all wait by then; where one does not, the signal is there before it.
+    for (int i = 0; i < 100; ++i) (void)call::thread_yield();
+    for (unsigned i = 0; i < 3; ++i) {
+        CHECK(call::notification_signal(waiters.notification, 1));
+        while (waiters.woken <= i) (void)call::thread_yield();
+    }
+    for (auto* thread : threads) thread->join();
+    CHECK(call::handle_close(waiters.notification));
+}
+
+KERNEL_USER_TEST(a_signal_without_bits_does_nothing) {
+    const auto notification = call::notification_create(quota());
+    REQUIRE(notification);
+    CHECK(call::notification_signal(*notification, 0));
+    CHECK_ERROR(call::notification_wait(*notification, abi::poll), would_block);
+    CHECK(call::handle_close(*notification));
+}
