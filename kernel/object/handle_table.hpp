@@ -24,7 +24,7 @@ private:
 using CapabilitySlot = SlotTable<Capability, TablePages>::Slot;
 inline constinit const CapabilitySlot no_slot{};
 
-// Look-up takes the table's lock and a reference.
+// Look-up takes the table's lock, and a reference unless all is done under it.
 class HandleTable {
 public:
     explicit HandleTable(Quota& quota) : pages_(quota), slots_(pages_) {}
