@@ -278,11 +278,12 @@ bool caller_pays() {
 } // namespace
 
 // The turn is the caller's, whoever works in it; what comes after the next tick is the server's own. A host that lets the processor stand still puts that on whoever has
-// the turn: one of a few looks has to be right, and where the server pays none is.
+// the turn just then, either of them: so most of a few looks decide.
 KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
-    bool pays = false;
-    for (int look = 0; look < 10 && !pays; ++look) pays = caller_pays();
-    CHECK(pays);
+    constexpr int looks = 7;
+    int pays = 0;
+    for (int look = 0; look < looks; ++look) pays += caller_pays();
+    CHECK(pays > looks / 2);
 }
 
 KERNEL_USER_TEST(exchanges_carry_a_capability) {

@@ -37,9 +37,9 @@ bool come_to(const Spinners& spinners, std::uint64_t mask) {
 
 // Whether there is a while in which `some` work and `others` do not: a processor that the host lets stand still may hear of a change late.
 bool work_alone(const Spinners& some, const Spinners& others) {
-    for (int look = 0; look < 100; ++look) {
+    for (int look = 0; look < 10; ++look) {
         const std::uint64_t before = some.used(), before_others = others.used();
-        sleep(200);
+        sleep(500);
         if (others.used() == before_others && some.used() > before) return true;
     }
     return false;
