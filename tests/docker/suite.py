@@ -397,14 +397,15 @@ def _no_api_from_a_container(context):
 # --- nothing stays behind
 
 def _settled(context):
-    """The figures once no sandbox is left but the management plane's, and what was theirs is gone: for a second nothing changes."""
+    """The figures once no sandbox is left but the management plane's, and what was theirs is gone: for a second nothing changes but what the looks
+    themselves cost, of whose memory management keeps a page now and then."""
     end = time.monotonic() + 300
     before, same = _figures(context), 0
     while same < 5:
         assert time.monotonic() < end, f"the node does not come to rest: {before}"
         time.sleep(0.2)
         now = _figures(context)
-        rests = now["sandboxes"] == 1 and all(now[name] == before[name] for name in ("free_pages", "objects"))
+        rests = now["sandboxes"] == 1 and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
         before, same = now, same + 1 if rests else 0
     return before
 
