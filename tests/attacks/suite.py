@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import subprocess
+import time
 
 from xt import build, docker, paths, root_image
 
@@ -112,7 +113,7 @@ def _result(text):
 
 def _fails(context, folder, cpus):
     name = os.path.basename(folder)
-    code, text = context.boot(f"attacks-{name}-{cpus}", kernel=os.path.join(folder, "bin", IMAGE), cpus=cpus, extra=COPYING_DEVICE, timeout=300)
+    code, text = context.boot(f"attacks-{name}-{cpus}", kernel=os.path.join(folder, "bin", IMAGE), cpus=cpus, extra=COPYING_DEVICE, timeout=900)
     passed, failed = _result(text)
     lines = "\n".join(line for line in text.splitlines() if "FAIL" in line or line.startswith("  "))
     assert code == 33 and failed == 0 and passed >= len(NATIVE_TEETH), lines
@@ -137,7 +138,7 @@ def _harms(context, weakness, attack, image=IMAGE, cpus=2):
 
 def _keeps_others_waiting(context, weakness, test, operation):
     """The kernel's operations are measured where they are not bounded: then they are too long."""
-    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test} bounded_cpus=1", cpus=1, timeout=300,
+    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test} bounded_cpus=1", cpus=1, timeout=900,
                            kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"), extra=ICOUNT, accel="tcg,thread=single")
     assert _result(text) == (0, 1) and re.search(rf"bounded\.cpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
 
@@ -184,15 +185,16 @@ def _log_boot(context, name, image, folder, until, append=""):
 
 
 def _log_forging(context, folder):
-    text = _log_boot(context, f"attacks-log-{os.path.basename(folder)}", "forging", folder, "lines of attacker dropped\n")
+    # The bound is told of while the flood lasts, too, where that is long.
+    text = _log_boot(context, f"attacks-log-{os.path.basename(folder)}", "forging", folder, ("lines of attacker dropped\n", "init: attacker ended by exit with 7\n", "victim: honest\n"))
     assert not FORGED.search(text), text[-2000:]
     for line in ("victim: honest", "attacker: victim: forged by its name", "attacker: honest?victim: forged by a newline", "attacker: ??[2K?[1Gvictim: forged by a terminal",
                  "sandbox 1: victim: forged from a sandbox", "attacker: granted 0", "init: attacker ended by exit with 7"):
         assert f"\n{line}\n" in text, f"{line!r} is missing in\n{text[-2000:]}"
     # What was written over the bound is neither shown nor lost in silence.
     shown = len(re.findall(r"^attacker: flood ", text, re.M))
-    dropped = re.search(r"^log: (\d+) lines of attacker dropped$", text, re.M)
-    assert dropped and shown < 500 and shown + int(dropped[1]) <= 1000 + 6, (shown, dropped)
+    dropped = sum(int(count) for count in re.findall(r"^log: (\d+) lines of attacker dropped$", text, re.M))
+    assert dropped and shown < 500 and shown + dropped <= 1000 + 6, (shown, dropped)
 
 
 def _log_forging_teeth(context):
@@ -202,8 +204,8 @@ def _log_forging_teeth(context):
 
 def _log_dead(context):
     """A program whose log is gone goes on."""
-    text = _log_boot(context, "attacks-log-dead", "dead", paths.NATIVE, "init: talker ended by exit with 7")
-    assert "init: log ended by exit with 1" in text and "nobody hears" not in text, text[-2000:]
+    text = _log_boot(context, "attacks-log-dead", "dead", paths.NATIVE, ("init: talker ended by exit with 7", "init: log ended by exit with 1"))
+    assert "nobody hears" not in text, text[-2000:]
 
 
 # --- from inside a container
@@ -215,13 +217,14 @@ def _program(name):
     return _read(target)
 
 
+PATIENCE = 600 # seconds until a container is given up
 RECEIVE = "cat > /tmp/attack && chmod +x /tmp/attack && exec /tmp/attack "
 
 
 def _inside(port, name, *arguments):
     """Runs an attack program in a container of its own; a CompletedProcess with text."""
     words = docker.words(port, ["run", "-i", "--rm", "busybox", "sh", "-c", RECEIVE + " ".join(arguments)])
-    result = subprocess.run(words, input=_program(name), capture_output=True, timeout=180, env=docker.environment())
+    result = subprocess.run(words, input=_program(name), capture_output=True, timeout=PATIENCE, env=docker.environment())
     return subprocess.CompletedProcess(words, result.returncode, result.stdout.decode(errors="replace"), result.stderr.decode(errors="replace"))
 
 
@@ -236,7 +239,7 @@ def _pointers(port, name, least):
     calls, findings = _counts(result, name, ("calls", "findings"))
     assert result.returncode == 0 and findings == 0 and calls >= least, result.stdout[-3000:]
     # The node and its containers are as before.
-    after = docker.capture(port, ["run", "--rm", "busybox", "echo", "alive"], timeout=300)
+    after = docker.capture(port, ["run", "--rm", "busybox", "echo", "alive"], timeout=PATIENCE)
     assert after.stdout == "alive\n", after.stderr[-500:]
 
 
@@ -265,14 +268,21 @@ def _api_is_out_of_reach(port):
 
 def _a_peer_is_in_reach(port):
     """The probe sees what there is: a container's open port is found by the next container."""
-    started = docker.capture(port, ["run", "-d", "busybox", "sh", "-c", "while true; do echo hello | nc -l -p 8080; done"], timeout=300)
+    started = docker.capture(port, ["run", "-d", "busybox", "sh", "-c", "while true; do echo hello | nc -l -p 8080; done"], timeout=PATIENCE)
     assert started.returncode == 0, started.stderr
     name = started.stdout.strip()
     try:
-        address = docker.capture(port, ["inspect", "-f", "{{.NetworkSettings.IPAddress}}", name], timeout=60).stdout.strip()
-        assert _reach(port, [f"{address}:8080", f"{address}:8081"]) == {f"{address}:8080": "open", f"{address}:8081": "closed"}
+        address = docker.capture(port, ["inspect", "-f", "{{.NetworkSettings.IPAddress}}", name], timeout=PATIENCE).stdout.strip()
+        # Where it does not listen yet, or not again yet, it is closed.
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = _reach(port, [f"{address}:8080", f"{address}:8081"])
+            assert found[f"{address}:8081"] == "closed", found
+            if found[f"{address}:8080"] == "open":
+                break
+            assert time.monotonic() < end, found
     finally:
-        docker.capture(port, ["rm", "-f", name], timeout=60)
+        docker.capture(port, ["rm", "-f", name], timeout=PATIENCE)
 
 
 def _neighbours(port):
@@ -285,7 +295,7 @@ def _neighbours(port):
         attack = _inside(port, "neighbours", "attack")
         victim.stdin.close()
         last = victim.stdout.read()
-        code = victim.wait(timeout=60)
+        code = victim.wait(timeout=PATIENCE)
     probes, reached = _counts(attack, "neighbours", ("probes", "reached"))
     assert probes > 4000 and reached == 0, attack.stdout[-3000:]
     assert code == 0 and last == b"victim: children alive, canary whole\n", (code, last)

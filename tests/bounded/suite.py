@@ -30,7 +30,7 @@ def _figures(context, name, cpus, parts, folder=paths.NATIVE, append=""):
     """What the serial port says, and the status with which QEMU ended."""
     program = ",".join(("/bin/bounded", str(cpus), str(LIMIT), *parts))
     return context.boot(f"bounded-{name}-{cpus}", append=f"program={program} watched_cpus={cpus} {append}", root=_root(), cpus=cpus, kernel=os.path.join(folder, "bin", IMAGE),
-                        extra=ICOUNT, timeout=300, accel="tcg,thread=single")
+                        extra=ICOUNT, timeout=900, accel="tcg,thread=single")
 
 
 def _in_time(context, cpus, part):

@@ -15,7 +15,7 @@ MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND
 # The guest's clock counts instructions, whatever this machine does besides.
 ICOUNT = ("-icount", "shift=1,sleep=off")
-PATIENCE = 100 # seconds of this machine until a container is given up
+PATIENCE = 600 # seconds of this machine until a container is given up
 LIMIT_PART = 0.05 # how far from its limit a container may be
 WEIGHT_PART = 0.1 # and from its part by weight
 LATEST = 10 * MILLISECOND # behind its deadline a sleeper runs

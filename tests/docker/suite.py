@@ -36,7 +36,7 @@ def _same(found, wanted):
 
 
 def _figures(context):
-    return api.get_json(context.api(), "/themelios/node")
+    return api.get_json(context.api(), "/themelios/node", timeout=100)
 
 
 # --- what the CLI shows of the node
@@ -71,7 +71,7 @@ def _apart(context):
 
 def _stdin(context):
     result = subprocess.run(docker.words(context.api(), ["run", "-i", "--rm", "busybox", "cat"]), input="abc\n", capture_output=True, text=True,
-                            timeout=300, env=docker.environment())
+                            timeout=900, env=docker.environment())
     _same((result.stdout, result.stderr, result.returncode), ("abc\n", "", 0))
 
 
@@ -113,9 +113,7 @@ def _fork_bomb(context):
     _explode(context, "--pids-limit", "100")
     before = _settled(context)
     _explode(context)
-    after = _settled(context)
-    _same(after["objects"], before["objects"])
-    assert before["free_pages"] - after["free_pages"] < 256, f"free pages {before['free_pages']} -> {after['free_pages']}"
+    _comes_back(context, before, 256)
 
 
 def _explode(context, *options):
@@ -147,7 +145,7 @@ def _life(context):
     try:
         _same(_output(context.docker("ps", "--format", "{{.Names}}")).split().count("life"), 1)
         _same(_output(context.docker("inspect", "life", "--format", "{{.State.Running}}")), "true\n")
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while _output(context.docker("logs", "life")) != "begin\n":
             assert time.monotonic() < end, "the log stays empty"
         _output(context.docker("rename", "life", "living"))
@@ -168,7 +166,7 @@ def _stop(context):
         follow = subprocess.Popen(docker.words(context.api(), ["logs", "-f", "stopped"]), stdout=subprocess.PIPE, text=True, env=docker.environment())
         _same(follow.stdout.readline(), "ready\n")
         _output(context.docker("stop", "-t", "60", "stopped"))
-        _same((follow.stdout.read(), follow.wait(60)), ("", 0))
+        _same((follow.stdout.read(), follow.wait(300)), ("", 0))
         _same(_output(context.docker("wait", "stopped")), "3\n")
     finally:
         context.docker("rm", "-f", "stopped")
@@ -220,7 +218,7 @@ class _Screen:
         os.close(slave)
         self._seen = ""
 
-    def expect(self, text, limit=120):
+    def expect(self, text, limit=300):
         end = time.monotonic() + limit
         while text not in self._seen:
             ready, _, _ = select.select([self._master], [], [], max(0, end - time.monotonic()))
@@ -277,7 +275,7 @@ def _refused_limits(context):
 
 def _until_lines(context, name, count):
     """The lines of a container's log, once there are so many."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while len(lines := _output(context.docker("logs", name)).splitlines()) < count:
         assert time.monotonic() < end, f"{name} says no more than {lines}"
         time.sleep(0.1)
@@ -357,7 +355,7 @@ def _terminal(context):
         screen.expect("/ # ")
         screen.type("jobs; exit 5\r")
         screen.expect("Running")
-        _same(screen.process.wait(120), 5)
+        _same(screen.process.wait(300), 5)
     finally:
         screen.close()
 
@@ -365,7 +363,7 @@ def _terminal(context):
 # --- network
 
 def _get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=100) as answer:
         return answer.read()
 
 
@@ -373,7 +371,7 @@ def _published(context):
     port = context.published_port()
     _output(context.docker("run", "-d", "--name", "web", "-p", f"{port}:80", "busybox", "httpd", "-f", "-p", "80", "-h", "/etc"))
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while True:
             try:
                 assert b"root" in _get(port, "/passwd")
@@ -399,15 +397,27 @@ def _no_api_from_a_container(context):
 # --- nothing stays behind
 
 def _settled(context):
-    """The figures once no sandbox is left but the management plane's."""
-    end = time.monotonic() + 120
-    before = _figures(context)
-    while True:
+    """The figures once no sandbox is left but the management plane's, and what was theirs is gone: for a second nothing changes but what the looks
+    themselves cost, of whose memory management keeps a page now and then."""
+    end = time.monotonic() + 300
+    before, same = _figures(context), 0
+    while same < 5:
+        assert time.monotonic() < end, f"the node does not come to rest: {before}"
         time.sleep(0.2)
         now = _figures(context)
-        if now["free_pages"] == before["free_pages"] or time.monotonic() > end:
-            return now
-        before = now
+        rests = now["sandboxes"] == 1 and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
+        before, same = now, same + 1 if rests else 0
+    return before
+
+
+def _comes_back(context, before, spare):
+    """What was made since `before` goes, but for `spare` pages that a heap has grown by."""
+    end = time.monotonic() + 300
+    while True:
+        after = _settled(context)
+        if after["objects"] == before["objects"] and before["free_pages"] - after["free_pages"] < spare:
+            return
+        assert time.monotonic() < end, f"free pages {before['free_pages']} -> {after['free_pages']}, objects {before['objects']} -> {after['objects']}"
 
 
 def _at_once(context, count):
@@ -425,10 +435,8 @@ def _churn(context, rounds, at_once):
     for _ in range(rounds):
         _output(_run(context, "busybox", "true"))
     _at_once(context, at_once)
-    after = _settled(context)
-    _same(after["objects"], before["objects"])
     # The heap still grows by a page or two a container for a while; a sandbox that stayed behind would be more than a hundred.
-    assert before["free_pages"] - after["free_pages"] < 512, f"free pages {before['free_pages']} -> {after['free_pages']}"
+    _comes_back(context, before, 512)
 
 
 def _wakeups(context):
@@ -443,17 +451,22 @@ def _idle(context):
     try:
         for name in names:
             _output(context.docker("run", "-d", "--name", name, "busybox", "sleep", "100000"))
-        time.sleep(IDLE_SETTLING)
-        counts = [_wakeups(context)]
-        for rest in IDLE_RESTS:
-            time.sleep(rest)
-            counts.append(_wakeups(context))
+        # A request that this machine holds up is sent again, which wakes as well: one of a few attempts has to be right, and with a tick none is.
+        for _ in range(3):
+            time.sleep(IDLE_SETTLING)
+            counts = [_wakeups(context)]
+            for rest in IDLE_RESTS:
+                time.sleep(rest)
+                counts.append(_wakeups(context))
+            (short, short_time), (long, long_time) = ((after[0] - before[0], after[1] - before[1]) for before, after in zip(counts, counts[1:]))
+            more = (long_time - short_time) / 1e9
+            text = f"{short} wake-ups in {short_time / 1e9:.1f} s, {long} in {long_time / 1e9:.1f} s"
+            print(text, flush=True)
+            if long - short <= IDLE_WAKEUPS and more > IDLE_RESTS[1] - IDLE_RESTS[0] - 5:
+                return
+        raise AssertionError(text)
     finally:
         context.docker("rm", "-f", *names)
-    (short, short_time), (long, long_time) = ((after[0] - before[0], after[1] - before[1]) for before, after in zip(counts, counts[1:]))
-    more = (long_time - short_time) / 1e9
-    print(f"{short} wake-ups in {short_time / 1e9:.1f} s, {long} in {long_time / 1e9:.1f} s", flush=True)
-    assert long - short <= IDLE_WAKEUPS and more > IDLE_RESTS[1] - IDLE_RESTS[0] - 5, f"{short} wake-ups in {short_time / 1e9:.1f} s, {long} in {long_time / 1e9:.1f} s"
 
 
 def _smoke(context, cpus):
@@ -470,7 +483,7 @@ def _smoke(context, cpus):
 
 def _node_log(context):
     """Who wrote what: programs by their names, the services in that of their sandbox."""
-    status, body = api.get(context.api(), "/themelios/log")
+    status, body = api.get(context.api(), "/themelios/log", timeout=100)
     assert status == 200, body[:500]
     lines = re.findall(r"^ *\d+\.\d{6} ([^:]+): (.*)$", body.decode(), re.M)
     assert ("pci", "functions") in {(writer, text.split(" ", 1)[-1]) for writer, text in lines}, lines

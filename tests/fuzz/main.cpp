@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kernel/tests/native/leftovers.hpp"
 #include "lib/native/clock.hpp"
 #include "native/call_table.hpp"
 #include "tests/attacks/native/cell.hpp"
@@ -101,13 +102,10 @@ abi::QuotaInfo settled_figures() {
 }
 
 void expect_the_same(const abi::QuotaInfo& before) {
-    auto after = figures();
-    for (int i = 0; i < 10'000 && !same(before, after); ++i) {
-        (void)call::thread_yield();
-        after = figures();
-    }
-    CHECK(same(before, after));
-    if (!same(before, after)) print_difference(before, after);
+    auto after = before;
+    const bool nothing_left = comes_true([&] { return same(before, after = figures()); });
+    CHECK(nothing_left);
+    if (!nothing_left) print_difference(before, after);
 }
 
 // What each call answered is what the interface file says that it answers.

@@ -15,7 +15,7 @@ WHOLE = 100_000_000 // len(CPUS)
 def _fuzz(context, cpus):
     calls = WHOLE if context.full else SHORT[cpus]
     code, text = context.boot(f"fuzz-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(paths.NATIVE, "bin", "test-fuzz"),
-                              cpus=cpus, timeout=7200 if context.full else 900)
+                              cpus=cpus, timeout=7200 if context.full else 1800)
     lines = [line for line in text.splitlines() if line.startswith(("fuzz:", "  ", "FAIL", "PANIC"))]
     print("\n".join(line for line in lines if line.startswith("fuzz:")))
     counted = sum(int(number) for number in re.findall(r"fuzz: \d+ rounds, \d+ of them ended by the watchdog, (\d+) calls", text))

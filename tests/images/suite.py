@@ -99,15 +99,25 @@ def _until(what, condition, seconds=180):
 
 # --- loading
 
+def _figure(context):
+    return api.get_json(context.api(), "/themelios/node", timeout=100)["free_pages"]
+
+
 def _free_pages(context):
-    """The node's figure, once it rests."""
-    figure = api.get_json(context.api(), "/themelios/node")["free_pages"]
-    for _ in range(200):
+    """The node's figure, once it rests for a second; a look costs a page now and then."""
+    figure, same = _figure(context), 0
+    for _ in range(1000):
         time.sleep(0.2)
-        last, figure = figure, api.get_json(context.api(), "/themelios/node")["free_pages"]
-        if last == figure:
+        last, figure = figure, _figure(context)
+        same = same + 1 if abs(last - figure) < 16 else 0
+        if same == 5:
             break
     return figure
+
+
+def _come_back(context, wanted):
+    """Once more than `wanted` pages are free."""
+    _until(f"{wanted} free pages are not there", lambda: _figure(context) > wanted)
 
 
 def _forms(context):
@@ -121,8 +131,7 @@ def _forms(context):
     wanted = _output(context.docker("image", "inspect", "python", "--format", "{{.Id}} {{.Size}} {{.RootFS.Layers}}"))
     held = _free_pages(context)
     _output(context.docker("rmi", "python"))
-    free = _free_pages(context)
-    assert free - held > os.path.getsize(plain) // 4096 // 2, f"{held} free pages with the image, {free} without"
+    _come_back(context, held + os.path.getsize(plain) // 4096 // 2)
     _load(context, packed, "python")
     _same(_output(context.docker("image", "inspect", "python", "--format", "{{.Id}} {{.Size}} {{.RootFS.Layers}}")), wanted)
 
@@ -193,8 +202,7 @@ def _refused(context):
             if number == 0:
                 # The program's own heap has grown by now, once.
                 free = _free_pages(context)
-        lost = free - _free_pages(context)
-        assert lost < 1024, f"{lost} pages are lost"
+        _come_back(context, free - 1024)
     finally:
         os.unlink(path)
 
@@ -242,8 +250,7 @@ def _bomb(context):
         free = _free_pages(context)
         result = context.docker("load", "-i", path, timeout=1800)
         assert result.returncode == 1 and "the image does not fit" in result.stderr, f"{result.returncode} {result.stderr!r}"
-        lost = free - _free_pages(context)
-        assert lost < 4096, f"{lost} pages are lost"
+        _come_back(context, free - 4096)
         _same(_output(context.docker("run", "--rm", "busybox", "echo", "alive")), "alive\n")
     finally:
         os.unlink(path)
@@ -280,9 +287,9 @@ touch /filled
 redis-cli shutdown nosave"""
     _output(context.docker("create", "--name", "store", "redis", "sh", "-c", script))
     try:
-        lines = _output(context.docker("start", "-a", "store", timeout=600)).split("\n")
+        lines = _output(context.docker("start", "-a", "store", timeout=1800)).split("\n")
         _same([line for line in lines if line], ["2", f"errors: 0, replies: {KEYS}", "OK", "Background saving started", "1"])
-        _same(_output(context.docker("start", "-a", "store", timeout=600)), f"kept\n{KEYS}\n")
+        _same(_output(context.docker("start", "-a", "store", timeout=1800)), f"kept\n{KEYS}\n")
     finally:
         context.docker("rm", "-f", "store")
 
@@ -308,13 +315,15 @@ def _nginx(context, requests):
     _output(context.docker("run", "-d", "--name", "web", "-p", f"{port}:80", "nginx", "sh", "-c", NGINX_SETUP))
     try:
         _until("nginx does not answer", answers)
+        # Its line may still be on the way to the log.
+        _until("the log stays empty", lambda: _output(context.docker("logs", "web")).count("\n"))
         digest = _output(context.docker("logs", "web")).split()[0]
         for _ in range(2):
             content = get("/large")
             _same((len(content), hashlib.sha256(content).hexdigest()), (10485760, digest))
         done = 0
         for _ in range(100):
-            result = subprocess.run([wrk, "-t2", "-c8", "-d5s", "--timeout", "60s", f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=180)
+            result = subprocess.run([wrk, "-t2", "-c8", "-d5s", "--timeout", "60s", f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=600)
             text = _output(result)
             # wrk names errors only where there were some.
             assert "Socket errors" not in text and "Non-2xx" not in text, text
@@ -322,9 +331,10 @@ def _nginx(context, requests):
             if done >= requests:
                 break
         assert done >= requests, f"{done} requests in all"
-        # What nginx served is what the client got, but for what was under way as wrk ended.
-        served = len([line for line in get("/log.txt").split(b"\n") if b'"GET / HTTP/1.1" 200 5 ' in line])
-        assert served >= done, f"{served} pages served, {done} received"
+        # What nginx served is what the client got, but for what was under way as wrk ended. Either worker writes its line behind the answer.
+        def served():
+            return len([line for line in get("/log.txt").split(b"\n") if b'"GET / HTTP/1.1" 200 5 ' in line])
+        _until(f"fewer pages served than the {done} received", lambda: served() >= done)
         _output(context.docker("stop", "-t", "60", "web"))
         _same(_output(context.docker("inspect", "web", "--format", "{{.State.ExitCode}}")), "0\n")
     finally:

@@ -22,11 +22,11 @@ def _boot(context, name, firmware):
              "-device", "virtio-net-pci,netdev=n", *qemu.cdrom(firmware)]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            end = time.monotonic() + 300
+            end = time.monotonic() + 600
             while not api.ping(port):
                 assert process.poll() is None and time.monotonic() < end, "the API does not answer; the serial port's last lines:\n" + read_text(log)[-2000:]
                 time.sleep(0.1)
-            result = docker.capture(port, ["run", "--rm", "busybox", "echo", "hello"], timeout=300)
+            result = docker.capture(port, ["run", "--rm", "busybox", "echo", "hello"], timeout=900)
             assert result.stdout == "hello\n", result.stderr
         finally:
             process.kill()

@@ -20,7 +20,7 @@ def _run_on_linux(output):
             os.unlink(path)
     words = guest.command(FOLDER, output, f"themelios.run=/bin/{NAME} themelios.bundle=1")
     try:
-        subprocess.run(words, timeout=200, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(words, timeout=600, check=True, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         pass # the missing end says so
     texts = []
@@ -48,7 +48,7 @@ def _here(context, wanted):
         _on_linux(context, wanted)
     loaded = context.docker("load", "-i", docker_archive.of_program(os.path.join(paths.IMAGES, NAME + ".tar"), NAME, PROGRAM))
     assert loaded.returncode == 0, loaded.stderr
-    result = context.docker("run", "--rm", NAME, timeout=120)
+    result = context.docker("run", "--rm", NAME)
     found = result.stdout.splitlines()
     with open(os.path.join(context.log_folder, "conformance.output"), "w", encoding="utf-8") as file:
         file.write(result.stdout + result.stderr)

@@ -18,7 +18,7 @@ def _image(name, folder=paths.NATIVE):
 
 def _boot(context, name, cpus, folder=paths.NATIVE):
     # Four processors on fewer of the host's spin long for one that is not there.
-    code, text = context.boot(f"native-{os.path.basename(folder)}-{name}-{cpus}", kernel=_image(name, folder), cpus=cpus, timeout=300)
+    code, text = context.boot(f"native-{os.path.basename(folder)}-{name}-{cpus}", kernel=_image(name, folder), cpus=cpus, timeout=900)
     found = re.search(r"native tests: (\d+) passed, (\d+) failed", text)
     assert found, "no result; the serial port's last lines:\n" + "\n".join(text.splitlines()[-20:])
     assert code == 33 and found[2] == "0" and int(found[1]) > 0, "\n".join(line for line in text.splitlines() if "FAIL" in line or "native tests" in line)
@@ -26,7 +26,7 @@ def _boot(context, name, cpus, folder=paths.NATIVE):
 
 def _bounded(context, cpus):
     """Nothing that a program asks for keeps another one from its CPU for long."""
-    code, text = context.boot(f"native-bounded-{cpus}", append=f"only=bounded bounded_cpus={cpus}", kernel=_image("calls"), cpus=cpus, extra=ICOUNT, timeout=300,
+    code, text = context.boot(f"native-bounded-{cpus}", append=f"only=bounded bounded_cpus={cpus}", kernel=_image("calls"), cpus=cpus, extra=ICOUNT, timeout=900,
                               accel="tcg,thread=single")
     figures = [line for line in text.splitlines() if line.startswith("bounded ")]
     print("\n".join(figures), flush=True)

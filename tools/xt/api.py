@@ -41,8 +41,8 @@ class Knocking:
         return answered
 
 
-def get_json(port, path):
-    answer = get(port, path)
+def get_json(port, path, timeout=5):
+    answer = get(port, path, timeout)
     if answer is None:
         raise Failure(f"no node answers on 127.0.0.1:{port}")
     status, body = answer

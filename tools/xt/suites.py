@@ -13,6 +13,7 @@ that it does not build itself. Others ask `context.full` where they have more to
 import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -47,7 +48,7 @@ class Context:
             process = node.start(self.accel, 2048, cpus or 2, port, [web])
             self._node = (process, port, web, cpus or 2)
             try:
-                node.wait_ready(process, port, 300)
+                node.wait_ready(process, port, 600)
             except BaseException:
                 self._node = None
                 raise
@@ -60,7 +61,7 @@ class Context:
 
     def docker(self, *words, **options):
         """The stock CLI against the shared node; a CompletedProcess with text."""
-        return docker.capture(self.api(), list(words), **{"timeout": 300, **options})
+        return docker.capture(self.api(), list(words), **{"timeout": 900, **options})
 
     def node_log(self):
         """The end of the shared node's serial port; empty where there is no node."""
@@ -82,7 +83,7 @@ class Context:
         with open(log + ".qemu", "wb") as errors:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
         try:
-            end = time.monotonic() + 300
+            end = time.monotonic() + 600
             door = api.Knocking(port)
             while not door.answered():
                 if process.poll() is not None or time.monotonic() > end:
@@ -93,8 +94,8 @@ class Context:
             process.kill()
             process.wait()
 
-    def boot(self, name, append="", until=None, timeout=120, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
-        """Boots once, without network, until QEMU ends by itself or `until` appears on the serial port.
+    def boot(self, name, append="", until=None, timeout=300, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
+        """Boots once, without network, until QEMU ends by itself or `until`, or each of several texts, appears on the serial port.
         Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
         log = os.path.join(self.log_folder, name.replace("/", "-").replace(" ", "-") + ".serial")
         errors = log + ".qemu"
@@ -107,10 +108,11 @@ class Context:
         with open(errors, "wb") as file:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         end = time.monotonic() + timeout
+        wanted = [until] if isinstance(until, str) else until
         try:
             while True:
                 text = read_text(log)
-                if until and until in text:
+                if wanted and all(each in text for each in wanted):
                     return None, text
                 try:
                     code = process.wait(timeout=0.1)
@@ -146,12 +148,15 @@ def read_text(path):
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports of 127.0.0.1 that nobody listens on now, and that nobody gets who connects: Linux takes the ports of connections from 32768 on."""
+    ports = []
+    for port in random.sample(range(20000, 32000), 1000):
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise Failure(f"there are no {count} free ports from 20000 to 32000")
 
 
 def discover():

@@ -8,6 +8,8 @@ namespace protection = abi::protection;
 
 namespace {
 
+constexpr int looks = 20;
+
 bool is_about(std::uint64_t value, std::uint64_t wanted) {
     if (value * 20 >= wanted * 19 && value * 20 <= wanted * 21) return true;
     native::print("is ", value, ", not about ", wanted);
@@ -18,7 +20,7 @@ bool is_about(std::uint64_t value, std::uint64_t wanted) {
 // one of a few looks has to be right, and where a limit does not hold none is.
 template <class... Each>
 bool get(std::uint64_t wanted, const Each&... each) {
-    for (int look = 0; look < 5; ++look) {
+    for (int look = 0; look < looks; ++look) {
         const std::uint64_t begin = native::monotonic_nanoseconds(), before = (each.used() + ...);
         sleep(1000);
         const std::uint64_t used = (each.used() + ...) - before;
@@ -29,7 +31,7 @@ bool get(std::uint64_t wanted, const Each&... each) {
 
 // Whether `one` gets `wanted` thousandths of what both get.
 bool divide(std::uint64_t wanted, const Spinners& one, const Spinners& other) {
-    for (int look = 0; look < 5; ++look) {
+    for (int look = 0; look < looks; ++look) {
         const std::uint64_t before = one.used(), before_other = other.used();
         sleep(1000);
         const std::uint64_t used = one.used() - before, used_other = other.used() - before_other;

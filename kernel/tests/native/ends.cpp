@@ -20,10 +20,12 @@ constexpr abi::Protection read_write = abi::protection::read | abi::protection::
 struct SharedWaiter {
     explicit SharedWaiter(std::uint64_t address) : address(address) {
         thread = native::Thread::create(run, this).value_or(nullptr);
-        for (int i = 0; thread && i < 100'000 && !begun; ++i) (void)call::thread_yield();
-        // On another CPU it may take its time.
-        std::uint32_t never_changes = 0;
-        (void)native::futex_wait(&never_changes, 0, native::monotonic_nanoseconds() + 20 * native::nanoseconds_per_millisecond);
+        while (thread && !begun) (void)call::thread_yield();
+        // On another CPU it may take its time; who was moved to another word of the page and back waits.
+        const auto move = [](std::uint64_t from, std::uint64_t to) {
+            return call::futex_wake(from, 0, native::futex_flag::shared, to, 1, native::any_futex_bits).value_or(0) == std::uint64_t{1} << 32;
+        };
+        if (thread) CHECK(comes_true([&] { return move(address, address + 64); }) && move(address + 64, address));
     }
     static void run(void* argument) {
         auto& self = *static_cast<SharedWaiter*>(argument);
@@ -112,9 +114,7 @@ KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
             REQUIRE(memory && call::space_map(space(), *memory, at, 0, 2 * page, read_write));
             SharedWaiter waiter(at);
             REQUIRE(waiter.thread);
-            // Its turn may not have come yet.
-            const auto moved = [&] { return call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1, native::any_futex_bits); };
-            while (moved().value_or(0) != std::uint64_t{1} << 32) (void)call::thread_yield();
+            CHECK(call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1, native::any_futex_bits).value_or(0) == std::uint64_t{1} << 32);
             CHECK(call::futex_wake(at + page, 1, native::futex_flag::shared, 0, 0, native::any_futex_bits).value_or(99) == 1);
             waiter.thread->join();
             CHECK(waiter.result == 0);
@@ -178,11 +178,6 @@ KERNEL_USER_TEST(the_stacks_of_many_threads_come_back) {
         CHECK(figures().free_pages + 4 * (count - spare_pages) < before);
         for (const abi::Handle thread : threads) CHECK(call::handle_close(thread));
         // The last ones may still be on their way out.
-        std::uint64_t after = figures().free_pages;
-        for (int i = 0; i < 10'000 && after + spare_pages < before; ++i) {
-            (void)call::thread_yield();
-            after = figures().free_pages;
-        }
-        CHECK(after + spare_pages >= before);
+        CHECK(comes_true([&] { return figures().free_pages + spare_pages >= before; }));
     }
 }

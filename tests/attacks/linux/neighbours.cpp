@@ -64,6 +64,18 @@ int* shared_word() {
         pause();
 }
 
+// As its stat file has it, proc(5).
+bool sleeps(pid_t pid) {
+    char path[64], text[512];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    const int file = open(path, O_RDONLY);
+    const ssize_t size = read(file, text, sizeof text - 1);
+    close(file);
+    text[size < 0 ? 0 : size] = 0;
+    const char* const name_end = std::strrchr(text, ')');
+    return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
 // Returns when all is in place.
 void set_up_victim() {
     const int canary = open(canary_path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -75,10 +87,13 @@ void set_up_victim() {
     const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
     if (bind(listener, reinterpret_cast<const sockaddr*>(&address), length) != 0 || listen(listener, 4) != 0)
         std::exit(2);
-    for (int i = 0; i < 4; ++i)
-        if (fork() == 0)
+    pid_t children[4];
+    for (pid_t& child : children)
+        if ((child = fork()) == 0)
             sleeper();
-    usleep(200'000);
+    for (const pid_t child : children)
+        while (!sleeps(child))
+            usleep(1000);
 }
 
 void probe_process(pid_t pid) {

@@ -1,6 +1,7 @@
 // Somebody has full control of a container's personality and makes every native call it can think of. Its neighbour must not notice.
 #include <algorithm>
 
+#include "kernel/tests/native/leftovers.hpp"
 #include "lib/native/clock.hpp"
 #include "tests/attacks/native/cell.hpp"
 #include "tests/attacks/native/random.hpp"
@@ -221,13 +222,10 @@ KERNEL_USER_TEST(a_lost_personality_harms_nobody_else) {
     CHECK(one_round(0, shared)); // what the first of its kind costs once
     const auto before = figures();
     for (std::uint64_t seed = 1; seed <= rounds; ++seed) CHECK(one_round(seed, shared));
-    auto after = figures();
-    for (int i = 0; i < 10'000 && !same(before, after); ++i) {
-        (void)call::thread_yield();
-        after = figures();
-    }
-    CHECK(same(before, after));
-    if (!same(before, after)) print_difference(before, after);
+    auto after = before;
+    const bool nothing_left = comes_true([&] { return same(before, after = figures()); });
+    CHECK(nothing_left);
+    if (!nothing_left) print_difference(before, after);
 
     Tally counted{};
     CHECK(call::memory_read(*tally, 0, std::as_writable_bytes(std::span(&counted, 1))));

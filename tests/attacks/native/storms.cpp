@@ -143,7 +143,7 @@ KERNEL_USER_TEST(a_limit_is_not_got_round_by_giving_up_the_processor) {
     for (native::Thread*& thread : threads) thread = native::Thread::create(Thief::run, &thief, {.budget = limited.get()}).value_or(nullptr);
     REQUIRE(threads[0] && threads[1]);
     bool held = false;
-    for (unsigned look = 0; look < 5 && !held; ++look) {
+    for (unsigned look = 0; look < 10 && !held; ++look) {
         const std::uint64_t begin = native::monotonic_nanoseconds(), before = used_by(threads);
         (void)call::notification_wait(bell.get(), native::after_milliseconds(1000));
         const std::uint64_t used = used_by(threads) - before, passed = native::monotonic_nanoseconds() - begin;

@@ -180,6 +180,9 @@ static void children() {
     kill(child, SIGSTOP);
     show("waitid stopped", waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED));
     show("code", info.si_code);
+    // Linux may tell waitid first, here as below.
+    for (const volatile int& told = last.si_code; told != CLD_STOPPED;)
+        usleep(1000);
     show("signal told", last.si_code);
     kill(child, SIGCONT);
     show("waitid continued", waitid(P_PID, static_cast<id_t>(child), &info, WCONTINUED));
@@ -233,7 +236,7 @@ static void descriptors() {
     const pid_t child = fork();
     if (child == 0)
         _exit(9);
-    show("told by epoll", epoll_wait(poller, &event, 1, 10000));
+    show("told by epoll", epoll_wait(poller, &event, 1, 100000));
     sigval value{};
     value.sival_int = 77;
     sigqueue(getpid(), SIGUSR1, value);

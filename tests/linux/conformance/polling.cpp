@@ -71,7 +71,7 @@ static void events() {
     itimerspec soon{{0, 1'000'000}, {0, 1'000'000}};
     timerfd_settime(timer, 0, &soon, nullptr);
     pollfd wait{timer, POLLIN, 0};
-    show("timer fires", poll(&wait, 1, 5000));
+    show("timer fires", poll(&wait, 1, 100000));
     show("timer read", read(timer, &value, 8));
     sigset_t set;
     sigemptyset(&set);

@@ -86,7 +86,7 @@ static void waited_for() {
         nap(30);
         _exit(7);
     }
-    timespec limit{5, 0};
+    timespec limit{100, 0};
     siginfo_t info;
     show("blocked and ignored by default, waited for", sigtimedwait(&set, &info, &limit));
     show("its status", info.si_status);
@@ -146,7 +146,7 @@ static void made_while_ending(const char* name, bool exec) {
         }
         int status = 0;
         bool over = false;
-        for (int turn = 0; turn < 1000 && !over; ++turn) {
+        for (int turn = 0; turn < 10'000 && !over; ++turn) {
             over = waitpid(child, &status, WNOHANG) == child;
             if (!over)
                 nap(10);
