@@ -144,7 +144,7 @@ void crowd_within(std::uint64_t limit, bool enough) {
 // Two that pass a signal to and fro, each after a while of its own: it comes before, while, and after the other one begins to wait.
 struct Players {
     static constexpr unsigned rounds = 20'000;
-    static constexpr std::uint64_t patience = 10'000'000'000;
+    static constexpr std::uint64_t patience = 100'000'000'000;
     abi::Handle notifications[2] = {};
     std::atomic<unsigned> lost = 0;
 
