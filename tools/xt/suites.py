@@ -94,9 +94,9 @@ class Context:
             process.kill()
             process.wait()
 
-    def boot(self, name, append="", until=None, timeout=300, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
-        """Boots once, without network, until QEMU ends by itself or `until`, or each of several texts, appears on the serial port.
-        Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
+    def boot(self, name, append="", until=None, patience=0, timeout=300, cpus=2, memory=1024, extra=(), kernel=None, root=None, accel=None):
+        """Boots once, without network, until QEMU ends by itself or `until`, or each of several texts, appears on the serial port; then it
+        has `patience` seconds more. Returns (exit code or None, serial text). An exit code of 33 is the guest's own word for success."""
         log = os.path.join(self.log_folder, name.replace("/", "-").replace(" ", "-") + ".serial")
         errors = log + ".qemu"
         if os.path.exists(log):
@@ -108,12 +108,14 @@ class Context:
         with open(errors, "wb") as file:
             process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         end = time.monotonic() + timeout
-        wanted = [until] if isinstance(until, str) else until
+        wanted, seen = [until] if isinstance(until, str) else until, None
         try:
             while True:
                 text = read_text(log)
                 if wanted and all(each in text for each in wanted):
-                    return None, text
+                    seen = seen or time.monotonic()
+                    if time.monotonic() >= seen + patience:
+                        return None, text
                 try:
                     code = process.wait(timeout=0.1)
                     if not os.path.exists(log):

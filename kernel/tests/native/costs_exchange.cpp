@@ -148,6 +148,11 @@ void print_exchange_costs() {
     (*server)->join();
     const auto* const answer = reinterpret_cast<const unsigned char*>(&answer_in_registers);
     measure_call_to_process("call and reply, in registers, two processes", endpoint, {answer, answer_in_registers_end}, abi::make_tag(1, 2, 0));
+    const abi::Handle guest = call::space_create(quota(), 0).value_or(0);
+    if (!call::restricted_attach(guest)) return;
+    measure_call_to_process("call and reply, in registers, from a personality with a guest", endpoint, {answer, answer_in_registers_end}, abi::make_tag(1, 2, 0));
+    (void)call::restricted_attach(0);
+    (void)call::handle_close(guest);
 
     const abi::Handle sent = call::notification_create(quota()).value_or(0);
     abi::MessageArea& area = native::current_thread().page->message;
