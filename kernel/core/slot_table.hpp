@@ -87,19 +87,16 @@ public:
         return false;
     }
 
-    // Gives pages of an emptied table back, no more than `pages`; false at the end, before which nothing may be inserted again.
+    // Gives pages of an emptied table back, no more than `pages` and the directory; false at the end, before which nothing may be inserted again.
     bool free_pages(std::size_t pages) {
         free_head_ = none;
-        for (; pages != 0; --pages) {
-            if (size_ == 0) {
-                if (directory_ != no_chunks) pages_.free_page(directory_);
-                directory_ = no_chunks;
-                return false;
-            }
+        for (; pages != 0 && size_ != 0; --pages) {
             size_ -= slots_per_chunk;
             pages_.free_page(directory_[size_ / slots_per_chunk]);
+            // With the first chunk, which a look-up of anything goes to.
+            if (size_ == 0) pages_.free_page(std::exchange(directory_, no_chunks));
         }
-        return true;
+        return size_ != 0;
     }
 
     // Empties the table and gives its pages back.
@@ -145,13 +142,16 @@ private:
 
     base::Result<void> grow() {
         if (size_ == max_chunks * slots_per_chunk) return std::unexpected(abi::Error::no_slots);
-        if (directory_ == no_chunks) {
-            void* const page = pages_.allocate_page();
-            if (!page) return std::unexpected(abi::Error::no_memory);
-            directory_ = static_cast<Slot**>(page);
-        }
-        void* page = pages_.allocate_page();
+        void* const page = pages_.allocate_page();
         if (!page) return std::unexpected(abi::Error::no_memory);
+        if (directory_ == no_chunks) {
+            void* const directory = pages_.allocate_page();
+            if (!directory) {
+                pages_.free_page(page);
+                return std::unexpected(abi::Error::no_memory);
+            }
+            directory_ = static_cast<Slot**>(directory);
+        }
         Slot* slots = static_cast<Slot*>(page);
         const std::uint32_t first = static_cast<std::uint32_t>(size_);
         for (std::uint32_t i = slots_per_chunk; i-- > 0;) {

@@ -67,7 +67,8 @@ private:
             Entry entry{std::make_unique<std::uint64_t>(value)};
             const auto handle = table_.insert(std::move(entry));
             if (!handle) {
-                require(pages_.in_use >= pages_.limit && handle.error() == abi::Error::no_memory, "an entry is refused that there is memory for");
+                const std::size_t needed = pages_.in_use == 0 ? 2 : 1; // the first slots come with the directory
+                require(pages_.in_use + needed > pages_.limit && handle.error() == abi::Error::no_memory, "an entry is refused that there is memory for");
                 require(entry.value && *entry.value == value, "an entry that was refused is gone");
                 return;
             }
