@@ -120,6 +120,14 @@ struct Sleeper {
     }
 };
 
+// The frames that came back last, with what is no table in them.
+base::Result<abi::Handle> take_what_is_free() {
+    static constexpr std::uint64_t nonsense[] = {0x6666'6666'6667, 0x6666'6666'6667}, bytes = 64 * page;
+    const auto memory = TRY(call::memory_create(quota(), bytes, abi::memory_flag::populate));
+    for (std::uint64_t at = 0; at < bytes; at += sizeof nonsense) TRY(call::memory_write(memory, at, std::as_bytes(std::span(nonsense))));
+    return memory;
+}
+
 // The rest of a test, on a processor of its own.
 void run_on(std::uint64_t cpus, void (*entry)(void*), void* argument) {
     const auto budget = call::budget_create(quota(), kernel_test::budget(), on(cpus));
@@ -188,7 +196,6 @@ KERNEL_USER_TEST(a_processor_that_was_idle_uses_no_page_that_was_replaced) {
 KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) {
     NEEDS_PROCESSORS(2);
     run_on(1, [](void*) {
-        constexpr std::uint64_t bytes = 64 * page;
         std::uint64_t used = 0;
         for (unsigned round = 0; round < 24; ++round) {
             if (round == 4) { // what is kept to be used again is there by now
@@ -203,10 +210,8 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) 
             CHECK(call::budget_configure(spinner->budget, on(1)));
             spinner->end();
             // Whose tables they were matters to nobody who goes on there.
-            const auto filled = call::memory_create(quota(), bytes, abi::memory_flag::populate);
+            const auto filled = take_what_is_free();
             REQUIRE(filled);
-            static constexpr std::uint64_t nonsense[] = {0x6666'6666'6667, 0x6666'6666'6667};
-            for (std::uint64_t at = 0; at < bytes; at += sizeof nonsense) CHECK(call::memory_write(*filled, at, std::as_bytes(std::span(nonsense))));
             static std::uint32_t where;
             where = 0;
             run_on(2, [](void*) { where = 2; }, nullptr);
@@ -216,5 +221,53 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) 
         // A thread's own stack goes a little later than what waits for its process.
         for (int look = 0; figures().used_pages != used && look < 1'000; ++look) sleep(1);
         CHECK(figures().used_pages == used);
+    }, nullptr);
+}
+
+// The same with a guest half that has no tables but its roots: nothing is told before its end. The next one may lie where it lay, and has as few changes behind it.
+KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ended) {
+    NEEDS_PROCESSORS(2);
+    run_on(1, [](void*) {
+        struct User {
+            abi::Handle space = 0, wake = 0, seen = 0;
+            std::uint64_t read = 0;
+            static void sleep_in_it(void* argument) {
+                auto& self = *static_cast<User*>(argument);
+                CHECK(call::restricted_attach(self.space));
+                CHECK(call::notification_signal(self.seen, 1));
+                (void)call::notification_wait(self.wake, abi::never);
+                CHECK(call::restricted_attach(0));
+            }
+            static void look(void* argument) {
+                auto& self = *static_cast<User*>(argument);
+                CHECK(call::restricted_attach(self.space));
+                self.read = word_at(guest_at);
+                CHECK(call::restricted_attach(0));
+            }
+        };
+        static User user;
+        user.wake = call::notification_create(quota()).value_or(0);
+        user.seen = call::notification_create(quota()).value_or(0);
+        REQUIRE(user.wake && user.seen);
+        for (std::uint64_t round = 1; round <= 16; ++round) {
+            user.space = call::space_create(quota(), 0).value_or(0);
+            const auto its_budget = call::budget_create(quota(), budget(), on(2));
+            REQUIRE(user.space && its_budget);
+            const auto thread = native::Thread::create(User::sleep_in_it, &user, {.budget = *its_budget});
+            REQUIRE(thread);
+            (void)call::notification_wait(user.seen, abi::never);
+            sleep(2);
+            CHECK(call::budget_configure(*its_budget, on(1)));
+            CHECK(call::notification_signal(user.wake, 1));
+            (*thread)->join();
+            CHECK(call::handle_close(user.space));
+            const auto filled = take_what_is_free();
+            user.space = call::space_create(quota(), 0).value_or(0);
+            REQUIRE(filled && user.space && put(user.space, guest_at, round));
+            run_on(2, User::look, &user);
+            CHECK(user.read == round);
+            for (const auto handle : {*filled, user.space, *its_budget}) CHECK(call::handle_close(handle));
+        }
+        for (const auto handle : {user.wake, user.seen}) CHECK(call::handle_close(handle));
     }, nullptr);
 }
