@@ -20,8 +20,17 @@ public:
     void count_change() { generation_.fetch_add(1, std::memory_order_seq_cst); }
     std::uint64_t generation() const { return generation_.load(std::memory_order_seq_cst); }
 
+    // Behind the last answer of a CPU that was told.
+    void finish_change() { finished_.store(generation_.load(std::memory_order_relaxed), std::memory_order_release); }
+    // The generation that a CPU which was told of all so far knows; 0, which none is, while a change is under way: whoever is told of it may not have heard yet.
+    std::uint64_t finished_generation() const {
+        const std::uint64_t now = generation();
+        return finished_.load(std::memory_order_acquire) == now ? now : 0;
+    }
+
 private:
     std::atomic<std::uint64_t> generation_{1};
+    std::atomic<std::uint64_t> finished_{1};
     std::uint64_t name_ = 0;
     std::uint64_t mask_ = 0;
 };
@@ -29,7 +38,7 @@ private:
 // The two roots of a space, between which a thread changes at every call of its guest. The same where it is fused or has no guest half. The kernel's own has no halves.
 struct RootPair {
     std::uint64_t number = 0; // no other pair's, ever: frames are used again
-    std::uint64_t name = 0;   // what a CPU shows the others of it
+    std::uint64_t name = 0;   // what a CPU shows the others of it; 0: nothing, the kernel's
     std::uint64_t native = 0;
     std::uint64_t guest = 0;
     TranslatedHalf* guest_half = nullptr;
@@ -42,7 +51,10 @@ struct RootPair {
 // The numbers of the sandbox' own pair and of the pair itself, each cut short. Where they have come round, two pairs may have one name: that costs interrupts that nobody needs.
 inline constexpr std::uint64_t whole_name = ~std::uint64_t{0};
 inline constexpr std::uint64_t name_of_sandbox = whole_name << 32;
-inline constexpr std::uint64_t name_of(std::uint64_t sandbox, std::uint64_t number) { return sandbox << 32 | (number & ~name_of_sandbox); }
+inline constexpr std::uint64_t name_of(std::uint64_t sandbox, std::uint64_t number) {
+    const std::uint64_t name = sandbox << 32 | (number & ~name_of_sandbox);
+    return name != 0 ? name : 1; // 0 is nothing's
+}
 
 // What CR3 takes beside the root. Intel SDM volume 3, section 4.10.4.1
 inline constexpr std::uint64_t root_tag_mask = 0xfff;        // the PCID
@@ -54,13 +66,17 @@ inline constexpr std::uint64_t root_keeps = std::uint64_t{1} << 63; // what the 
 //   tags(), selects(): whether translations are kept under tags (PCID), and whether those under tags other than the current one can be forgotten (INVPCID)
 //   load_tagged(pair, guest_runs): load() of the CPU's RootTags, where tags()
 //   forget_page(address) under the current tag; forget_tag(tag) and forget_page_of(tag, address) where selects()
-//   enter(name), settle(name): set the CPU's two words that the others look at
-// Of all CPUs: limit(), above the index of each that runs; is_other(index), whether one runs and is not this one; entered(index) and settled(index), the two words.
+//   enter(name), settle(name), rest(name): set the CPU's three words that the others look at; rests(): whether the third one is set
+//   kernel(): the kernel's own pair
+// Of all CPUs: limit(), above the index of each that runs; is_other(index), whether one runs and is not this one; entered(index), settled(index) and rested(index), the three words.
+//
+// A CPU that has nothing to run rests on the pair that it has loaded: nobody uses what its TLB remembers, and it is told of nothing but what the processor could still walk and is about to be
+// free: tables, and the roots at the pair's end. Told so, it loads the kernel's root and rests no more.
 //
 // Both roots of the pair that is loaded are current: whoever changes something tells the CPU at once, whichever of the two is in the register, so that the change between the two
 // compares nothing. Without tags whatever loads a root forgets the rest: there a CPU that comes from another pair knows nothing old.
 
-// Makes a root of `to` current.
+// Makes a root of `to` current, on a CPU that does not rest.
 template <class Machine> [[gnu::always_inline]] inline void load_roots_of(Machine& machine, const RootPair& to, bool guest_runs) {
     if (&machine.pair() == &to) {
         const std::uint64_t root = guest_runs ? machine.guest() : machine.native();
@@ -79,17 +95,26 @@ template <class Machine> [[gnu::always_inline]] inline void load_roots_of(Machin
 }
 
 // Behind a change to the tables of `half`: gives the other CPUs that may be using what was there before. They must forget it before anything is free. Changes of one half come one
-// after the other, and the next one begins when the CPUs have forgotten.
-template <class Machine> std::uint64_t count_change(Machine& machine, TranslatedHalf& half) {
+// after the other, and the next one begins when the CPUs have forgotten, behind finish_change(). `tables`: not only pages are to be free, but tables that led to them.
+template <class Machine> std::uint64_t count_change(Machine& machine, TranslatedHalf& half, bool tables) {
     // A CPU that has not entered yet walks the new tables, and sees the new generation if it has remembered old ones.
     half.count_change();
     std::uint64_t users = 0;
     for (std::size_t i = 0; i < machine.limit(); ++i) {
         if (!machine.is_other(i)) continue;
-        // In this order: who has entered another pair, and settled there a moment later, has loaded its root.
-        if (half.is_led_to(machine.entered(i)) || half.is_led_to(machine.settled(i))) users |= std::uint64_t{1} << i;
+        // In this order: who has entered another pair, and settled there a moment later, has loaded its root. Who has entered again what it rested on, and rests no more, has compared.
+        if (half.is_led_to(machine.entered(i)) || half.is_led_to(machine.settled(i)) || (tables && half.is_led_to(machine.rested(i)))) users |= std::uint64_t{1} << i;
     }
     return users;
+}
+
+// Before the roots of a pair are free that no CPU uses or will use: gives the other CPUs that rest on it.
+template <class Machine> std::uint64_t find_resting(Machine& machine, const RootPair& pair) {
+    std::uint64_t resting = 0;
+    for (std::size_t i = 0; i < machine.limit(); ++i) {
+        if (machine.is_other(i) && machine.rested(i) == pair.name) resting |= std::uint64_t{1} << i;
+    }
+    return resting;
 }
 
 // What a CPU's TLB may hold beside the pair that is loaded: each of `places` pairs keeps its translations while others are loaded, and one tag for each of its roots; what they missed
@@ -109,14 +134,49 @@ public:
         machine.settle(to.name);
     }
 
-    // Forgets all of the pair that is loaded: what another CPU asked for, or a change of many pages.
+    // Where no thread runs here from now on: the pair that is loaded stays in the register.
+    template <class Machine> void rest(Machine& machine) {
+        const RootPair& pair = machine.pair();
+        if (pair.name == 0) return;
+        // While it is entered. What a tag has missed is known anyhow.
+        if (!machine.tags()) {
+            resting_.guest_generation = pair.guest_half ? pair.guest_half->finished_generation() : 0;
+            resting_.personality_generation = pair.personality_half->finished_generation();
+        }
+        machine.rest(pair.name);
+        machine.enter(0);
+        machine.settle(0);
+    }
+
+    // Makes a root of `to` current, where the CPU may have rested until now.
+    template <class Machine> void go_on(Machine& machine, const RootPair& to, bool guest_runs) {
+        if (!machine.rests()) return load_roots_of(machine, to, guest_runs);
+        if (&machine.pair() != &to) {
+            load_roots_of(machine, to, guest_runs);
+        } else {
+            // Before the generations are looked at, as in load().
+            machine.enter(to.name);
+            const std::uint64_t root = guest_runs ? machine.guest() : machine.native();
+            if (!note_generations(machine.tags() ? places_[place_] : resting_, to))
+                forget_pair(machine, root);
+            else if (machine.loaded() != root)
+                machine.load(root, false);
+            machine.settle(to.name);
+        }
+        // Behind the register: until then the processor may walk what it rested on.
+        machine.rest(0);
+    }
+
+    // Forgets all of the pair that is loaded: what another CPU asked for, or a change of many pages. Who rests keeps nothing that might be free a moment later.
     template <class Machine> void forget(Machine& machine) {
+        if (machine.rests()) [[unlikely]] return go_on(machine, machine.kernel(), false);
         if (machine.pair().personality_half && machine.tags()) (void)note_generations(places_[place_], machine.pair());
         forget_pair(machine, machine.loaded());
     }
 
     // Forgets single pages of a half of the pair that is loaded, after this CPU's own change.
     template <class Machine> void forget_pages(Machine& machine, const TranslatedHalf& half, const std::uint64_t* addresses, std::size_t count) {
+        if (machine.rests()) [[unlikely]] return forget(machine);
         const RootPair& pair = machine.pair();
         const std::uint64_t current = machine.loaded();
         for (std::size_t i = 0; i < count; ++i) machine.forget_page(addresses[i]);
@@ -190,6 +250,7 @@ private:
     std::size_t place_ = 0;
     std::size_t next_ = 0;
     Place places_[places];
+    Place resting_; // what the pair that the CPU rests on has seen, where there are no tags
 };
 
 } // namespace kernel

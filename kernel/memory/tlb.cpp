@@ -21,6 +21,9 @@ RootTags<>& tags_of(const Machine& machine) { return own_tags[machine.index()].t
 
 class Requests {
 public:
+    void send_all(std::uint64_t indices) {
+        for (; indices != 0; indices &= indices - 1) send(static_cast<std::size_t>(__builtin_ctzll(indices)));
+    }
     void send(std::size_t index) {
         arch::Cpu& cpu = arch::cpu(index);
         tickets_[index] = cpu.shootdowns_requested.fetch_add(1, std::memory_order_seq_cst) + 1;
@@ -40,14 +43,16 @@ private:
     std::uint64_t targets_ = 0;
 };
 
-template <class ForgetHere> void tell(TranslatedHalf& half, ForgetHere&& forget_here) {
+template <class ForgetHere> void tell(TranslatedHalf& half, bool tables, ForgetHere&& forget_here) {
     Machine machine;
-    std::uint64_t users = count_change(machine, half);
+    const std::uint64_t users = count_change(machine, half, tables);
     if (machine.pair().leads_to(half)) forget_here(machine);
-    if (users == 0 || base::weakened(base::Weakness::page_shoot_down)) return;
-    [[clang::uninitialized]] Requests requests;
-    for (; users != 0; users &= users - 1) requests.send(static_cast<std::size_t>(__builtin_ctzll(users)));
-    requests.wait();
+    if (users != 0 && !base::weakened(base::Weakness::page_shoot_down)) {
+        [[clang::uninitialized]] Requests requests;
+        requests.send_all(users);
+        requests.wait();
+    }
+    half.finish_change();
 }
 
 } // namespace
@@ -57,12 +62,34 @@ void load_tagged(const RootPair& pair, bool guest_runs) {
     tags_of(machine).load(machine, pair, guest_runs);
 }
 
+void rest() {
+    Machine machine;
+    tags_of(machine).rest(machine);
+}
+
+void go_on(const RootPair& pair, bool guest_runs) {
+    Machine machine;
+    tags_of(machine).go_on(machine, pair, guest_runs);
+}
+
+void end(const RootPair& pair) {
+    Machine machine;
+    if (&machine.pair() == &pair) tags_of(machine).go_on(machine, machine.kernel(), false);
+    [[clang::uninitialized]] Requests requests;
+    requests.send_all(find_resting(machine, pair));
+    requests.wait();
+}
+
 void forget(TranslatedHalf& half) {
-    tell(half, [](Machine& machine) { tags_of(machine).forget(machine); });
+    tell(half, false, [](Machine& machine) { tags_of(machine).forget(machine); });
+}
+
+void forget_tables(TranslatedHalf& half) {
+    tell(half, true, [](Machine& machine) { tags_of(machine).forget(machine); });
 }
 
 void forget_pages(TranslatedHalf& half, const std::uint64_t* addresses, std::size_t count) {
-    tell(half, [&](Machine& machine) { tags_of(machine).forget_pages(machine, half, addresses, count); });
+    tell(half, false, [&](Machine& machine) { tags_of(machine).forget_pages(machine, half, addresses, count); });
 }
 
 void flush_kernel_everywhere() {
@@ -84,12 +111,14 @@ void flush_kernel_everywhere() {
 
 // Whoever finds the mark of a request that is not counted yet has flushed for it: the tables were changed before the mark was set.
 void flush_asked() {
-    if (arch::this_cpu().shootdown_of_kernel.exchange(false, std::memory_order_seq_cst)) {
+    Machine machine;
+    const bool rested = machine.rests();
+    // Of a request beside the kernel's nothing else may tell: what it rests on may be free a moment later.
+    if (rested) tags_of(machine).forget(machine);
+    if (arch::this_cpu().shootdown_of_kernel.exchange(false, std::memory_order_seq_cst))
         arch::invalidate_everything();
-    } else {
-        Machine machine;
+    else if (!rested)
         tags_of(machine).forget(machine);
-    }
 }
 
 } // namespace tlb

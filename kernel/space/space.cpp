@@ -77,8 +77,8 @@ base::Result<void> Space::create_roots(Space& personality) {
 Space::~Space() {
     // What end_in_steps left, if it was: a space that was never whole has nothing.
     if (!emptied_) remove_all(Manner::at_once);
-    // The last thread of a process frees its own space: a root is still in use on this CPU, and on this one only.
-    if (tlb::is_loaded(roots_)) tlb::load(kernel_roots(), false);
+    // The last thread of a process frees its own space: a root is still in use on this CPU, and on this one only. Idle ones may rest on it.
+    if (roots_.native) tlb::end(roots_);
     if (!is_guest()) free_root(*quota_, table_);
     if (roots_.has_two()) free_root(*quota_, roots_.guest);
     free_root(*quota_, roots_.native);

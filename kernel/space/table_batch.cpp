@@ -54,7 +54,9 @@ void TableBatch::top_changed(unsigned index, std::uint64_t entry) { space_.top_c
 
 void TableBatch::flush() {
     if (changed_count_ == 0) return;
-    if (changed_count_ > max_changed)
+    if (table_count_ != 0)
+        tlb::forget_tables(space_.translated());
+    else if (changed_count_ > max_changed)
         tlb::forget(space_.translated());
     else
         tlb::forget_pages(space_.translated(), changed_, changed_count_);

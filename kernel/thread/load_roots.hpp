@@ -14,5 +14,12 @@ namespace kernel {
     else
         tlb::load(thread.process().roots(), false);
 }
+// The same where this CPU had nothing to run.
+inline void go_on_to_roots(Thread& thread) {
+    if (Space* const guest = thread.guest())
+        tlb::go_on(guest->roots(), thread.restricted());
+    else
+        tlb::go_on(thread.process().roots(), false);
+}
 
 } // namespace kernel

@@ -195,13 +195,17 @@ struct Scheduling {
             arch::set_kernel_stack(to->top);
             arch::set_fs_base(to->saved_fs_);
             arch::set_user_gs_base(to->saved_gs_);
-            kernel::load_roots(to->thread());
+            if (from != nullptr)
+                kernel::load_roots(to->thread());
+            else
+                go_on_to_roots(to->thread());
             // Only what runs guests is untrusted.
             arch::enter_domain(to->thread().guest() != nullptr ? to->thread().process().number() : 0);
             vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {
-            tlb::load(kernel_roots(), false);
+            // Most often the same thread is the next one to run.
+            tlb::rest();
         }
         program_timer(queue);
         switch_over(queue, save, load);

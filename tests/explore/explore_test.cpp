@@ -71,8 +71,10 @@ TEST(Explore, tlb) {
     if (whole()) sizes = {{3, 1}, {2, 1, 1}};
     for (const auto& runs : sizes) {
         const auto expect = [&]<std::size_t places>(const char* bounds, bool tags, bool selects) {
-            expect_unbroken((std::to_string(runs.size()) + " CPUs, " + std::to_string(runs[0]) + " functions of the first, " + bounds).c_str(),
-                            walk<TlbModel<places>>({.depth = 200, .states = 400'000}, TlbBounds{.tags = tags, .selects = selects, .runs = runs}), 1'000);
+            for (const bool rests : {false, true}) {
+                expect_unbroken((std::to_string(runs.size()) + " CPUs, " + std::to_string(runs[0]) + " functions of the first, " + bounds + (rests ? ", with rests" : "")).c_str(),
+                                walk<TlbModel<places>>({.depth = 200, .states = 400'000}, TlbBounds{.tags = tags, .selects = selects, .runs = runs, .rests = rests}), 1'000);
+            }
         };
         expect.operator()<1>("no tags", false, false);
         expect.operator()<1>("tags of 1 pair", true, false);

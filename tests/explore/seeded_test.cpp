@@ -113,5 +113,33 @@ FINDS(tags, page_stays_under_the_other_tag)
 FINDS_NOTHING(reloaded_tags)
 FINDS(reloaded_tags, tag_of_the_other_root_is_kept)
 
+// The first CPU's thread sleeps too.
+template <std::size_t places> Report rest(bool tags, bool selects) {
+    return walk<TlbModel<places>>({.depth = 200, .states = 200'000}, TlbBounds{.tags = tags, .selects = selects, .runs = {2, 1}, .rests = true});
+}
+Report untagged_rest() { return rest<1>(false, false); }
+Report tagged_rest() { return rest<2>(true, true); }
+
+FINDS_NOTHING(untagged_rest)
+FINDS(untagged_rest, rest_notes_behind_its_word)
+FINDS(untagged_rest, rest_notes_what_is_under_way)
+FINDS(untagged_rest, going_on_compares_nothing)
+FINDS(untagged_rest, going_on_enters_late)
+FINDS(untagged_rest, rest_ends_before_the_load)
+FINDS(untagged_rest, rested_is_read_first)
+FINDS(untagged_rest, rest_is_not_told_of_tables)
+FINDS(untagged_rest, rest_is_not_told_of_the_end)
+FINDS(untagged_rest, who_rests_stays_when_told)
+FINDS_NOTHING(tagged_rest)
+
+#define FINDS_TAGGED(seed) \
+    TEST(FindsTagged, seed) { expect_found(#seed, tagged_rest); }
+FINDS_TAGGED(going_on_compares_nothing)
+FINDS_TAGGED(going_on_enters_late)
+FINDS_TAGGED(rest_ends_before_the_load)
+FINDS_TAGGED(rest_is_not_told_of_tables)
+FINDS_TAGGED(rest_is_not_told_of_the_end)
+FINDS_TAGGED(who_rests_stays_when_told)
+
 } // namespace
 } // namespace explore

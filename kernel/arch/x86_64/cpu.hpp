@@ -43,6 +43,7 @@ struct Cpu {
     const RootPair* roots = nullptr;                // which pair the two roots above are
     std::atomic<std::uint64_t> entered_roots{0};    // its name, set before its root is loaded; see core/tlb_state.hpp
     std::atomic<std::uint64_t> settled_roots{0};    // the same, set behind that
+    std::atomic<std::uint64_t> rested_roots{0};     // the same of a pair that is loaded and that nobody uses, while this CPU is idle
 
     std::uint32_t index = 0;
     std::uint32_t apic_id = 0;

@@ -1,8 +1,9 @@
 // What TLBs remember: several guest halves of one sandbox on all processors, while what they show is replaced.
 #include <algorithm>
 #include <atomic>
+#include <span>
 
-#include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/spinners.hpp"
 #include "lib/native/thread.hpp"
 
 using namespace kernel_test;
@@ -86,4 +87,187 @@ KERNEL_USER_TEST(no_processor_uses_a_page_that_was_replaced) {
         CHECK(call::handle_close(walkers[i].space));
     }
     CHECK(call::space_unmap(space(), own_at, page));
+}
+
+namespace {
+
+constexpr std::uint64_t table_bytes = 2ull << 20; // what one table of pages shows
+
+constexpr abi::BudgetParameters on(std::uint64_t cpus) { return {1024, 0, 0, 0, cpus}; }
+
+// A thread on the first processor that looks each time it is told to, and sleeps in between.
+struct Sleeper {
+    abi::Handle space = 0, look = 0, seen = 0;
+    std::atomic<bool> over = false;
+    std::atomic<std::uint64_t> own = 0, guest = 0;
+
+    static void run(void* argument) {
+        auto& self = *static_cast<Sleeper*>(argument);
+        CHECK(call::restricted_attach(self.space));
+        while (!self.over) {
+            self.own = word_at(own_at);
+            self.guest = word_at(guest_at);
+            CHECK(call::notification_signal(self.seen, 1));
+            (void)call::notification_wait(self.look, abi::never);
+        }
+        CHECK(call::restricted_attach(0));
+        CHECK(call::notification_signal(self.seen, 1));
+    }
+    void look_again() {
+        CHECK(call::notification_signal(look, 1));
+        (void)call::notification_wait(seen, abi::never);
+        sleep(1); // it sleeps too by then
+    }
+};
+
+// The frames that came back last, with what is no table in them.
+base::Result<abi::Handle> take_what_is_free() {
+    static constexpr std::uint64_t nonsense[] = {0x6666'6666'6667, 0x6666'6666'6667}, bytes = 64 * page;
+    const auto memory = TRY(call::memory_create(quota(), bytes, abi::memory_flag::populate));
+    for (std::uint64_t at = 0; at < bytes; at += sizeof nonsense) TRY(call::memory_write(memory, at, std::as_bytes(std::span(nonsense))));
+    return memory;
+}
+
+// The rest of a test, on a processor of its own.
+void run_on(std::uint64_t cpus, void (*entry)(void*), void* argument) {
+    const auto budget = call::budget_create(quota(), kernel_test::budget(), on(cpus));
+    REQUIRE(budget);
+    const auto thread = native::Thread::create(entry, argument, {.budget = *budget});
+    REQUIRE(thread);
+    (*thread)->join();
+    CHECK(call::handle_close(*budget));
+}
+
+} // namespace
+
+// Nothing else runs: the thread that slept is the next one.
+KERNEL_USER_TEST(a_processor_that_was_idle_loads_no_root_for_the_same_thread) {
+    run_on(1, [](void*) {
+        constexpr unsigned sleeps = 50;
+        const auto nothing = call::notification_create(quota());
+        REQUIRE(nothing);
+        sleep(10);
+        const std::uint64_t before = figures().root_loads, switches = figures().context_switches;
+        for (unsigned i = 0; i < sleeps; ++i) CHECK_ERROR(call::notification_wait(*nothing, native::after_milliseconds(1)), timed_out);
+        CHECK(figures().context_switches >= switches + 2 * sleeps);
+        CHECK(figures().root_loads == before);
+        CHECK(call::handle_close(*nothing));
+    }, nullptr);
+}
+
+// Neither the sandbox' page nor the guest half's; in every second pair of rounds the table that led to it goes too.
+KERNEL_USER_TEST(a_processor_that_was_idle_uses_no_page_that_was_replaced) {
+    NEEDS_PROCESSORS(2);
+    static Sleeper sleeper;
+    sleeper.over = false;
+    sleeper.space = call::space_create(quota(), 0).value_or(0);
+    sleeper.look = call::notification_create(quota()).value_or(0);
+    sleeper.seen = call::notification_create(quota()).value_or(0);
+    REQUIRE(sleeper.space && sleeper.look && sleeper.seen && put(space(), own_at, 0) && put(sleeper.space, guest_at, 0));
+    const auto first = call::budget_create(quota(), budget(), on(1));
+    REQUIRE(first);
+    const auto thread = native::Thread::create(Sleeper::run, &sleeper, {.budget = *first});
+    REQUIRE(thread);
+    run_on(2, [](void*) {
+        (void)call::notification_wait(sleeper.seen, abi::never);
+        sleep(1);
+        for (std::uint64_t round = 1; round <= rounds; ++round) {
+            // Nothing was changed: it looks without a load.
+            const std::uint64_t loads = figures().root_loads;
+            sleeper.look_again();
+            CHECK(figures().root_loads == loads);
+            const bool in_own = round % 2 == 0;
+            const abi::Handle half = in_own ? space() : sleeper.space;
+            const std::uint64_t at = in_own ? own_at : guest_at;
+            if (round % 4 < 2) CHECK(call::space_unmap(half, at & ~(table_bytes - 1), table_bytes));
+            CHECK(put(half, at, round));
+            sleeper.look_again();
+            CHECK((in_own ? sleeper.own : sleeper.guest) == round);
+        }
+        sleeper.over = true;
+        sleeper.look_again();
+    }, nullptr);
+    (*thread)->join();
+    for (const auto handle : {sleeper.space, sleeper.look, sleeper.seen, *first}) CHECK(call::handle_close(handle));
+    CHECK(call::space_unmap(space(), own_at, page));
+}
+
+// A thread sleeps on the second processor and ends on the first: the tables that the second one rested on are free, and others' before it has anything to run again.
+KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) {
+    NEEDS_PROCESSORS(2);
+    run_on(1, [](void*) {
+        std::uint64_t used = 0;
+        for (unsigned round = 0; round < 24; ++round) {
+            if (round == 4) { // what is kept to be used again is there by now
+                sleep(20);
+                used = figures().used_pages;
+            }
+            auto spinner = spin(1, on(2));
+            REQUIRE(spinner);
+            sleep(2);
+            CHECK(call::thread_control(spinner->threads[0], native::thread_operation::suspend));
+            sleep(2);
+            CHECK(call::budget_configure(spinner->budget, on(1)));
+            spinner->end();
+            // Whose tables they were matters to nobody who goes on there.
+            const auto filled = take_what_is_free();
+            REQUIRE(filled);
+            static std::uint32_t where;
+            where = 0;
+            run_on(2, [](void*) { where = 2; }, nullptr);
+            CHECK(where == 2);
+            CHECK(call::handle_close(*filled));
+        }
+        // A thread's own stack goes a little later than what waits for its process.
+        for (int look = 0; figures().used_pages != used && look < 1'000; ++look) sleep(1);
+        CHECK(figures().used_pages == used);
+    }, nullptr);
+}
+
+// The same with a guest half that has no tables but its roots: nothing is told before its end. The next one may lie where it lay, and has as few changes behind it.
+KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ended) {
+    NEEDS_PROCESSORS(2);
+    run_on(1, [](void*) {
+        struct User {
+            abi::Handle space = 0, wake = 0, seen = 0;
+            std::uint64_t read = 0;
+            static void sleep_in_it(void* argument) {
+                auto& self = *static_cast<User*>(argument);
+                CHECK(call::restricted_attach(self.space));
+                CHECK(call::notification_signal(self.seen, 1));
+                (void)call::notification_wait(self.wake, abi::never);
+                CHECK(call::restricted_attach(0));
+            }
+            static void look(void* argument) {
+                auto& self = *static_cast<User*>(argument);
+                CHECK(call::restricted_attach(self.space));
+                self.read = word_at(guest_at);
+                CHECK(call::restricted_attach(0));
+            }
+        };
+        static User user;
+        user.wake = call::notification_create(quota()).value_or(0);
+        user.seen = call::notification_create(quota()).value_or(0);
+        REQUIRE(user.wake && user.seen);
+        for (std::uint64_t round = 1; round <= 16; ++round) {
+            user.space = call::space_create(quota(), 0).value_or(0);
+            const auto its_budget = call::budget_create(quota(), budget(), on(2));
+            REQUIRE(user.space && its_budget);
+            const auto thread = native::Thread::create(User::sleep_in_it, &user, {.budget = *its_budget});
+            REQUIRE(thread);
+            (void)call::notification_wait(user.seen, abi::never);
+            sleep(2);
+            CHECK(call::budget_configure(*its_budget, on(1)));
+            CHECK(call::notification_signal(user.wake, 1));
+            (*thread)->join();
+            CHECK(call::handle_close(user.space));
+            const auto filled = take_what_is_free();
+            user.space = call::space_create(quota(), 0).value_or(0);
+            REQUIRE(filled && user.space && put(user.space, guest_at, round));
+            run_on(2, User::look, &user);
+            CHECK(user.read == round);
+            for (const auto handle : {*filled, user.space, *its_budget}) CHECK(call::handle_close(handle));
+        }
+        for (const auto handle : {user.wake, user.seen}) CHECK(call::handle_close(handle));
+    }, nullptr);
 }
