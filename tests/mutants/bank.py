@@ -45,7 +45,7 @@ ERRORS = [
     ("frame_payer_is_not_kept", "object/quota.cpp", "    quota.retain();\n    frames::of(frame).payer", "    frames::of(frame).payer", "objects,processes,restricted", "A frame outlives the quota that it is charged to."),
     # --- ipc
     ("notification_forgets_bits", "ipc/notification.hpp", "bits_.fetch_or(bits, std::memory_order_seq_cst);", "bits_.store(bits, std::memory_order_seq_cst);", "objects,ports,messages", "A signal overwrites the one before."),
-    ("notification_keeps_its_waiter", "ipc/notification.cpp", "            waiters_.remove(*waiter);\n            has_waiters_", "            has_waiters_", "messages,objects", "A woken waiter stays queued."),
+    ("notification_keeps_its_waiter", "ipc/notification.cpp", "            waiters_.remove(*waiter);\n            has_waiters_", "            has_waiters_", "messages,objects,a_line_that_fires_is_masked_until_it_is_acknowledged", "A woken waiter stays queued."),
     ("claim_is_not_asked", "ipc/notification.cpp", "if (waiter->wait_state().claim()) {", "if (waiter->wait_state().claim(); true) {", "messages,contention,ends", "A signal is spent on a wait that ended otherwise."),
     ("ended_wait_stays_queued", "ipc/notification.cpp", "            waiters_.remove_if_queued(thread);\n", "", "messages,ports", "A wait that timed out leaves its thread in the queue."),
     ("poll_waits", "ipc/notification.cpp", "        if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);\n", "", "ports,objects,a_poll_says_would_block", "A poll of nothing is told of a deadline."),
@@ -233,5 +233,9 @@ NOT_FOUND = {
     "sealed_is_mapped_writable": "map_shared looks at the seal once more when the mapping can be found",
     "shootdown_is_half_awaited": "a race of a few instructions on another processor",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
+    "claim_is_not_asked": "a race of a few instructions: the wait has to end otherwise while the signal takes it",
+    "newer_binding_is_revoked": "a race of a few instructions: the source has to be bound anew within its revocation",
+    "call_poll_waits": "a deadline that is over ends the wait with the same error",
+    "taken_out_of_its_mask": "who comes to a processor that it may not run on is sent away before it runs",
     "range_is_not_checked": "the decoder of the call looked at the whole range, and the walk looks at each page once more",
 }

@@ -6,6 +6,7 @@
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/thread.hpp"
+#include "lib/native/thread_block.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -48,6 +49,7 @@ struct Server {
         for (;;) {
             const auto incoming = native::answer_and_receive(reply, receives.get(), message);
             if (!incoming) {
+                CHECK(native::current_thread().page->reserved[0] == abi::no_handle); // no message came
                 if (incoming.error() == abi::Error::canceled) ++kicked;
                 else {
                     error = error_of(incoming);
