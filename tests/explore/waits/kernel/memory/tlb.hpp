@@ -5,5 +5,6 @@
 namespace kernel::tlb {
 
 inline void load(const RootPair&, bool) {}
+inline void go_on(const RootPair&, bool) {}
 
 } // namespace kernel::tlb
