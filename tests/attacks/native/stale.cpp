@@ -143,7 +143,7 @@ KERNEL_USER_TEST(no_call_goes_on_after_the_revocation) {
     native::Thread* const thread = native::Thread::create(Writer::run, &writer).value_or(nullptr);
     REQUIRE(at && thread);
     std::uint64_t changed = 0;
-    for (unsigned i = 0; i < 50 && changed == 0; ++i) changed = changes_after_revocation(writer, at);
+    for (unsigned i = 0; i < 200 && changed == 0; ++i) changed = changes_after_revocation(writer, at);
     writer.over = true;
     thread->join();
     CHECK(changed == 0);
