@@ -3,6 +3,7 @@
 #include <atomic>
 #include <span>
 
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/spinners.hpp"
 #include "lib/native/thread.hpp"
 
@@ -95,9 +96,34 @@ constexpr std::uint64_t table_bytes = 2ull << 20; // what one table of pages sho
 
 constexpr abi::BudgetParameters on(std::uint64_t cpus) { return {1024, 0, 0, 0, cpus}; }
 
+// Where a thread waits until another one opens it, which can tell when it does: who waits is moved to another word and back.
+class Gate {
+public:
+    void wait() {
+        while (shut_ == 1) (void)native::futex_wait(&shut_, 1);
+        shut_ = 1;
+    }
+    void until_somebody_waits() {
+        while (!move(shut_, elsewhere_)) (void)call::thread_yield();
+        CHECK(move(elsewhere_, shut_));
+    }
+    void open() {
+        shut_ = 0;
+        native::futex_wake(&shut_, 1);
+    }
+
+private:
+    using Word = std::atomic<std::uint32_t>;
+    static bool move(const Word& from, const Word& to) {
+        return call::futex_wake(reinterpret_cast<std::uint64_t>(&from), 0, 0, reinterpret_cast<std::uint64_t>(&to), 1, native::any_futex_bits).value_or(0) == std::uint64_t{1} << 32;
+    }
+    Word shut_ = 1, elsewhere_ = 1;
+};
+
 // A thread on the first processor that looks each time it is told to, and sleeps in between.
 struct Sleeper {
-    abi::Handle space = 0, look = 0, seen = 0;
+    abi::Handle space = 0;
+    Gate gate;
     std::atomic<bool> over = false;
     std::atomic<std::uint64_t> own = 0, guest = 0;
 
@@ -107,16 +133,13 @@ struct Sleeper {
         while (!self.over) {
             self.own = word_at(own_at);
             self.guest = word_at(guest_at);
-            CHECK(call::notification_signal(self.seen, 1));
-            (void)call::notification_wait(self.look, abi::never);
+            self.gate.wait();
         }
         CHECK(call::restricted_attach(0));
-        CHECK(call::notification_signal(self.seen, 1));
     }
     void look_again() {
-        CHECK(call::notification_signal(look, 1));
-        (void)call::notification_wait(seen, abi::never);
-        sleep(1); // it sleeps too by then
+        gate.open();
+        gate.until_somebody_waits();
     }
 };
 
@@ -142,17 +165,27 @@ void run_on(std::uint64_t cpus, void (*entry)(void*), void* argument) {
 
 // Nothing else runs: the thread that slept is the next one.
 KERNEL_USER_TEST(a_processor_that_was_idle_loads_no_root_for_the_same_thread) {
-    run_on(1, [](void*) {
+    static Gate gate;
+    const auto first = call::budget_create(quota(), budget(), on(1));
+    REQUIRE(first);
+    const auto thread = native::Thread::create([](void*) {
         constexpr unsigned sleeps = 50;
         const auto nothing = call::notification_create(quota());
         REQUIRE(nothing);
-        sleep(10);
+        gate.until_somebody_waits();
         const std::uint64_t before = figures().root_loads, switches = figures().context_switches;
-        for (unsigned i = 0; i < sleeps; ++i) CHECK_ERROR(call::notification_wait(*nothing, native::after_milliseconds(1)), timed_out);
+        // A processor that its host lets stand still may find a deadline over before it sleeps.
+        for (unsigned i = 0; i < 100 * sleeps && figures().context_switches < switches + 2 * sleeps; ++i)
+            CHECK_ERROR(call::notification_wait(*nothing, native::after_milliseconds(1)), timed_out);
         CHECK(figures().context_switches >= switches + 2 * sleeps);
         CHECK(figures().root_loads == before);
         CHECK(call::handle_close(*nothing));
-    }, nullptr);
+        gate.open();
+    }, nullptr, {.budget = *first});
+    REQUIRE(thread);
+    gate.wait();
+    (*thread)->join();
+    CHECK(call::handle_close(*first));
 }
 
 // Neither the sandbox' page nor the guest half's; in every second pair of rounds the table that led to it goes too.
@@ -161,16 +194,13 @@ KERNEL_USER_TEST(a_processor_that_was_idle_uses_no_page_that_was_replaced) {
     static Sleeper sleeper;
     sleeper.over = false;
     sleeper.space = call::space_create(quota(), 0).value_or(0);
-    sleeper.look = call::notification_create(quota()).value_or(0);
-    sleeper.seen = call::notification_create(quota()).value_or(0);
-    REQUIRE(sleeper.space && sleeper.look && sleeper.seen && put(space(), own_at, 0) && put(sleeper.space, guest_at, 0));
+    REQUIRE(sleeper.space && put(space(), own_at, 0) && put(sleeper.space, guest_at, 0));
     const auto first = call::budget_create(quota(), budget(), on(1));
     REQUIRE(first);
     const auto thread = native::Thread::create(Sleeper::run, &sleeper, {.budget = *first});
     REQUIRE(thread);
     run_on(2, [](void*) {
-        (void)call::notification_wait(sleeper.seen, abi::never);
-        sleep(1);
+        sleeper.gate.until_somebody_waits();
         for (std::uint64_t round = 1; round <= rounds; ++round) {
             // Nothing was changed: it looks without a load.
             const std::uint64_t loads = figures().root_loads;
@@ -185,28 +215,30 @@ KERNEL_USER_TEST(a_processor_that_was_idle_uses_no_page_that_was_replaced) {
             CHECK((in_own ? sleeper.own : sleeper.guest) == round);
         }
         sleeper.over = true;
-        sleeper.look_again();
+        sleeper.gate.open();
     }, nullptr);
     (*thread)->join();
-    for (const auto handle : {sleeper.space, sleeper.look, sleeper.seen, *first}) CHECK(call::handle_close(handle));
+    for (const auto handle : {sleeper.space, *first}) CHECK(call::handle_close(handle));
     CHECK(call::space_unmap(space(), own_at, page));
 }
 
 // A thread sleeps on the second processor and ends on the first: the tables that the second one rested on are free, and others' before it has anything to run again.
 KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) {
     NEEDS_PROCESSORS(2);
-    run_on(1, [](void*) {
-        std::uint64_t used = 0;
-        for (unsigned round = 0; round < 24; ++round) {
-            if (round == 4) { // what is kept to be used again is there by now
-                sleep(20);
-                used = figures().used_pages;
-            }
+    static const auto use_and_end = [](unsigned rounds) {
+        for (unsigned round = 0; round < rounds; ++round) {
             auto spinner = spin(1, on(2));
             REQUIRE(spinner);
-            sleep(2);
-            CHECK(call::thread_control(spinner->threads[0], native::thread_operation::suspend));
-            sleep(2);
+            // Its time is counted when it stops: whose is not zero has run, and is suspended.
+            const auto has_run = [&] { return spinner->used() != 0; };
+            for (bool stopped = false; !stopped;) {
+                CHECK(call::thread_control(spinner->threads[0], native::thread_operation::suspend));
+                for (int turn = 0; turn < 1'000 && !stopped; ++turn) {
+                    (void)call::thread_yield();
+                    stopped = has_run();
+                }
+                if (!stopped) CHECK(call::thread_control(spinner->threads[0], native::thread_operation::resume));
+            }
             CHECK(call::budget_configure(spinner->budget, on(1)));
             spinner->end();
             // Whose tables they were matters to nobody who goes on there.
@@ -218,9 +250,10 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_process_that_ended) 
             CHECK(where == 2);
             CHECK(call::handle_close(*filled));
         }
-        // A thread's own stack goes a little later than what waits for its process.
-        for (int look = 0; figures().used_pages != used && look < 1'000; ++look) sleep(1);
-        CHECK(figures().used_pages == used);
+    };
+    run_on(1, [](void*) {
+        use_and_end(4); // what is kept to be used again is there by then
+        leaves_nothing_behind([] { use_and_end(20); });
     }, nullptr);
 }
 
@@ -229,13 +262,13 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ende
     NEEDS_PROCESSORS(2);
     run_on(1, [](void*) {
         struct User {
-            abi::Handle space = 0, wake = 0, seen = 0;
+            abi::Handle space = 0;
+            Gate gate;
             std::uint64_t read = 0;
             static void sleep_in_it(void* argument) {
                 auto& self = *static_cast<User*>(argument);
                 CHECK(call::restricted_attach(self.space));
-                CHECK(call::notification_signal(self.seen, 1));
-                (void)call::notification_wait(self.wake, abi::never);
+                self.gate.wait();
                 CHECK(call::restricted_attach(0));
             }
             static void look(void* argument) {
@@ -246,19 +279,15 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ende
             }
         };
         static User user;
-        user.wake = call::notification_create(quota()).value_or(0);
-        user.seen = call::notification_create(quota()).value_or(0);
-        REQUIRE(user.wake && user.seen);
         for (std::uint64_t round = 1; round <= 16; ++round) {
             user.space = call::space_create(quota(), 0).value_or(0);
             const auto its_budget = call::budget_create(quota(), budget(), on(2));
             REQUIRE(user.space && its_budget);
             const auto thread = native::Thread::create(User::sleep_in_it, &user, {.budget = *its_budget});
             REQUIRE(thread);
-            (void)call::notification_wait(user.seen, abi::never);
-            sleep(2);
+            user.gate.until_somebody_waits();
             CHECK(call::budget_configure(*its_budget, on(1)));
-            CHECK(call::notification_signal(user.wake, 1));
+            user.gate.open();
             (*thread)->join();
             CHECK(call::handle_close(user.space));
             const auto filled = take_what_is_free();
@@ -268,6 +297,5 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ende
             CHECK(user.read == round);
             for (const auto handle : {*filled, user.space, *its_budget}) CHECK(call::handle_close(handle));
         }
-        for (const auto handle : {user.wake, user.seen}) CHECK(call::handle_close(handle));
     }, nullptr);
 }
