@@ -8,6 +8,7 @@
 #include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/fair_band.hpp"
 #include "kernel/core/fair_clock.hpp"
+#include "kernel/core/mailbox.hpp"
 #include "kernel/thread/task.hpp"
 
 namespace kernel {
@@ -37,6 +38,8 @@ struct RunQueue {
     // Who pays for the time since the running task's `since_`, where that is another: a caller that handed its turn over. It waits, and its home is here.
     Task* payer BASE_GUARDED_BY(lock) = nullptr;
     bool offered BASE_GUARDED_BY(lock) = false; // somebody ready waits here while another one computes; read without the lock
+
+    Mailbox wakes; // tasks whose home is here, or was, that another CPU has something for. Each holds a reference of its thread
 
     // Tasks on the way here. Its lock is taken with that of any queue held.
     struct Arrivals {

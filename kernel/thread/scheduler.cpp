@@ -51,17 +51,6 @@ struct Scheduling {
     static Task*& current() { return arch::this_cpu().current; }
     static RunQueue& queue() { return *arch::this_cpu().queue; }
     static RunQueue& home(const Task& task) { return *arch::cpu(task.home()).queue; }
-    // With its lock held. A task moves under the lock of the queue that it leaves: until that is held its home is a guess. Not analysed: a lock that is returned has no name.
-    static RunQueue& lock_home(const Task& task) BASE_NO_THREAD_SAFETY_ANALYSIS {
-        for (;;) {
-            RunQueue& queue = home(task);
-            queue.lock.lock();
-            if (&queue == &home(task)) [[likely]]
-                return queue;
-            queue.lock.unlock();
-        }
-    }
-
     // Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
     // goes through switch_if_due().
     static bool charge(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
@@ -113,9 +102,9 @@ struct Scheduling {
         (void)lender.budget_.charge(used, now);
     }
 
-    // Of whatever CPU. The lender's wait ended while the other one still works in its turn.
+    // The lender's wait ended while the other one still works in its turn.
     [[gnu::noinline]] static void end_loan(RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        Task& running = *arch::cpu(queue.cpu).current;
+        Task& running = *current();
         const std::uint64_t now = arch::monotonic_nanoseconds();
         charge_lender(queue, now > running.since_ ? now - running.since_ : 0, now);
         running.since_ = now;
@@ -236,6 +225,35 @@ struct Scheduling {
         RunQueue& queue = Scheduling::queue();
         const LockGuard guard(queue.lock);
         queue.deadlines.disarm(self);
+    }
+
+    // False where its home is not here: a task moves under the lock of the queue that it leaves, and until that is held its home is a guess.
+    static bool wake_here(RunQueue& queue, Task& task) {
+        const LockGuard guard(queue.lock);
+        if (&home(task) != &queue) [[unlikely]]
+            return false;
+        if (!task.must_be_woken())
+            return true;
+        make_ready(queue, task);
+        Task* const running = current();
+        if (running == nullptr || queue.beats(*running, false)) {
+            arch::this_cpu().reschedule = true;
+            return true;
+        }
+        program_timer(queue); // the running task has company now: its slice counts
+        // Another CPU is asked to take it once the waker returns to user mode. A waker that blocks before that, as in a call or an answer, leaves its CPU to the one it woke.
+        if (migration::is_wanted())
+            arch::this_cpu().reschedule = true;
+        return true;
+    }
+    // Has its home wake it. No lock of that CPU is waited for: it may be taken away with one held.
+    static void mail(Task& task) {
+        const std::uint32_t cpu = task.home();
+        task.thread().retain();
+        if (!arch::cpu(cpu).queue->wakes.post(task))
+            task.thread().release_shared();
+        // Also where it was on the way: who posted it may not have come to this.
+        arch::send_interrupt(arch::cpu(cpu).apic_id, arch::vector::reschedule);
     }
 
     static void after_switch() {
@@ -366,28 +384,9 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
 }
 
 void wake(Task& task) {
-    RunQueue& queue = Scheduling::lock_home(task);
-    queue.lock.assert_held();
-    arch::Cpu& cpu = arch::cpu(queue.cpu);
-    const bool here = &cpu == &arch::this_cpu();
-    if (!task.must_be_woken()) {
-        queue.lock.unlock();
-        return;
-    }
-    Scheduling::make_ready(queue, task);
-    if (Task* const running = cpu.current; running == nullptr || queue.beats(*running, false)) {
-        cpu.reschedule = true;
-    } else if (here) {
-        Scheduling::program_timer(queue); // the running task has company now: its slice counts
-        // Another CPU is asked to take it once the waker returns to user mode. A waker that blocks before that, as in a call or an answer, leaves its CPU to the one it woke.
-        if (migration::is_wanted())
-            cpu.reschedule = true;
-    } else {
-        migration::offer(queue);
-    }
-    queue.lock.unlock();
-    if (!here)
-        arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+    RunQueue& queue = Scheduling::queue();
+    if (&Scheduling::home(task) != &queue || !Scheduling::wake_here(queue, task))
+        Scheduling::mail(task);
 }
 
 void interrupt(Task& task) {
@@ -477,6 +476,18 @@ void on_timer() {
 void on_reschedule() {
     arch::this_cpu().reschedule = true;
     arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+    Mailbox& wakes = Scheduling::queue().wakes;
+    for (unsigned i = 0; i < wakes_of_step; ++i) {
+        MailNode* const node = wakes.take();
+        if (node == nullptr)
+            return;
+        Task& task = static_cast<Task&>(*node);
+        wake(task);
+        task.thread().release();
+    }
+    // The rest after whatever else waits for the CPU.
+    if (!wakes.is_empty())
+        arch::send_interrupt(arch::this_cpu().apic_id, arch::vector::reschedule);
 }
 
 void idle() {

@@ -1,4 +1,4 @@
-// Which thread runs: a queue for each CPU, fixed priorities above a weighted fair band. A thread belongs to its home CPU; others only put it into that CPU's queue.
+// Which thread runs: a queue for each CPU, fixed priorities above a weighted fair band. A thread belongs to its home CPU, which alone makes it ready; others ask it to.
 #pragma once
 #include <cstdint>
 
@@ -19,7 +19,7 @@ inline Thread& current_thread() { return arch::here()->current->thread(); }
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait);
 // Sleeps until the next wake. Spurious returns are allowed: callers loop.
 void block();
-// Makes a task runnable, or its next block() return at once. Any CPU, any lock but queue locks.
+// Makes a task runnable, or its next block() return at once; on another CPU soon after. Any CPU, any lock but queue locks. The caller has a reference of its thread.
 void wake(Task& task);
 // Makes a task that is in user mode come into the kernel soon.
 void interrupt(Task& task);

@@ -12,6 +12,7 @@
 #include "kernel/core/deadline_queue.hpp"
 #include "kernel/core/dying.hpp"
 #include "kernel/core/fair_band.hpp"
+#include "kernel/core/mailbox.hpp"
 #include "lib/base/list.hpp"
 #include "lib/base/result.hpp"
 
@@ -24,7 +25,7 @@ struct RunQueue;
 struct InRunQueue;
 
 // entry.S finds its EntryState where arch::Cpu::current points to.
-class Task : public arch::EntryState, public base::ListNodeOf<InRunQueue>, public FairNode, public DeadlineNode {
+class Task : public arch::EntryState, public base::ListNodeOf<InRunQueue>, public FairNode, public DeadlineNode, public MailNode {
 public:
     Task(Thread& thread, Budget& budget) : budget_(budget), thread_(thread) {}
     Task(const Task&) = delete;

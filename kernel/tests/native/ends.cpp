@@ -2,7 +2,7 @@
 #include <atomic>
 
 #include "kernel/tests/native/leftovers.hpp"
-#include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/threads.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/memory.hpp"
 #include "lib/native/thread.hpp"
@@ -45,9 +45,6 @@ struct SharedWaiter {
     std::atomic<bool> over = false;
     std::atomic<std::int32_t> result = -1;
 };
-
-// A thread's whole life, without a stack of its own.
-[[gnu::naked]] void leave_at_once() { asm volatile("mov %0, %%eax; syscall; ud2" ::"i"(static_cast<int>(abi::KernelCall::thread_exit))); }
 
 } // namespace
 

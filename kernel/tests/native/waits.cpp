@@ -3,7 +3,7 @@
 
 #include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/child.hpp"
-#include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/threads.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -21,7 +21,6 @@ constexpr std::uint64_t short_while = 3, // milliseconds
     long_while = 30'000;
 
 Owned make_notification() { return Owned(call::notification_create(quota()).value_or(0)); }
-Owned confined_to(std::uint64_t cpus) { return Owned(call::budget_create(quota(), budget(), {1024, 0, 0, 0, cpus}).value_or(0)); }
 
 native::Message one_word(std::uint64_t word = 0) {
     native::Message message{};
