@@ -14,8 +14,7 @@ namespace kernel::heap {
 namespace {
 
 constexpr std::size_t page = abi::page_size;
-constexpr std::size_t smallest = 32;
-constexpr std::size_t classes = 7; // 32 .. 2048
+constexpr std::size_t classes = std::bit_width(largest_block / smallest_block);
 
 // One page of equal blocks. The header sits at the page's start and takes the place of the first block or blocks.
 struct Slab {
@@ -25,7 +24,7 @@ struct Slab {
     std::uint32_t used;
     std::uint32_t size_class;
 };
-static_assert(sizeof(Slab) <= 32);
+static_assert(sizeof(Slab) <= slab_header);
 
 struct Class {
     SpinLock lock{LockRank::heap}; // of what is in the class' slabs as well
@@ -33,12 +32,7 @@ struct Class {
 };
 constinit Class pool[classes];
 
-std::size_t class_of(std::size_t bytes) {
-    std::size_t index = 0;
-    while ((smallest << index) < bytes)
-        ++index;
-    return index;
-}
+std::size_t class_of(std::size_t bytes) { return bytes <= smallest_block ? 0 : std::bit_width((bytes - 1) / smallest_block); }
 
 Slab* new_slab(std::size_t index) {
     const std::uint64_t frame = frames::allocate();
@@ -46,8 +40,9 @@ Slab* new_slab(std::size_t index) {
         return nullptr;
     auto* const base = direct<unsigned char>(frame);
     auto* const slab = new (base) Slab{nullptr, nullptr, nullptr, 0, static_cast<std::uint32_t>(index)};
-    const std::size_t size = smallest << index;
-    for (std::size_t at = size < 32 ? 32 : size; at + size <= page; at += size) {
+    const std::size_t size = smallest_block << index;
+    static_assert(smallest_block >= slab_header);
+    for (std::size_t at = size; at + size <= page; at += size) {
         *reinterpret_cast<void**>(base + at) = slab->free;
         slab->free = base + at;
     }
@@ -71,7 +66,7 @@ void unlink(Class& list, Slab& slab) BASE_REQUIRES(list.lock) {
 } // namespace
 
 void* allocate(std::size_t bytes) {
-    if (bytes > smallest << (classes - 1)) {
+    if (bytes > largest_block) {
         const std::uint64_t run = frames::allocate_run((bytes + page - 1) / page);
         return run != 0 ? direct<void>(run) : nullptr;
     }
@@ -93,14 +88,14 @@ void* allocate(std::size_t bytes) {
         if (slab->free == nullptr)
             unlink(list, *slab);
     }
-    std::memset(block, 0, smallest << index);
+    std::memset(block, 0, smallest_block << index);
     return block;
 }
 
 void release(void* memory, std::size_t bytes) {
     if (memory == nullptr)
         return;
-    if (bytes > smallest << (classes - 1)) {
+    if (bytes > largest_block) {
         const std::uint64_t first = physical_of(memory);
         for (std::size_t i = 0; i < (bytes + page - 1) / page; ++i)
             frames::release(first + i * page);

@@ -27,10 +27,15 @@ void Object::slot_removed(abi::Rights rights) {
 }
 
 void* allocate_object(Quota& payer, std::size_t bytes) {
-    if (!payer.node().charge_bytes(bytes)) return nullptr;
+    if (!payer.node().charge_bytes(heap::cost(bytes))) return nullptr;
     void* memory = heap::allocate(bytes);
-    if (!memory) payer.node().release_bytes(bytes);
+    if (!memory) payer.node().release_bytes(heap::cost(bytes));
     return memory;
+}
+
+void release_object(Quota& payer, void* memory, std::size_t bytes) {
+    heap::release(memory, bytes);
+    payer.node().release_bytes(heap::cost(bytes));
 }
 
 void Object::begin_charge(Quota& payer, std::size_t bytes) {
@@ -90,9 +95,8 @@ void Object::destroy_alone() {
     const abi::ObjectKind kind = kind_;
     this->~Object();
     if (!payer) return;
-    heap::release(this, bytes);
     payer->node().count_object(kind, -1);
-    payer->node().release_bytes(bytes);
+    release_object(*payer, this, bytes);
     payer->release();
 }
 

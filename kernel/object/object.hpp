@@ -83,6 +83,8 @@ void end_the_dying();
 
 // Charges `bytes` to the payer and allocates them; null where one of the two fails.
 void* allocate_object(Quota& payer, std::size_t bytes);
+// Gives both back.
+void release_object(Quota& payer, void* memory, std::size_t bytes);
 
 // An object of kind T, charged to `payer`. Errors: no_memory.
 template <class T, class... Arguments>

@@ -2,20 +2,14 @@
 
 #include <new>
 
-#include "kernel/memory/heap.hpp"
 #include "kernel/space/space.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
 
 Mapping* Mapping::create(Space& space) {
-    if (!space.quota().node().charge_bytes(sizeof(Mapping))) return nullptr;
-    void* memory = heap::allocate(sizeof(Mapping));
-    if (!memory) {
-        space.quota().node().release_bytes(sizeof(Mapping));
-        return nullptr;
-    }
-    return new (memory) Mapping(space);
+    void* memory = allocate_object(space.quota(), sizeof(Mapping));
+    return memory ? new (memory) Mapping(space) : nullptr;
 }
 
 void Mapping::release() {
@@ -23,8 +17,7 @@ void Mapping::release() {
     // Whoever holds a reference beside the space's holds one to the space as well.
     Quota& quota = space.quota();
     this->~Mapping();
-    heap::release(this, sizeof(Mapping));
-    quota.node().release_bytes(sizeof(Mapping));
+    release_object(quota, this, sizeof(Mapping));
 }
 
 bool Mapping::begin_end() {

@@ -164,6 +164,22 @@ KERNEL_TEST(heap_blocks_do_not_overlap) {
     EXPECT(frames::free_count() == before);
 }
 
+KERNEL_TEST(heap_blocks_take_no_more_than_they_cost) {
+    constexpr unsigned count = 150;
+    static void* blocks[count];
+    for (const std::size_t bytes : {1, 32, 33, 64, 65, 200, 257, 512, 513, 1025, 2048, 2049, 4097}) {
+        const std::uint64_t before = frames::free_count();
+        for (void*& block : blocks) {
+            block = heap::allocate(bytes);
+            EXPECT(block != nullptr);
+        }
+        // The last slab may have room.
+        EXPECT((before - frames::free_count() - 1) * abi::page_size < count * heap::cost(bytes));
+        for (void* block : blocks)
+            heap::release(block, bytes);
+    }
+}
+
 KERNEL_TEST(stacks_are_used_again) {
     const std::uint64_t first = allocate_stack();
     EXPECT(first != 0 && first % 4096 == 0);

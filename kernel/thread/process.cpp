@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "kernel/core/preempt.hpp"
-#include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/thread/budget.hpp"
 #include "kernel/space/space.hpp"
@@ -275,8 +274,7 @@ Process::Watch* Process::new_watch(base::Ref<Object> owner, SignalTarget& target
 
 void Process::delete_watch(Watch& watch) {
     watch.~Watch();
-    heap::release(&watch, sizeof(Watch));
-    quota_->node().release_bytes(sizeof(Watch));
+    release_object(*quota_, &watch, sizeof(Watch));
 }
 
 base::Result<void> Process::watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {

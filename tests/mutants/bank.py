@@ -20,7 +20,7 @@ ERRORS = [
     ("receivers_are_slots", "object/object.cpp", "if (rights & abi::right::receive) receivers_.fetch_add(1, std::memory_order_relaxed);", "receivers_.fetch_add(1, std::memory_order_relaxed);", "messages,exchanges",
      "A client's handle counts as a server's."),
     ("payer_is_not_kept", "object/object.cpp", "    payer.retain();\n", "", "objects,processes", "A quota goes before what it paid for."),
-    ("object_bytes_stay", "object/object.cpp", "    payer->node().release_bytes(bytes);\n    payer->release();", "    payer->release();", "objects,processes,messages", "What an object cost is not given back."),
+    ("object_bytes_stay", "object/object.cpp", "    heap::release(memory, bytes);\n    payer.node().release_bytes(heap::cost(bytes));", "    heap::release(memory, bytes);", "objects,processes,messages", "What an object cost is not given back."),
     ("object_count_stays", "object/object.cpp", "    payer->node().count_object(kind, -1);\n", "", "objects,processes", "The number of objects of a quota only grows."),
     ("long_end_at_once", "object/object.cpp", "ends_long() ? list.late : list.first", "list.first", "bounded_last_references", "A process ends inside the call that dropped its last reference, under whatever lock."),
     ("lease_parent_is_not_asked", "object/lease.cpp", "    if (parent->node_.revoked()) return std::unexpected(abi::Error::revoked);\n", "", "leases", "A lease grows below a revoked one."),

@@ -40,6 +40,37 @@ KERNEL_USER_TEST(many_handles_come_and_go) {
     CHECK(before.object_count[9] == after.object_count[9]);
 }
 
+// Not what its fields need, but what it takes of the node's memory.
+KERNEL_USER_TEST(an_object_is_charged_what_it_takes) {
+    constexpr std::size_t count = 2'000;
+    constexpr std::uint64_t of_others = 8; // pages that come and go beside
+    static abi::Handle handles[count];
+    const auto make = [](unsigned kind) {
+        switch (kind) {
+        case 0: return call::notification_create(quota());
+        case 1: return call::lease_create(quota(), 0);
+        case 2: return call::endpoint_create(quota());
+        case 3: return call::port_create(quota());
+        default: return call::memory_create(quota(), abi::page_size, 0);
+        }
+    };
+    for (unsigned kind = 0; kind < 5; ++kind) {
+        std::uint64_t charged = 0, taken = 0;
+        // Slots, and whatever else stays, are there before the second time.
+        for (int round = 0; round < 2; ++round) {
+            const auto before = figures();
+            for (auto& handle : handles) handle = make(kind).value_or(0);
+            const auto after = figures();
+            charged = after.used_pages - before.used_pages;
+            taken = before.free_pages - after.free_pages;
+            CHECK(handles[count - 1] != 0);
+            for (const auto handle : handles) CHECK(call::handle_close(handle));
+        }
+        if (taken > charged + of_others) native::print("kind ", kind, ": ", count, " take ", taken, " pages, and ", charged, " are charged");
+        CHECK(taken <= charged + of_others);
+    }
+}
+
 KERNEL_USER_TEST(badges_come_with_signals_and_are_set_once) {
     const auto notification = call::notification_create(quota());
     REQUIRE(notification);
