@@ -44,6 +44,8 @@ enum class LockRank : std::uint8_t {
     frames,
     // Registers and the log, which anybody may write to.
     io_apic,
+    // The console is fed from the log.
+    console,
     log,
 };
 
@@ -80,6 +82,7 @@ inline constexpr LockRankName lock_rank_names[] = {
     {LockRank::frame_cache, "frame_cache"},
     {LockRank::frames, "frames"},
     {LockRank::io_apic, "io_apic"},
+    {LockRank::console, "console"},
     {LockRank::log, "log"},
 };
 

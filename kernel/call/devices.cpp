@@ -80,7 +80,7 @@ base::Result<std::uint64_t> call_log_write(Thread& caller, Held<AuditLog>, UserB
 }
 
 base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog>, std::uint64_t position, UserBytes buffer) {
-    std::byte step[1024];
+    char step[1024];
     std::uint64_t done = 0;
     while (done < buffer.length) {
         const std::size_t room = std::min<std::uint64_t>(buffer.length - done, sizeof(step));

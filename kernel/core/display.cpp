@@ -7,18 +7,21 @@ namespace kernel::display {
 namespace {
 
 constexpr std::uint64_t largest_framebuffer = 64 << 20;
-constexpr unsigned most_columns = 240, most_rows = 135; // 1920 by 2160 points
 constexpr std::uint32_t foreground = 0x00d0d0d0, background = 0;
 
 constinit std::uint8_t* points = nullptr; // null: no display
 constinit std::uint64_t pitch = 0;
 constinit unsigned columns = 0, rows = 0, column = 0, row = 0;
-// What is on the screen: scrolling draws only what changes, and never reads the slow memory.
+constinit char text[most_rows][most_columns] = {}; // lines in a ring, of which this is the one at the top
+constinit unsigned top = 0;
+// What is on the screen: only what changes is drawn, and the slow memory never read.
 constinit char cells[most_rows][most_columns] = {};
+constinit std::uint8_t differs_from[most_rows] = {}; // for each row of the screen, the first column that may not be as in the text
+static_assert(most_columns <= 0xff);
+
+char& wanted(unsigned at_row, unsigned at_column) { return text[(top + at_row) % rows][at_column]; }
 
 void draw(unsigned at_row, unsigned at_column, char character) {
-    if (cells[at_row][at_column] == character)
-        return;
     cells[at_row][at_column] = character;
     const bool printable = character >= first_glyph && character <= last_glyph;
     const std::uint8_t* glyph = font[printable ? character - first_glyph : '?' - first_glyph];
@@ -34,9 +37,11 @@ void new_line() {
     if (++row < rows)
         return;
     row = rows - 1;
+    top = (top + 1) % rows;
+    for (unsigned c = 0; c < columns; ++c)
+        wanted(row, c) = ' ';
     for (unsigned r = 0; r < rows; ++r)
-        for (unsigned c = 0; c < columns; ++c)
-            draw(r, c, r + 1 < rows ? cells[r + 1][c] : ' ');
+        differs_from[r] = 0;
 }
 
 } // namespace
@@ -55,9 +60,13 @@ void initialize(const limine::Framebuffer& framebuffer, void* memory) {
     pitch = framebuffer.pitch;
     points = static_cast<std::uint8_t*>(memory);
     // Firmware leaves its own picture behind.
-    for (unsigned r = 0; r < rows; ++r)
-        for (unsigned c = 0; c < columns; ++c)
+    for (unsigned r = 0; r < rows; ++r) {
+        for (unsigned c = 0; c < columns; ++c) {
+            wanted(r, c) = ' ';
             draw(r, c, ' ');
+        }
+        differs_from[r] = static_cast<std::uint8_t>(columns);
+    }
 }
 
 void put(char character) {
@@ -67,7 +76,27 @@ void put(char character) {
         return new_line();
     if (column == columns)
         new_line();
-    draw(row, column++, character);
+    wanted(row, column) = character;
+    differs_from[row] = std::min(differs_from[row], static_cast<std::uint8_t>(column++));
+}
+
+bool draw_step() {
+    if (points == nullptr)
+        return false;
+    unsigned drawn = 0, looked = 0;
+    for (unsigned r = 0; r < rows; ++r) {
+        const char* const line = text[(top + r) % rows];
+        for (std::uint8_t& c = differs_from[r]; c < columns; ++c) {
+            if (looked++ == looked_at_in_step)
+                return true;
+            if (cells[r][c] == line[c])
+                continue;
+            if (drawn++ == drawn_in_step)
+                return true;
+            draw(r, c, line[c]);
+        }
+    }
+    return false;
 }
 
 } // namespace kernel::display

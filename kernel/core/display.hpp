@@ -15,7 +15,13 @@ extern const std::uint8_t font[last_glyph - first_glyph + 1][glyph_height];
 std::uint64_t usable_bytes(const limine::Framebuffer& framebuffer);
 // Takes a usable framebuffer over. `memory`: where it is mapped, all usable_bytes() of it.
 void initialize(const limine::Framebuffer& framebuffer, void* memory);
-// Under the log's lock.
+// Behind what was put before; on the screen by and by. Whoever calls this or the next one serialises.
 void put(char character);
+// Draws a part of what is not on the screen yet. Gives whether there is more.
+bool draw_step();
+// How many steps at the most draw all.
+inline constexpr unsigned most_columns = 240, most_rows = 135; // 1920 by 2160 points
+inline constexpr unsigned drawn_in_step = 2, looked_at_in_step = 1024;
+inline constexpr unsigned most_steps = most_columns * most_rows / drawn_in_step + 1;
 
 } // namespace kernel::display

@@ -30,6 +30,7 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
     static constinit bool again = false;
     if (!again) {
         again = true;
+        log_show_rest();
         print("PANIC: ", 7);
         char line[256];
         print(line, format_message(line, format, arguments, count));

@@ -51,6 +51,7 @@ struct Scheduling {
     static Task*& current() { return arch::this_cpu().current; }
     static RunQueue& queue() { return *arch::this_cpu().queue; }
     static RunQueue& home(const Task& task) { return *arch::cpu(task.home()).queue; }
+
     // Charges the pools of the task that runs from now on. Gives whether one is empty, and sees to it that the task leaves then: the way to user mode
     // goes through switch_if_due().
     static bool charge(RunQueue& queue, Budget& budget, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {

@@ -65,7 +65,7 @@ KERNEL_USER_TEST(many_are_woken_on_another_processor) {
     }
     auto wakes = [&] {
         for (std::uint32_t round = 0; round < rounds; ++round) {
-            while (crowd.arrived < sleepers * (round + 1)) nap(1);
+            REQUIRE(comes_true([&] { return crowd.arrived == sleepers * (round + 1); }));
             __atomic_store_n(&crowd.word, round + 1, __ATOMIC_RELEASE);
             (void)native::futex_wake(&crowd.word, sleepers);
         }
