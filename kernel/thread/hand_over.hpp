@@ -25,7 +25,7 @@ enum class Turn : bool { lent, given_back };
     if (!to.is_beside(from)) return false;
     if (!queue.lock.try_lock()) return false;
     // A turn that was charged meanwhile is the other one's own from there on.
-    if (to.state_ == Task::State::blocked && !from.wake_pending_ && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
+    if (to.state_.load(std::memory_order_relaxed) == Task::State::blocked && arch::holds(from.wake_pending_, false) && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
         return true;
     queue.lock.unlock();
     return false;
@@ -52,14 +52,16 @@ HAND_OVER_ASIDE void change_process(Thread& after) {
     arch::enter_domain(0);
 }
 
+HAND_OVER_ASIDE void wake_soon(Task& task) { wake_at_home(task); }
+
 HAND_OVER_ASIDE void interrupt_here() { arch::send_interrupt(arch::here()->apic_id, arch::vector::reschedule); }
 
 // The switch itself, after begin_hand_over(). `from` is blocked from here on, and runs next at `resume_stack`. The lock is still held: as long as anything on from's stack is in use.
 [[gnu::always_inline]] inline void end_hand_over(RunQueue& queue, Task& from, Task& to, Turn turn, std::uint64_t resume_stack) BASE_REQUIRES(queue.lock) {
     Thread& before = Thread::of(from);
     Thread& after = Thread::of(to);
-    from.state_ = Task::State::blocked;
-    to.state_ = Task::State::running;
+    from.state_.store(Task::State::blocked, std::memory_order_relaxed);
+    to.state_.store(Task::State::running, std::memory_order_relaxed);
     if (&from.budget_ != &to.budget_) {
         --from.budget_.runnable[queue.cpu];
         ++to.budget_.runnable[queue.cpu];
@@ -74,6 +76,8 @@ HAND_OVER_ASIDE void interrupt_here() { arch::send_interrupt(arch::here()->apic_
     ++queue.switches;
     // Before the task looks at its kicks and stops: who sets one and then sees another task here sends no interrupt.
     __atomic_store_n(&arch::here()->current, &to, __ATOMIC_SEQ_CST);
+    // As Task::fall_asleep, behind the same fence; but who has handed over is not the one that runs on.
+    if (!arch::holds(from.wake_pending_, false)) [[unlikely]] wake_soon(from);
     arch::here()->kernel_stack = arch::here()->task_state.stack[0] = to.top;
     if ((reinterpret_cast<std::uint64_t>(before.guest()) | reinterpret_cast<std::uint64_t>(after.guest())) != 0)
         change_guests(from, to);

@@ -120,8 +120,7 @@ struct Scheduling {
     }
 
     // The task is none of the runnable ones from here on.
-    static void leave(RunQueue& queue, Task& task, Task::State state) BASE_REQUIRES(queue.lock) {
-        task.state_ = state;
+    static void leave(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         --queue.load;
         --task.budget_.runnable[queue.cpu];
     }
@@ -142,7 +141,7 @@ struct Scheduling {
     static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         if (queue.payer == &task) [[unlikely]]
             end_loan(queue);
-        task.state_ = Task::State::ready;
+        task.state_.store(Task::State::ready, std::memory_order_relaxed);
         ++queue.load;
         ++task.budget_.runnable[queue.cpu];
         if (migration::may_stay(queue, task)) [[likely]]
@@ -158,7 +157,7 @@ struct Scheduling {
         Task* const to = queue.take_best();
         migration::offer(queue);
         if (to != nullptr)
-            to->state_ = Task::State::running;
+            to->state_.store(Task::State::running, std::memory_order_relaxed);
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         if (from == to) {
             if (to != nullptr)
@@ -210,14 +209,14 @@ struct Scheduling {
     // For a task that holds nothing.
     [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) BASE_RELEASE(queue.lock) {
         // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
-        if (self.take_wake()) {
+        if (!self.fall_asleep(Task::State::blocked)) {
             queue.lock.unlock();
             return;
         }
         arch::this_cpu().reschedule = false;
         migration::sort_in(queue);
         queue.deadlines.arm(self, queue.pool_refill);
-        leave(queue, self, Task::State::blocked);
+        leave(queue, self);
         switch_away(queue);
         disarm_current(self);
     }
@@ -247,16 +246,6 @@ struct Scheduling {
             arch::this_cpu().reschedule = true;
         return true;
     }
-    // Has its home wake it. No lock of that CPU is waited for: it may be taken away with one held.
-    static void mail(Task& task) {
-        const std::uint32_t cpu = task.home();
-        task.thread().retain();
-        if (!arch::cpu(cpu).queue->wakes.post(task))
-            task.thread().release_shared();
-        // Also where it was on the way: who posted it may not have come to this.
-        arch::send_interrupt(arch::cpu(cpu).apic_id, arch::vector::reschedule);
-    }
-
     static void after_switch() {
         RunQueue& queue = Scheduling::queue();
         queue.lock.assert_held();
@@ -290,7 +279,7 @@ struct Scheduling {
         {
             const LockGuard guard(queue.lock);
             task.virtual_time_ = queue.clock.now();
-            task.state_ = Task::State::blocked;
+            task.state_.store(Task::State::blocked, std::memory_order_relaxed);
         }
         sched::wake(task);
     }
@@ -348,7 +337,7 @@ void block() {
     Task& self = *Scheduling::current();
     RunQueue& queue = Scheduling::queue();
     queue.lock.lock();
-    if (self.take_wake()) {
+    if (!self.fall_asleep(self.dying.in_steps ? Task::State::blocked_in_steps : Task::State::blocked)) {
         queue.lock.unlock();
         return;
     }
@@ -356,7 +345,7 @@ void block() {
     arch::this_cpu().reschedule = false;
     migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
-    Scheduling::leave(queue, self, self.dying.in_steps ? Task::State::blocked_in_steps : Task::State::blocked);
+    Scheduling::leave(queue, self);
     Scheduling::switch_away(queue);
 }
 
@@ -386,8 +375,21 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
 
 void wake(Task& task) {
     RunQueue& queue = Scheduling::queue();
-    if (&Scheduling::home(task) != &queue || !Scheduling::wake_here(queue, task))
-        Scheduling::mail(task);
+    if (&Scheduling::home(task) == &queue && Scheduling::wake_here(queue, task))
+        return;
+    // Who does not sleep costs its home nothing: else a thread that waits there for its turn would be a way to interrupt whoever runs, again and again.
+    if (task.needs_its_home())
+        wake_at_home(task);
+}
+
+// No lock of that CPU is waited for: it may be taken away with one held.
+void wake_at_home(Task& task) {
+    const std::uint32_t cpu = task.home();
+    task.thread().retain();
+    if (!arch::cpu(cpu).queue->wakes.post(task))
+        task.thread().release_shared();
+    // Also where it was on the way: who posted it may not have come to this.
+    arch::send_interrupt(arch::cpu(cpu).apic_id, arch::vector::reschedule);
 }
 
 void interrupt(Task& task) {
@@ -417,7 +419,7 @@ bool switch_if_due(bool leaving) {
     }
     migration::sort_in(queue);
     if (!migration::may_stay(queue, self)) [[unlikely]] {
-        self.state_ = Task::State::ready;
+        self.state_.store(Task::State::ready, std::memory_order_relaxed);
         queue.moving = &self;
         Scheduling::switch_away(queue);
         return true;
@@ -429,7 +431,7 @@ bool switch_if_due(bool leaving) {
         queue.lock.unlock();
         return false;
     }
-    self.state_ = Task::State::ready;
+    self.state_.store(Task::State::ready, std::memory_order_relaxed);
     queue.add(self);
     Scheduling::switch_away(queue);
     return true;
@@ -441,7 +443,8 @@ void exit_current() {
     queue.lock.lock();
     migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
-    Scheduling::leave(queue, self, Task::State::ended);
+    self.state_.store(Task::State::ended, std::memory_order_relaxed);
+    Scheduling::leave(queue, self);
     queue.ended = &self;
     Scheduling::switch_away(queue);
     __builtin_unreachable();

@@ -21,6 +21,8 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait);
 void block();
 // Makes a task runnable, or its next block() return at once; on another CPU soon after. Any CPU, any lock but queue locks. The caller has a reference of its thread.
 void wake(Task& task);
+// The same, by an interrupt of the task's home: also with a queue's lock held.
+void wake_at_home(Task& task);
 // Makes a task that is in user mode come into the kernel soon.
 void interrupt(Task& task);
 // Gives the processor to the next ready thread of the same rank.

@@ -2,7 +2,6 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <utility>
 
 #include "abi/types.hpp"
 #include "kernel/arch/cpu.hpp"
@@ -73,16 +72,29 @@ public:
         place_.store(std::uint64_t{rules} << 32 | priority << 16 | home(), std::memory_order_relaxed);
         allowed_ = allowed;
     }
-    // Under the home queue's lock:
-    State state_ = State::created;
-    bool wake_pending_ = false;
+    // Changed under the home queue's lock; looked at without it by who wakes the task.
+    std::atomic<State> state_ = State::created;
     // A wake-up that came while the task ran: once, it does not sleep.
-    bool take_wake() { return std::exchange(wake_pending_, false); }
-    // Whether it sleeps, and is to be made ready; else it is not to sleep the next time.
-    bool must_be_woken() {
-        if (state_ == State::blocked || state_ == State::blocked_in_steps) return true;
-        wake_pending_ = true;
+    std::atomic<bool> wake_pending_ = false;
+    bool take_wake() { return wake_pending_.load(std::memory_order_seq_cst) && wake_pending_.exchange(false, std::memory_order_acq_rel); }
+    static bool is_asleep(State state) { return state == State::blocked || state == State::blocked_in_steps; }
+    // By the task itself, its home queue's lock held. False where a wake-up is pending, which that is the end of: it runs on. What a waker does first is looked at last here.
+    bool fall_asleep(State how) {
+        state_.store(how, std::memory_order_seq_cst);
+        if (!take_wake()) return true;
+        state_.store(State::running, std::memory_order_relaxed);
         return false;
+    }
+    // Its home queue's lock held. Whether it sleeps, and is to be made ready; else it is not to sleep the next time.
+    bool must_be_woken() {
+        if (is_asleep(state_.load(std::memory_order_relaxed))) return (void)take_wake(), true;
+        wake_pending_.store(true, std::memory_order_seq_cst);
+        return false;
+    }
+    // The first half of that, without the lock: whether the task sleeps, or is about to, so that its home has to do the rest.
+    bool needs_its_home() {
+        wake_pending_.store(true, std::memory_order_seq_cst);
+        return is_asleep(state_.load(std::memory_order_seq_cst));
     }
     std::atomic<std::uint64_t> used_{0};
     std::uint64_t since_ = 0;

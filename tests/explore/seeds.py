@@ -130,7 +130,12 @@ WAITS = {
     ],
     "thread/thread.hpp": [],
     "thread/task.hpp": [
-        ("wake_is_lost", "wake_pending_ = true;", "if (!SEED) wake_pending_ = true;"),
+        ("wake_is_lost", "        wake_pending_.store(true, std::memory_order_seq_cst);\n        return is_asleep", "        if (!SEED) wake_pending_.store(true, std::memory_order_seq_cst);\n        return is_asleep"),
+        ("sleep_is_told_late", "        state_.store(how, std::memory_order_seq_cst);\n        if (!take_wake()) return true;",
+         "        if (SEED) {\n            const bool woken = take_wake();\n            if (!woken) state_.store(how, std::memory_order_seq_cst);\n            return !woken;\n        }\n"
+         "        state_.store(how, std::memory_order_seq_cst);\n        if (!take_wake()) return true;"),
+        ("sleeper_is_looked_at_first", "    bool needs_its_home() {\n",
+         "    bool needs_its_home() {\n        if (SEED) {\n            const bool asleep = is_asleep(state_.load());\n            wake_pending_.store(true);\n            return asleep;\n        }\n"),
     ],
     "thread/thread.cpp": [
         ("kick_is_not_looked_for", "if (stopping() || kicked()) end_wait", "if (stopping() || (kicked() && !SEED)) end_wait"),
@@ -163,7 +168,7 @@ WAITS = {
         ("hand_over_without_a_look", "if (arch::holds(thread.task().attention, 0u) && (!hold.lease", "if ((arch::holds(thread.task().attention, 0u) || SEED) && (!hold.lease"),
     ],
 }
-RACED = ("core/dying.hpp", "core/lease_node.hpp", "core/wait_state.hpp", "thread/thread.hpp")
+RACED = ("core/dying.hpp", "core/lease_node.hpp", "core/wait_state.hpp", "thread/thread.hpp", "thread/task.hpp")
 
 
 def raced(text):

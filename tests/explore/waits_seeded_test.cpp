@@ -53,6 +53,8 @@ FINDS(server_leaves, 1, gone_server_is_not_looked_for)
 FINDS(direct_kicked_server, 2, hand_over_without_a_look)
 FINDS(direct_kicked_server, 2, server_that_left_is_next)
 FINDS(kicked_server, 2, wake_is_lost)
+FINDS(kicked_server, 2, sleep_is_told_late)
+FINDS(kicked_server, 2, sleeper_is_looked_at_first)
 
 } // namespace
 } // namespace explore

@@ -2,16 +2,17 @@
  * Processors that wake tasks of another one: nothing that was written before a wake-up stays unseen by a task that sleeps.
  *
  * What each step stands for:
+ *   needs_its_home      Task::needs_its_home (kernel/thread/task.hpp): the mark that a wake-up is pending, then a look whether the task sleeps
  *   post                Mailbox::post (kernel/core/mailbox.hpp): an exchange of the node's mark, then a compare-and-exchange of the first one, each of which is one step
  *   take                Mailbox::take
  *   waker               sched::wake of a task whose home is elsewhere (kernel/thread/scheduler.cpp): post, then an interrupt
  *   home                sched::on_reschedule, which takes so many of them as STEP and has itself interrupted again for the rest; then Task::must_be_woken
- *   thread              looks at what was written for it, and sleeps where it saw all: sched::block. Any processor may have taken it over
- * All that is written for a task and the mark of its node are in the order of exchanges of that mark, so interleaving is all there is.
+ *   thread              looks at what was written for it, and sleeps where it saw all: Task::fall_asleep, or the end of sched::end_hand_over. Any processor may have taken it over
+ * All accesses to the two marks and to the state are sequentially consistent, or under the home queue's lock, so interleaving is all there is.
  *
- * Errors: MARK_AFTER_LOOK, POST_IN_TWO_ACCESSES, INTERRUPT_BEFORE_POST, UNREAD_IS_DROPPED, REST_IS_NOT_TAKEN, WAKE_IS_LOST.
+ * Errors: MARK_AFTER_LOOK, POST_IN_TWO_ACCESSES, INTERRUPT_BEFORE_POST, UNREAD_IS_DROPPED, REST_IS_NOT_TAKEN, WAKE_IS_LOST, SLEEPER_IS_LOOKED_AT_FIRST, SLEEP_IS_TOLD_LATE.
  */
-#define TASKS 2
+#define TASKS 2 /* as many as a waker chooses of */
 #define STEP 1
 #define NOBODY 255
 
@@ -24,12 +25,27 @@ bool asleep[TASKS], wake_pending[TASKS];
 
 proctype waker(byte wakes) {
     byte task, before;
-    bool was;
+    bool was, sleeps;
     do
     :: wakes > 0 ->
-        wakes--;
-        select(task : 0 .. TASKS - 1);
-        written[task]++;
+        atomic {
+            wakes--;
+            if :: task = 0 :: task = 1 fi;
+            written[task]++
+        }
+#ifdef SLEEPER_IS_LOOKED_AT_FIRST
+        sleeps = asleep[task];
+        wake_pending[task] = true;
+#else
+#ifndef WAKE_IS_LOST
+        wake_pending[task] = true;
+#endif
+        sleeps = asleep[task];
+#endif
+        if
+        :: !sleeps -> goto done
+        :: else
+        fi;
 #ifdef INTERRUPT_BEFORE_POST
         interrupted = true;
 #endif
@@ -37,34 +53,29 @@ proctype waker(byte wakes) {
         if
         :: was
         :: else ->
-            before = first;
+            atomic { before = first; next[task] = before }
             do
-            :: next[task] = before;
 #ifdef POST_IN_TWO_ACCESSES
-               first = task; break
+            :: first = task; break
 #else
-               atomic { if :: first == before -> first = task; break :: else -> before = first fi }
+            :: atomic { first == before -> first = task }; break
+            :: atomic { first != before -> before = first; next[task] = before }
 #endif
             od
         fi;
 #ifndef INTERRUPT_BEFORE_POST
-        interrupted = true
-#else
-        skip
+        interrupted = true;
 #endif
+done:
+        skip
     :: else -> break
     od
 }
 
 inline must_be_woken(task) {
     atomic { if
-    :: asleep[task] -> asleep[task] = false
-    :: else ->
-#ifndef WAKE_IS_LOST
-        wake_pending[task] = true
-#else
-        skip
-#endif
+    :: asleep[task] -> wake_pending[task] = false; asleep[task] = false
+    :: else -> wake_pending[task] = true
     fi }
 }
 
@@ -72,7 +83,18 @@ active [TASKS] proctype thread() {
     do
     :: seen[_pid] < written[_pid] -> seen[_pid] = written[_pid]
     :: else ->
-        atomic { if :: wake_pending[_pid] -> wake_pending[_pid] = false :: else -> asleep[_pid] = true fi }
+#ifdef SLEEP_IS_TOLD_LATE
+        if
+        :: wake_pending[_pid] -> wake_pending[_pid] = false
+        :: else -> asleep[_pid] = true
+        fi;
+#else
+        asleep[_pid] = true;
+        if
+        :: atomic { wake_pending[_pid] -> wake_pending[_pid] = false; asleep[_pid] = false }
+        :: else
+        fi;
+#endif
 end_asleep:
         !asleep[_pid]
     od
@@ -87,21 +109,23 @@ end:
         count = 0;
         do
         :: count < STEP ->
-            count++;
-            if
-            :: unread == NOBODY -> atomic { unread = first; first = NOBODY }
-            :: else
-            fi;
-            if
-            :: unread == NOBODY -> break
-            :: else
-            fi;
-            task = unread;
+            atomic {
+                count++;
+                if
+                :: unread == NOBODY -> unread = first; first = NOBODY
+                :: else
+                fi;
+                task = unread;
+                if
+                :: task == NOBODY -> break
+                :: else
+                fi;
 #ifdef UNREAD_IS_DROPPED
-            unread = NOBODY;
+                unread = NOBODY
 #else
-            unread = next[task];
+                unread = next[task]
 #endif
+            }
 #ifdef MARK_AFTER_LOOK
             must_be_woken(task);
             posted[task] = false

@@ -50,6 +50,7 @@ struct Seat {
     void* jump[5];
     std::int64_t result;
     bool handed;                 // a partner sent it straight to user mode
+    bool interrupted;            // its wake-up came while it handed over
     bool armed;
     std::uint32_t canceled;      // waits that a kick or a stop ended
 };
@@ -108,8 +109,11 @@ void hand_over(Seat& seat, arch::Registers& frame) {
     seat.cpu.current = &seat.thread->task();
     world->seats[next].handed = true;
     ready_fiber(next);
+    // The interrupt comes as soon as it can.
+    const bool woken = std::exchange(seat.interrupted, false) && seat.thread->task().must_be_woken();
+    if (woken) seat.thread->task().state_.store(Task::State::running);
     unlock(&world->queue->lock);
-    sleep(seat);
+    if (!woken) sleep(seat);
     const auto ended = Endpoint::end_exchange(*seat.thread);
     seat.thread->registers().rax = ended ? 0 : status(ended.error());
 }
@@ -418,7 +422,7 @@ base::Result<void> Task::create(Quota&) {
     return {};
 }
 void Task::destroy(Quota&) {}
-void Task::start(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t) { state_ = State::running; }
+void Task::start(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t) { state_.store(State::running); }
 
 namespace sched {
 
@@ -426,13 +430,9 @@ void block() {
     Seat& seat = world->seats[current_fiber()];
     Task& self = seat.thread->task();
     world->queue->lock.lock();
-    if (self.take_wake()) {
-        world->queue->lock.unlock();
-        return;
-    }
-    self.state_ = Task::State::blocked;
+    const bool asleep = self.fall_asleep(Task::State::blocked);
     world->queue->lock.unlock();
-    sleep(seat);
+    if (asleep) sleep(seat);
 }
 
 void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
@@ -453,19 +453,23 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
     seat.armed = false;
 }
 
+// From another processor, which may take its time between the two halves.
 void wake(Task& task) {
+    if (!task.needs_its_home()) return;
     const LockGuard guard(world->queue->lock);
     if (!task.must_be_woken()) return;
-    task.state_ = Task::State::running;
+    task.state_.store(Task::State::running);
     ready_fiber(seat_of(task));
 }
 
+// By who hands over, with the lock held.
+void wake_at_home(Task& task) { world->seats[seat_of(task)].interrupted = true; }
 void interrupt(Task&) {}
 void load_roots(Task&) {}
 void load_kernel_roots() {}
 void apply_rules() {}
 void exit_current() {
-    world->seats[current_fiber()].thread->task().state_ = Task::State::ended;
+    world->seats[current_fiber()].thread->task().state_.store(Task::State::ended);
     end_fiber();
 }
 
