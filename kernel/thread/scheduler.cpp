@@ -235,16 +235,20 @@ struct Scheduling {
         if (!task.must_be_woken())
             return true;
         make_ready(queue, task);
+        look_again(queue);
+        return true;
+    }
+    // By the CPU itself: somebody has become ready here.
+    static void look_again(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task* const running = current();
         if (running == nullptr || queue.beats(*running, false)) {
             arch::this_cpu().reschedule = true;
-            return true;
+            return;
         }
         program_timer(queue); // the running task has company now: its slice counts
         // Another CPU is asked to take it once the waker returns to user mode. A waker that blocks before that, as in a call or an answer, leaves its CPU to the one it woke.
         if (migration::is_wanted())
             arch::this_cpu().reschedule = true;
-        return true;
     }
     static void after_switch() {
         RunQueue& queue = Scheduling::queue();
@@ -272,6 +276,7 @@ struct Scheduling {
         return true;
     }
 
+    // Under the lock of wherever it begins, where it counts as load from here on: whoever starts several puts each on another CPU.
     static void start(Task& task) {
         migration::renew_rules(task);
         task.set_home(migration::least_loaded(task.allowed_));
@@ -279,9 +284,11 @@ struct Scheduling {
         {
             const LockGuard guard(queue.lock);
             task.virtual_time_ = queue.clock.now();
-            task.state_.store(Task::State::blocked, std::memory_order_relaxed);
+            make_ready(queue, task);
+            if (&queue == &Scheduling::queue())
+                return look_again(queue);
         }
-        sched::wake(task);
+        arch::send_interrupt(arch::cpu(queue.cpu).apic_id, arch::vector::reschedule);
     }
 };
 

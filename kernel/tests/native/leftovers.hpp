@@ -35,6 +35,18 @@ inline void print_more(const abi::QuotaInfo& now, const abi::QuotaInfo& before) 
         if (now.object_count[kind] != before.object_count[kind]) native::print("objects of kind ", kind, ": ", before.object_count[kind], ", then ", now.object_count[kind]);
 }
 
+// The figures once nothing has become less for a while: what was used before may still be on its way back.
+inline abi::QuotaInfo settled(unsigned naps = 1) {
+    auto before = figures();
+    for (unsigned quiet = 0; quiet < naps;) {
+        nap();
+        const auto now = figures();
+        quiet = is_more(before, now) ? 0 : quiet + 1;
+        before = now;
+    }
+    return before;
+}
+
 // Whoever begins while another is on its way out needs one more of the kernel's stacks, which keeps its frames: there are some before.
 inline void make_stacks() {
     abi::Handle threads[8] = {};
@@ -48,13 +60,7 @@ template <class Attempts> void leaves_nothing_behind(Attempts&& attempts) {
     constexpr int rounds = 3;
     make_stacks();
     for (int round = 1; round <= rounds; ++round) {
-        auto before = figures();
-        for (bool less = true; less;) {
-            nap();
-            const auto now = figures();
-            less = is_more(before, now);
-            before = now;
-        }
+        const auto before = settled();
         attempts();
         const auto gone = [&] { return !is_more(figures(), before); };
         if (round < rounds ? comes_true(gone, 100) : comes_true(gone)) return;
