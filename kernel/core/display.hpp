@@ -19,9 +19,9 @@ void initialize(const limine::Framebuffer& framebuffer, void* memory);
 void put(char character);
 // Draws a part of what is not on the screen yet. Gives whether there is more.
 bool draw_step();
-// How many steps at the most draw all.
 inline constexpr unsigned most_columns = 240, most_rows = 135; // 1920 by 2160 points
-inline constexpr unsigned drawn_in_step = 2, looked_at_in_step = 1024;
+inline constexpr unsigned drawn_in_step = 2, looked_at_in_step = 1024; // cells
+// After so many steps all is drawn that was there before them.
 inline constexpr unsigned most_steps = most_columns * most_rows / drawn_in_step + 1;
 
 } // namespace kernel::display

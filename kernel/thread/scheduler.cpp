@@ -250,6 +250,7 @@ struct Scheduling {
         if (migration::is_wanted())
             arch::this_cpu().reschedule = true;
     }
+
     static void after_switch() {
         RunQueue& queue = Scheduling::queue();
         queue.lock.assert_held();

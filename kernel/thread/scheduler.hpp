@@ -1,4 +1,4 @@
-// Which thread runs: a queue for each CPU, fixed priorities above a weighted fair band. A thread belongs to its home CPU, which alone makes it ready; others ask it to.
+// Which thread runs: a queue for each CPU, fixed priorities above a weighted fair band. A thread belongs to its home CPU, which wakes it; others ask it to.
 #pragma once
 #include <cstdint>
 

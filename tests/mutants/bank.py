@@ -246,6 +246,7 @@ NOT_FOUND = {
     "shootdown_is_half_awaited": "a race of a few instructions on another processor",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
     "claim_is_not_asked": "a race of a few instructions: the wait has to end otherwise while the signal takes it",
+    "hand_over_forgets_a_wake": "a race of a few instructions: the wake-up has to come from another processor within the switch",
     "newer_binding_is_revoked": "a race of a few instructions: the source has to be bound anew within its revocation",
     "call_poll_waits": "a deadline that is over ends the wait with the same error",
     "taken_out_of_its_mask": "who comes to a processor that it may not run on is sent away before it runs",

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::uint16_t port = 0x3f8;
 constinit bool present = false;
-constinit unsigned room = 1;      // of its queue, when that is empty
+constinit unsigned room = 1;     // of its queue, when that is empty
 constinit bool returned = false; // of a line's end, the first half is sent
 
 bool is_empty() { return (in8(port + 5) & 0x20) != 0; }

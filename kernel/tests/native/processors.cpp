@@ -219,7 +219,7 @@ KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
 // Under icount alone (see bounded.cpp): who sleeps beside threads that only compute, all on one processor, runs soon when it wakes. There is no other one: where the first of several
 // computes without an end, QEMU gives the others no turn.
 KERNEL_USER_TEST(bounded_wake_beside_many_that_compute) {
-    if (native::argument("bounded_cpus") != "1") return;
+    if (native::argument("bounded_cpus") != "1") return skip("it counts instructions of a single processor");
     struct Sleeper {
         std::uint64_t worst = 0;
         static void run(void* argument) {

@@ -5,7 +5,7 @@
  *   announce            WaitState::announce (kernel/core/wait_state.hpp)
  *   claim, claim_wait   WaitState::claim(), claim(wait): what a compare-and-exchange decides is one step
  *   finish_wait         WaitState::complete, two stores, then sched::wake: Task::must_be_woken, under the run queue's lock
- *   thread              Thread::wait, sched::wait_until, sched::block: Task::take_wake, under the same lock
+ *   thread              Thread::wait, sched::wait_until, sched::block: Task::fall_asleep, under the same lock (without it: wake_by_mail.pml)
  *   kicker              Thread::kick (kernel/thread/thread.cpp)
  * All accesses to the wait and the attention are sequentially consistent there, or made by the thread alone, so interleaving is all there is.
  *
