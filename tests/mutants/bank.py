@@ -246,6 +246,7 @@ NOT_FOUND = {
     "shootdown_is_half_awaited": "a race of a few instructions on another processor",
     "use_of_a_revoked_lease": "who links has looked a few instructions before: a race alone comes by here",
     "claim_is_not_asked": "a race of a few instructions: the wait has to end otherwise while the signal takes it",
+    "woken_where_it_was": "a race of a few instructions: the thread has to move between the look at its home and the lock",
     "hand_over_forgets_a_wake": "a race of a few instructions: the wake-up has to come from another processor within the switch",
     "newer_binding_is_revoked": "a race of a few instructions: the source has to be bound anew within its revocation",
     "call_poll_waits": "a deadline that is over ends the wait with the same error",
