@@ -84,6 +84,24 @@ KERNEL_USER_TEST(badges_come_with_signals_and_are_set_once) {
     (void)call::handle_close(*notification);
 }
 
+// Also where nothing else keeps the call from its short way: nobody waits, and bits are there to be taken.
+KERNEL_USER_TEST(a_signal_needs_a_notification_and_the_right) {
+    const auto notification = call::notification_create(quota());
+    REQUIRE(notification);
+    const auto sender = call::handle_duplicate(*notification, right::send, 0, 0);
+    const auto receiver = call::handle_duplicate(*notification, right::receive, 0, 0);
+    REQUIRE(sender && receiver);
+    CHECK_ERROR(call::notification_signal(*receiver, 1), missing_right);
+    CHECK(call::notification_signal(*sender, 2));
+    CHECK_ERROR(call::notification_wait(*sender, abi::poll), missing_right);
+    CHECK(call::notification_wait(*receiver, abi::poll).value_or(0) == 2);
+    const auto endpoint = call::endpoint_create(quota());
+    REQUIRE(endpoint);
+    CHECK_ERROR(call::notification_signal(*endpoint, 1), wrong_kind);
+    CHECK_ERROR(call::notification_wait(*endpoint, abi::poll), wrong_kind);
+    for (const auto handle : {*sender, *receiver, *notification, *endpoint}) CHECK(call::handle_close(handle));
+}
+
 KERNEL_USER_TEST(revocation_kills_all_copies_under_the_lease) {
     const auto lease = call::lease_create(quota(), 0);
     REQUIRE(lease);
