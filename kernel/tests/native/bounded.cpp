@@ -348,9 +348,9 @@ void many_ready(Watch&) {
     const auto pause = call::notification_create(quota());
     REQUIRE(pause);
     std::uint64_t first = 0, last = 0;
-    // Whoever is woken waits again: until all of them waited at once.
-    for (std::size_t woken = 0; woken != Crowd::count;) {
-        (void)call::notification_wait(*pause, native::after_milliseconds(10));
+    // Whoever is woken waits again: until all of them waited at once. A slow machine needs the longer pauses.
+    for (std::uint64_t woken = 0, milliseconds = 10; woken != Crowd::count; milliseconds *= 2) {
+        (void)call::notification_wait(*pause, native::after_milliseconds(milliseconds));
         woken = first = 0;
         for (std::size_t all = part; all == part && woken != Crowd::count; woken += all) {
             const std::uint64_t begin = native::monotonic_nanoseconds();
