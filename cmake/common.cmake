@@ -10,6 +10,9 @@ endif()
 target_compile_definitions(themelios_common INTERFACE THEMELIOS_VERSION="${THEMELIOS_VERSION}")
 target_compile_options(themelios_common INTERFACE -Wall -Wextra -Wno-unused-parameter $<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
 
+option(THEMELIOS_COVERAGE "Count which branches of the kernel are taken (tests/coverage): in a kernel of its own, or by the tests on the build machine" OFF)
+set(THEMELIOS_COUNTERS -fprofile-instr-generate -fcoverage-mapping)
+
 # Code from the interface files; every freestanding target depends on it.
 if(EXISTS ${CMAKE_SOURCE_DIR}/tools/abi/generate.py)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)

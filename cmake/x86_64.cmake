@@ -19,8 +19,6 @@ option(THEMELIOS_DEBUG "Build a kernel that checks the order of its locks (kerne
 
 option(THEMELIOS_LINK_TIME "Optimise the kernel across its files, which takes most of the time that a change of one takes" ON)
 
-option(THEMELIOS_COVERAGE "Build a kernel that counts which of its branches it takes (tests/coverage)" OFF)
-
 # The guard is a word of the program's own: %fs and %gs are the guests'. Whoever links such code defines __stack_chk_guard and __stack_chk_fail;
 # what is to run without them has the target property UNGUARDED_STACK.
 set(stack_guard "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNGUARDED_STACK>>>:-fstack-protector-strong;-mstack-protector-guard=global>")

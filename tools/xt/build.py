@@ -1,7 +1,7 @@
 """Builds the kernel, the native programs, the services and the root image.
 
-PART x86_64, services, host, twin (the image for attack tests), debug (a twin whose kernel checks the order of its locks) or
-coverage (a kernel that counts its branches) builds one configuration alone."""
+PART x86_64, services, host, twin (the image for attack tests), debug (a twin whose kernel checks the order of its locks), coverage (a kernel
+that counts its branches) or host-coverage (unit tests that do) builds one configuration alone."""
 
 import argparse
 import os
@@ -11,9 +11,9 @@ from .shell import Failure, run_steps
 from .shell import run as execute
 
 PRESETS = {"x86_64": "x86_64-release", "services": "services", "host": "host", "twin": "x86_64-twin", "debug": "x86_64-debug-twin",
-           "coverage": "x86_64-coverage"}
+           "coverage": "x86_64-coverage", "host-coverage": "host-coverage"}
 FOLDERS = {"x86_64": paths.NATIVE, "services": paths.SERVICES, "host": paths.HOST, "twin": paths.TWIN, "debug": paths.DEBUG,
-           "coverage": paths.COVERAGE}
+           "coverage": paths.COVERAGE, "host-coverage": paths.HOST_COVERAGE}
 
 
 def _part(text):
@@ -23,7 +23,7 @@ def _part(text):
 
 
 def add(parser):
-    parser.add_argument("part", nargs="*", metavar="PART", type=_part, help="x86_64, services, host, twin, debug, coverage (default: x86_64 and services)")
+    parser.add_argument("part", nargs="*", metavar="PART", type=_part, help="x86_64, services, host, twin, debug, coverage, host-coverage (default: x86_64 and services)")
     parser.add_argument("--debug", action="store_true", help="the debug configuration of the kernel and native programs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="compile N files at a time")
 

@@ -109,14 +109,19 @@ def merge(profiles, target):
     _run(["llvm-profdata-19", "merge", "-o", target, *profiles])
 
 
+def exported(program, profile):
+    """What llvm-cov tells of a program's profile."""
+    return json.loads(_run(["llvm-cov-19", "export", "-format=text", program, f"-instr-profile={profile}"]))
+
+
 class Report:
     """Lines, branches and functions below kernel/, by source place: a template's instances count as one, each use of a macro by itself.
 
-    A branch is one outcome of a condition: each has two. `content` is what llvm-cov exports."""
+    A branch is one outcome of a condition: each has two. `content` is what llvm-cov exports (exported())."""
 
     @classmethod
     def of(cls, image, profile):
-        return cls(json.loads(_run(["llvm-cov-19", "export", "-format=text", image.path, f"-instr-profile={profile}"])))
+        return cls(exported(image.path, profile))
 
     def __init__(self, content):
         content = content["data"][0]
@@ -151,6 +156,14 @@ class Report:
             found = self.branches[(name, *place[:2], *inner)]
             found[0] += counts[0]
             found[1] += counts[1]
+
+    def add_branches(self, other):
+        """What another program took of the branches that are in this one."""
+        for place, counts in other.branches.items():
+            if place in self.branches:
+                found = self.branches[place]
+                found[0] += counts[0]
+                found[1] += counts[1]
 
     def folders(self):
         """Folder of kernel/ → [lines covered, all, branches covered, all]."""

@@ -45,6 +45,11 @@ class ReportTest(unittest.TestCase):
     def test_what_was_derived_below_zero_is_zero(self):
         self.assertEqual(_report(_function(5, [[2, 5, 2, 9, 6, (1 << 64) - 1, 0, 0, BRANCH]])).total()[2:], [1, 2])
 
+    def test_what_another_program_took_is_added(self):
+        report = _report(_function(5, [[2, 5, 2, 9, 5, 0, 0, 0, BRANCH], [3, 5, 3, 9, 2, 0, 0, 0, BRANCH]]))
+        report.add_branches(_report(_function(1, [[2, 5, 2, 9, 0, 1, 0, 0, BRANCH], [7, 5, 7, 9, 1, 1, 0, 0, BRANCH]])))
+        self.assertEqual(report.total(), [3, 4, 3, 4])
+
     def test_functions_that_never_ran_are_named(self):
         self.assertIn("kernel/core/example.hpp:1: f()\n", _report(_function(0, [], name="_Z1fv")).unreached())
 

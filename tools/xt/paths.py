@@ -10,6 +10,7 @@ DEBUG = os.path.join(BUILD, "debug")
 COVERAGE = os.path.join(BUILD, "coverage")
 SERVICES = os.path.join(BUILD, "services")
 HOST = os.path.join(BUILD, "host")
+HOST_COVERAGE = os.path.join(BUILD, "host-coverage")
 RUN = os.path.join(BUILD, "run")
 IMAGES = os.path.join(BUILD, "images")
 
