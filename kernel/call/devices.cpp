@@ -3,6 +3,7 @@
 
 #include "kernel/call/calls.hpp"
 #include "kernel/core/log.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/audit/audit_log.hpp"
 #include "kernel/device/device.hpp"
 #include "kernel/device/irq.hpp"
@@ -89,6 +90,7 @@ base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog>, std::u
         TRY(copy_to_user(caller, buffer.address + done, step, part));
         done += part;
         position += part;
+        preemption_point();
     }
     return done;
 }

@@ -47,9 +47,9 @@ base::Result<std::uint64_t> call_process_inspect(Thread& caller, Held<Process> p
     return 0;
 }
 
-base::Result<std::uint64_t> call_process_watch(Thread&, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
+base::Result<std::uint64_t> call_process_watch(Thread& caller, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
     Notification& target = *notification;
-    TRY(process->watch(std::move(notification.object), target, bits | notification.badge));
+    TRY(process->watch(caller.process().quota(), std::move(notification.object), target, bits | notification.badge));
     return 0;
 }
 
@@ -70,8 +70,8 @@ base::Result<std::uint64_t> call_thread_create(Thread& caller, Held<Process> pro
     auto thread = TRY(Thread::create(*process, std::move(budget.object)));
     base::Ref<Thread> keep = thread;
     auto handle = give(caller, std::move(thread), Thread::rights, process.hold);
-    // Nobody could start or end it without the handle.
-    if (!handle) keep->stop();
+    // Nobody could start or end it without the handle, and its process goes on without it.
+    if (!handle) keep->discard();
     return handle;
 }
 

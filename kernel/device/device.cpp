@@ -11,8 +11,10 @@ base::Result<base::Ref<Device>> Device::slice(Quota& quota, std::uint64_t base, 
     if (size == 0 || base % abi::page_size || size % abi::page_size) return std::unexpected(abi::Error::bad_argument);
     if (base < base_ || base - base_ > size_ || size > size_ - (base - base_)) return std::unexpected(abi::Error::bad_argument);
     // A device range over memory would be a way around every other capability.
+    constexpr std::uint64_t pages_of_step = 1024;
     for (std::uint64_t page = base; page < base + size && page < frames::top(); page += abi::page_size) {
         if (frames::is_memory(page)) return std::unexpected(abi::Error::bad_argument);
+        if (page / abi::page_size % pages_of_step == 0 && !base::weakened(base::Weakness::unbounded_step)) preemption_point();
     }
     return make_object<Device>(quota, base, size);
 }

@@ -39,6 +39,7 @@ base::Result<base::Ref<Irq>> Irq::create(Quota& quota, std::uint64_t source, std
         const bool routed = arch::route_interrupt(static_cast<std::uint32_t>(source), static_cast<std::uint8_t>(irq->vector_),
                                                   arch::this_cpu().apic_id, flags & 1, flags & 2);
         if (!routed) return std::unexpected(abi::Error::bad_argument);
+        irq->routed_ = true;
     }
     return irq;
 }
@@ -46,7 +47,8 @@ base::Result<base::Ref<Irq>> Irq::create(Quota& quota, std::uint64_t source, std
 Irq::~Irq() {
     unbind(Which::any);
     if (!taken_) return;
-    if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
+    // A number without a line of its own must not reach another one's.
+    if (routed_) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
     if (vector_) arch::unregister_interrupt(static_cast<std::uint8_t>(vector_));
     if (source_ != message_signalled) give_source(source_);
 }

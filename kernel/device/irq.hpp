@@ -50,7 +50,8 @@ private:
     std::uint64_t source_ = 0;
     std::uint32_t flags_ = 0;
     std::uint32_t vector_ = 0;
-    bool taken_ = false; // source_ is this object's
+    bool taken_ = false;  // source_ is this object's
+    bool routed_ = false; // and has a line
 };
 
 } // namespace kernel

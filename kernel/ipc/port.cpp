@@ -1,5 +1,6 @@
 #include "kernel/ipc/port.hpp"
 
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/thread.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -65,11 +66,16 @@ void PortSource::end_use() {
     release();
 }
 
-std::size_t Port::collect(std::span<abi::PortEvent> events) {
+std::size_t Port::collect(std::span<abi::PortEvent> events, bool& more) {
+    // A source whose event somebody else took gives none: of those there may be any number.
+    constexpr unsigned sources_of_step = 64;
     std::size_t count = 0;
+    more = false;
     // Sources that stay ready go to the end again; the first of those marks the end of this round.
     PortSource* first_again = nullptr;
-    while (count < events.size()) {
+    for (unsigned looks = 0; count < events.size(); ++looks) {
+        more = looks == sources_of_step && !base::weakened(base::Weakness::unbounded_step);
+        if (more) break;
         PortSource* source = nullptr;
         std::uint64_t key = 0;
         {
@@ -103,7 +109,13 @@ std::size_t Port::collect(std::span<abi::PortEvent> events) {
 base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std::span<abi::PortEvent> events,
                                      abi::Deadline deadline) {
     for (;;) {
-        if (const std::size_t count = collect(events)) return count;
+        bool more = false;
+        if (const std::size_t count = collect(events, more)) return count;
+        if (more) {
+            if (thread.stopping()) return std::unexpected(abi::Error::canceled);
+            preemption_point();
+            continue;
+        }
         if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);
         {
             LockGuard guard(lock_);

@@ -64,7 +64,7 @@ public:
 
 private:
     friend class PortSource;
-    std::size_t collect(std::span<abi::PortEvent> events);
+    std::size_t collect(std::span<abi::PortEvent> events, bool& more);
 
     SpinLock lock_{LockRank::port};
     base::List<PortSource, Port> ready_ BASE_GUARDED_BY(lock_);

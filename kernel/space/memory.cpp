@@ -336,14 +336,33 @@ bool Memory::has_writable_mapping() {
     return writable_mappings_ != 0;
 }
 
+abi::Protection Memory::clash(const Sharers& without, bool origin_written) const {
+    if (base::weakened(base::Weakness::alias_execute)) return 0;
+    abi::Protection clash = 0;
+    if (executable_mappings_ != without.executable) clash |= abi::protection::write;
+    if (writable_mappings_ != without.writable || origin_written || pinned_by_) clash |= abi::protection::execute;
+    return clash;
+}
+
+void Memory::count_sharer(const Mapping& mapping, Sharers& sharers) {
+    LockGuard guard(lock_);
+    if (mapping.counted & abi::protection::write) ++sharers.writable;
+    if (mapping.counted & abi::protection::execute) ++sharers.executable;
+}
+
+base::Result<void> Memory::check_sharing(abi::Protection protection, const Sharers& without) {
+    const bool origin_written = origin_ && origin_->has_writable_mapping();
+    LockGuard guard(lock_);
+    const abi::Protection refused = clash(without, origin_written) | (sealed_ ? abi::protection::write : 0);
+    if (protection & refused) return std::unexpected(abi::Error::bad_state);
+    return {};
+}
+
 base::Result<void> Memory::add_mapping(Mapping& mapping, Mapping* origin) {
     // The origin of a slice is sealed, so no writable mapping comes there, but a seal may still be at work on those that were.
     const bool origin_written = origin_ && origin_->has_writable_mapping();
     LockGuard guard(lock_);
-    abi::Protection clash = 0;
-    if (executable_mappings_ != 0) clash |= abi::protection::write;
-    if (writable_mappings_ != 0 || origin_written || pinned_by_) clash |= abi::protection::execute;
-    if (base::weakened(base::Weakness::alias_execute)) clash = 0;
+    const abi::Protection clash = this->clash({}, origin_written);
     if ((mapping.protection | mapping.counted) & clash) {
         mapping.counted = 0;
         return std::unexpected(abi::Error::bad_state);

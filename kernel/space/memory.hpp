@@ -91,6 +91,14 @@ public:
     // taken from a mapping that is there (a part, a fork's copy) starts with its `counted`, which never clashes,
     // and names that one as its `origin`: as long as a walk has that one before it, it has both.
     base::Result<void> add_mapping(Mapping& mapping, Mapping* origin = nullptr);
+    // Mappings that write, and that execute.
+    struct Sharers {
+        std::uint64_t writable = 0;
+        std::uint64_t executable = 0;
+    };
+    void count_sharer(const Mapping& mapping, Sharers& sharers);
+    // Whether add_mapping would take a mapping with this protection if those were not there. Errors: bad_state.
+    base::Result<void> check_sharing(abi::Protection protection, const Sharers& without);
     // No page of the mapping is writable any more, and none will be.
     void end_write(Mapping& mapping);
     void remove_mapping(Mapping& mapping);
@@ -109,6 +117,8 @@ private:
     void begin_work();
     void end_work();
     bool has_writable_mapping();
+    // What a mapping may not be, beside all others but `without`.
+    abi::Protection clash(const Sharers& without, bool origin_written) const BASE_REQUIRES(lock_);
     void uncount(Mapping& mapping, abi::Protection protection) BASE_REQUIRES(lock_);
 
     template <class Function> void for_each_mapping(Function&& function);

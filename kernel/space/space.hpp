@@ -131,6 +131,8 @@ private:
     base::Result<void> cut_edges(Range range);
     base::Result<void> check_empty(Range range);
     base::Result<void> map_range(const Held<Memory>& memory, Range range, std::uint64_t offset, std::uint32_t flags);
+    // Whether the Memory may be shared so in place of all that is mapped in the range now. Errors: bad_state.
+    base::Result<void> check_sharing(Memory& memory, Range range, abi::Protection protection);
     base::Result<void> enter_private(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
     base::Result<void> map_shared(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection);
     base::Result<void> enter_device(std::uint64_t physical, Range range, const LeaseHold& hold, abi::Protection protection);

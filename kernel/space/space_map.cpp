@@ -105,6 +105,8 @@ base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address,
     RangeWork work(range, true);
     TRY(begin_work(work));
     auto mapped = flags & abi::map_flag::replace ? cut_edges(range) : check_empty(range);
+    // A refusal leaves what is there, as far as it does not come of what others do meanwhile.
+    if (mapped && (flags & abi::map_flag::replace) && memory && !copied) mapped = check_sharing(*memory.object, range, protection);
     if (mapped && (flags & abi::map_flag::replace)) mapped = clear_range(range);
     if (mapped) {
         mapped = map_range(memory, range, offset, flags);
@@ -129,6 +131,15 @@ base::Result<void> Space::map_range(const Held<Memory>& memory, Range range, std
         }
         return {};
     });
+}
+
+base::Result<void> Space::check_sharing(Memory& memory, Range range, abi::Protection protection) {
+    Memory::Sharers within;
+    TRY(visit_mappings(range, [&](Mapping& mapping) -> base::Result<void> {
+        if (mapping.memory.get() == &memory) memory.count_sharer(mapping, within);
+        return {};
+    }));
+    return memory.check_sharing(protection, within);
 }
 
 base::Result<void> Space::enter_private(const Held<Memory>& memory, Range range, std::uint64_t offset, abi::Protection protection) {

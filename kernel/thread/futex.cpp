@@ -40,8 +40,7 @@ private:
     Bucket& second_;
 };
 
-constexpr std::size_t bucket_count = 256;
-constinit Bucket buckets[bucket_count];
+constinit Bucket buckets[Thread::futex_buckets];
 
 // Which words share a bucket is for nobody to know, and other with every boot: its lock is what they wait for each other at.
 constinit std::uint64_t secret = 0;
@@ -49,12 +48,12 @@ constinit std::uint64_t secret = 0;
 // Woken or moved under the locks at once.
 constexpr unsigned waiters_of_step = 32;
 
-Bucket& bucket_of(const FutexKey& key) {
+std::uint32_t bucket_number(const FutexKey& key) {
     constexpr std::uint64_t odd = 0x9e3779b97f4a7c15;
     std::uint64_t hash = (reinterpret_cast<std::uint64_t>(key.space) ^ secret) * odd;
     hash = ((hash ^ hash >> 32) + (key.address >> 2)) * (secret | 1);
     hash = (hash ^ hash >> 32) * odd;
-    return buckets[(hash >> 32) % bucket_count];
+    return static_cast<std::uint32_t>((hash >> 32) % Thread::futex_buckets);
 }
 
 // A reference to a frame, or nothing. Given back without locks: it may be the last.
@@ -108,10 +107,11 @@ base::Result<Word> find_word(Space& space, std::uint64_t address, bool shared) {
 }
 
 // A waiter, in no queue now, is to wait at another word. Under the lock of both buckets; the caller holds both frames, so no reference that is given back here is the last.
-void move_to(Bucket& bucket, Thread& thread, const Word& target) BASE_REQUIRES(bucket.lock) {
+void move_to(Bucket& bucket, std::uint32_t number, Thread& thread, const Word& target) BASE_REQUIRES(bucket.lock) {
     if (target.frame.get()) frames::retain(target.frame.get());
     if (thread.futex_frame) frames::release(thread.futex_frame);
     thread.futex_frame = target.frame.get();
+    thread.futex_bucket.store(number, std::memory_order_relaxed);
     bucket.waiters.push(thread, target.key, thread.futex_bits());
 }
 
@@ -131,7 +131,8 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
         const std::uint64_t physical = frame.get() + address % abi::page_size;
         const bool by_frame = shared && shared_page;
         const FutexKey key = by_frame ? shared_key(space, physical) : private_key(space, address);
-        Bucket& bucket = bucket_of(key);
+        const std::uint32_t number = bucket_number(key);
+        Bucket& bucket = buckets[number];
         LockGuard guard(bucket.lock);
         // The word is read under the bucket's lock, where it is by now: a change after this is followed by a wake that finds the waiter.
         const auto now = space.translate(address);
@@ -139,16 +140,19 @@ base::Result<void> futex_wait(Thread& thread, Space& space, std::uint64_t addres
         if (__atomic_load_n(direct<std::uint32_t>(physical), __ATOMIC_SEQ_CST) != expected) return std::unexpected(abi::Error::changed);
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
         thread.futex_frame = by_frame ? frame.leave() : 0;
+        thread.futex_bucket.store(number, std::memory_order_relaxed);
         thread.wait_state().announce();
         bucket.waiters.push(thread, key, bits);
         break;
     }
     const std::int32_t outcome = thread.wait(deadline, {});
-    // A requeue may have moved the thread meanwhile; its key says where to, and is stable once the right lock is held. Who woke it took it off the queue before.
+    // A requeue may have moved the thread meanwhile. Its bucket is one word, so it is the one of before or the one of after, and stays once that one's lock is held; of its key a part of
+    // each could be seen. Who woke it took it off the queue before.
     while (outcome != 0) {
-        Bucket& bucket = bucket_of(thread.futex_key());
+        const std::uint32_t number = thread.futex_bucket.load(std::memory_order_relaxed);
+        Bucket& bucket = buckets[number];
         LockGuard guard(bucket.lock);
-        if (&bucket != &bucket_of(thread.futex_key())) continue;
+        if (thread.futex_bucket.load(std::memory_order_relaxed) != number) continue;
         if (thread.in_futex_queue()) bucket.waiters.remove(thread);
         break;
     }
@@ -166,8 +170,9 @@ base::Result<FutexWoken> futex_wake(Space& space, std::uint64_t address, bool sh
     if (requeue_to) target = TRY(find_word(space, requeue_to, shared));
     // Whoever would move to where it waits stays: moved to the end of the same queue it would come by again, `requeue_count` times.
     if (requeue_to && target.key == key) requeue_to = 0;
-    Bucket& from = bucket_of(key);
-    Bucket& to = requeue_to ? bucket_of(target.key) : from;
+    Bucket& from = buckets[bucket_number(key)];
+    const std::uint32_t target_number = bucket_number(requeue_to ? target.key : key);
+    Bucket& to = buckets[target_number];
     FutexWoken done;
     std::uint64_t end = 0;  // the turn of who came after the begin
     std::uint64_t next = 0; // behind those that were left alone
@@ -186,7 +191,7 @@ base::Result<FutexWoken> futex_wake(Space& space, std::uint64_t address, bool sh
             }
             from.waiters.remove(thread);
             if (done.woken >= count) {
-                move_to(to, thread, target);
+                move_to(to, target_number, thread, target);
                 ++done.moved;
             } else if (thread.wait_state().claim()) {
                 thread.finish_wait(0);

@@ -13,10 +13,9 @@ namespace kernel {
 
 namespace {
 
-// All processes that were not torn down, and who waits for one to be.
+// All processes that were not torn down.
 struct ProcessList {
     base::List<Process, Process> processes BASE_GUARDED_BY(process_list_lock);
-    ThreadQueue waiters BASE_GUARDED_BY(process_list_lock);
     std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
 };
 
@@ -70,16 +69,21 @@ void Process::thread_started() {
     if (state_.load() == abi::ProcessState::created) state_.store(abi::ProcessState::running, std::memory_order_release);
 }
 
+bool Process::remove_thread(Thread& thread) {
+    LockGuard guard(lock_);
+    threads_.remove(thread);
+    return --thread_count_ == 0;
+}
+
 void Process::thread_ended(Thread& thread, Pauses pauses) {
-    bool last = false;
-    {
-        LockGuard guard(lock_);
-        threads_.remove(thread);
-        last = --thread_count_ == 0;
-    }
-    if (!last) return;
+    if (!remove_thread(thread)) return;
     end(abi::EndReason::exit, 0);
     tear_down(pauses);
+}
+
+void Process::forget_thread(Thread& thread) {
+    // An end that came meanwhile counted on it.
+    if (remove_thread(thread) && ending()) tear_down(Pauses::yes);
 }
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
@@ -152,12 +156,25 @@ void Process::tear_down(Pauses pauses) {
         delete_watch(*watch);
         if (pauses == Pauses::yes) preemption_point();
     }
-    LockGuard guard(process_list_lock);
-    left_ = true;
-    if (cursors_ == 0) all().processes.remove(*this);
-    while (Thread* waiter = all().waiters.first()) {
-        all().waiters.remove(*waiter);
-        if (waiter->wait_state().claim()) waiter->finish_wait(0);
+    {
+        LockGuard guard(process_list_lock);
+        left_ = true;
+        if (cursors_ == 0) all().processes.remove(*this);
+    }
+    // Nobody joins them any more.
+    constexpr unsigned waiters_of_step = 64;
+    for (bool more = true; more;) {
+        {
+            LockGuard guard(process_list_lock);
+            for (unsigned i = 0; i < waiters_of_step && more; ++i) {
+                Thread* const waiter = waiters_.first();
+                more = waiter != nullptr;
+                if (!more) break;
+                waiters_.remove(*waiter);
+                if (waiter->wait_state().claim()) waiter->finish_wait(0);
+            }
+        }
+        if (pauses == Pauses::yes) preemption_point();
     }
 }
 
@@ -197,7 +214,7 @@ public:
                     if (!wanted) continue;
                     blocked = true;
                     if (waiter) {
-                        announce(*waiter);
+                        announce(*waiter, process);
                         return nullptr;
                     }
                     continue;
@@ -217,14 +234,14 @@ public:
     bool has_left(Thread& waiter) {
         LockGuard guard(process_list_lock);
         if (at_->left_) return true;
-        announce(waiter);
+        announce(waiter, *at_);
         return false;
     }
 
 private:
-    static void announce(Thread& waiter) BASE_REQUIRES(process_list_lock) {
+    static void announce(Thread& waiter, Process& process) BASE_REQUIRES(process_list_lock) {
         waiter.wait_state().announce();
-        all().waiters.push(waiter);
+        process.waiters_.push(waiter);
     }
     // The reference stays.
     void leave() BASE_REQUIRES(process_list_lock) {
@@ -246,26 +263,31 @@ void Process::end_all_within(const QuotaNode& quota) {
     }
     // Then one after the other is waited for; what was made meanwhile stands behind.
     Thread& self = sched::current_thread();
+    bool kicked = false;
     Cursor cursor;
     for (;;) {
         Process* const process = cursor.next(quota, &self, blocked);
-        if (!process && !blocked) return;
+        if (!process && !blocked) break;
         if (process && !process->ending()) process->end(abi::EndReason::quota, 0);
         while (blocked || !cursor.has_left(self)) {
             // A kick does not end this: what was begun must be finished before the call returns. Only the caller's own end does.
-            (void)self.wait(abi::never, {});
+            if (self.wait(abi::never, {}) == -static_cast<std::int32_t>(abi::Error::canceled)) kicked = true;
             LockGuard guard(process_list_lock);
-            all().waiters.remove_if_queued(self);
+            // Still queued, so the process has not told everybody yet, and is there.
+            if (self.queue) self.queue->remove(self);
             if (self.stopping()) return;
             if (std::exchange(blocked, false)) break;
         }
     }
+    // It is for a later wait.
+    if (kicked) self.keep_kick();
 }
 
-Process::Watch* Process::new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {
-    void* memory = allocate_object(*quota_, sizeof(Watch));
+Process::Watch* Process::new_watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {
+    void* memory = allocate_object(payer, sizeof(Watch));
     if (!memory) return nullptr;
     Watch* watch = new (memory) Watch;
+    watch->payer = base::Ref<Quota>(payer);
     watch->owner = std::move(owner);
     watch->target = &target;
     watch->bits = bits;
@@ -273,13 +295,14 @@ Process::Watch* Process::new_watch(base::Ref<Object> owner, SignalTarget& target
 }
 
 void Process::delete_watch(Watch& watch) {
+    const base::Ref<Quota> payer = std::move(watch.payer);
     watch.~Watch();
-    release_object(*quota_, &watch, sizeof(Watch));
+    release_object(*payer, &watch, sizeof(Watch));
 }
 
-base::Result<void> Process::watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {
+base::Result<void> Process::watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {
     const base::Ref<Object> keep = owner; // the watch may be gone before its target is signalled
-    Watch* watch = new_watch(std::move(owner), target, bits);
+    Watch* watch = new_watch(payer, std::move(owner), target, bits);
     if (!watch) return std::unexpected(abi::Error::no_memory);
     bool over = false;
     {

@@ -10,6 +10,7 @@
 #include "kernel/object/quota.hpp"
 #include "kernel/object/signal_target.hpp"
 #include "kernel/thread/thread.hpp"
+#include "kernel/thread/thread_queue.hpp"
 #include "kernel/arch/spin_lock.hpp"
 #include "lib/base/list.hpp"
 #include "lib/base/tree.hpp"
@@ -56,6 +57,8 @@ public:
     enum class Pauses : bool { no, yes };
     // By a thread's end; the last one ends the process.
     void thread_ended(Thread& thread, Pauses pauses);
+    // For one that nobody knew yet: a process without threads that did not end waits for its first one. Without locks.
+    void forget_thread(Thread& thread);
     void thread_started();
 
     // --- the end
@@ -64,8 +67,9 @@ public:
     // It ends or has ended: no thread of it goes back to user mode.
     bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
-    // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of. Errors: no_memory, exists.
-    base::Result<void> watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
+    // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of; `payer` is charged until then, for who may only look at a process must not
+    // use up what it has. Errors: no_memory, exists.
+    base::Result<void> watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     void inspect(abi::ProcessInfo& info);
 
     // The range of code that may fault on guest addresses, and where it goes on then.
@@ -85,6 +89,7 @@ private:
     class Cursor;
     static void end_all_within(const QuotaNode& quota);
     struct Watch : base::TreeNodeOf<Watch> {
+        base::Ref<Quota> payer;
         base::Ref<Object> owner;
         SignalTarget* target = nullptr;
         std::uint64_t bits = 0;
@@ -92,8 +97,10 @@ private:
     struct WatchTarget {
         std::uintptr_t operator()(const Watch& watch) const { return reinterpret_cast<std::uintptr_t>(watch.target); }
     };
-    Watch* new_watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
-    void delete_watch(Watch& watch);
+    // Whether it was the last one.
+    bool remove_thread(Thread& thread);
+    static Watch* new_watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
+    static void delete_watch(Watch& watch);
     bool ends_long() const override {
         lock_.assume_held(); // nobody refers to it
         return !torn_down_;
@@ -120,6 +127,7 @@ private:
     // One that a walk is at stays in the list until the walk has gone on.
     std::uint32_t cursors_ BASE_GUARDED_BY(process_list_lock) = 0;
     bool left_ BASE_GUARDED_BY(process_list_lock) = false;
+    ThreadQueue waiters_ BASE_GUARDED_BY(process_list_lock); // for it to leave
 };
 
 } // namespace kernel

@@ -64,7 +64,22 @@ Thread::Thread(Process& process, base::Ref<Budget> budget) : Object(object_kind)
 bool Thread::ends_long() const { return static_cast<const base::ListNodeOf<InProcess>&>(*this).linked(); }
 
 void Thread::end_in_steps() {
-    if (ends_long()) process_->thread_ended(*this, Process::Pauses::yes);
+    if (!ends_long()) return;
+    remove_page();
+    process_->thread_ended(*this, Process::Pauses::yes);
+}
+
+// A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
+void Thread::remove_page() {
+    if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
+}
+
+void Thread::discard() {
+    task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
+    // Its process may have ended it already.
+    if (started_.exchange(true)) return;
+    remove_page();
+    process_->forget_thread(*this);
 }
 
 Thread::~Thread() {
@@ -150,6 +165,7 @@ void Thread::stop() {
     task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
+        remove_page();
         process_->thread_ended(*this, Process::Pauses::no);
         return;
     }
@@ -203,8 +219,7 @@ void Thread::exit() {
     exchange_.receives = {};
     wait_use_.unlink();
     wait_hold_ = {};
-    // A process that ends unmaps everything at once: thousands of threads would forget their pages in all TLBs one by one.
-    if (auto space = process_->space(); space && !process_->ending()) (*space)->remove_thread_page(page_address_, page_frame_);
+    remove_page();
     end_the_dying();
     // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its roots again: there is no preemption point but for the last thread.
     const std::uint64_t left = base::weakened(base::Weakness::root_left) ? process_->roots().native : 0;

@@ -136,6 +136,8 @@ public:
     base::Result<void> start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument);
     // Ends the thread: at once where it waits, else before it returns to user mode.
     void stop();
+    // Ends a new thread that nobody knows yet; its process goes on. Without locks.
+    void discard();
     void suspend();
     void resume();
     void kick();
@@ -143,6 +145,8 @@ public:
     base::Result<void> choose(std::uint64_t cpus);
     bool stopping() const { return attention() & attention_stop; }
     bool kicked() const { return attention() & attention_kick; }
+    // A kick that ended a wait which it was not meant for is there for the next one.
+    void keep_kick() { task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst); }
     // True where there was a kick, which is used up by this.
     bool take_kick() { return kicked() && task_.attention.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
     // Not 0: before_user() or take_kick() has something to do before the return to user mode.
@@ -161,12 +165,15 @@ public:
     std::byte* vector_area = nullptr; // see restricted/vector_state.hpp
     std::uint32_t vector_cpu = 0;
 
+    static constexpr std::uint32_t futex_buckets = 256;
+    std::atomic<std::uint32_t> futex_bucket = 0; // where it waits at a futex; written under that bucket's lock, and that of the one it comes from
     std::uint64_t futex_frame = 0; // the frame that the key of a shared word names, with a reference while the thread waits; under its bucket's lock
     ThreadQueue* queue = nullptr; // the one it is linked to, under its owner's lock
 
 private:
     bool ends_long() const override;
     void end_in_steps() override;
+    void remove_page();
 
     // Ends an announced wait, unless something else did.
     void end_wait(abi::Error error);

@@ -138,7 +138,7 @@ def _keeps_others_waiting(context, weakness, test, operation):
     """The kernel's operations are measured where they are not bounded: then they are too long."""
     _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test} bounded_cpus=1", cpus=1, timeout=900,
                            kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"), extra=ICOUNT, accel="tcg,thread=single")
-    assert _result(text) == (0, 1) and re.search(rf"bounded\.cpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
+    assert _result(text) == (0, 1) and re.search(rf"bounded\.hpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
 
 
 def _server_pays(context):

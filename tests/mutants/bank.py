@@ -64,7 +64,7 @@ ERRORS = [
     ("port_source_twice", "ipc/port.cpp", "if (port_) return std::unexpected(abi::Error::exists);", "", "ports", "A source is bound to two ports."),
     ("port_source_stays_ready", "ipc/port.cpp", "if (queued_) port_->ready_.remove(*this);", "", "ports", "An unbound source stays in the port's list."),
     ("port_wake_is_lost", "ipc/port.cpp", "            waiter->finish_wait(0);\n            break;\n", "            break;\n", "ports,messages", "A thread that waits at a port is claimed and not woken."),
-    ("port_overfills", "ipc/port.cpp", "while (count < events.size()) {", "while (count <= events.size()) {", "ports", "A port writes one event past the buffer."),
+    ("port_overfills", "ipc/port.cpp", "count < events.size(); ++looks", "count <= events.size(); ++looks", "ports", "A port writes one event past the buffer."),
     ("port_source_is_not_kept", "ipc/port.cpp", "            if (!source->try_retain()) continue;\n", "            source->try_retain();\n            source->release();\n", "ports", "A source may go while its port reads it."),
     ("port_forgets_who_stays_ready", "ipc/port.cpp", "        if (again) {\n", "        if (again && count == 0) {\n", "messages,ports", "An endpoint with two callers is reported once."),
     ("revoked_binding_stays", "ipc/port.cpp", "void PortSource::end_use() {\n    unbind(Which::revoked);\n", "void PortSource::end_use() {\n", "ports", "A revocation leaves a source bound."),
@@ -153,7 +153,7 @@ ERRORS = [
     ("watch_comes_late", "thread/process.cpp", "    if (!over) return std::unexpected(abi::Error::exists);\n    target.signal(bits);\n", "    if (!over) return std::unexpected(abi::Error::exists);\n", "a_watch_on_who_has_ended_comes_at_once,processes",
      "A watch on an ended process is never told."),
     ("ended_process_takes_threads", "thread/process.cpp", "            ending_ = true;\n            record_.reason = reason;", "            ending_ = false;\n            record_.reason = reason;", "processes,ends", "A process that ends takes new threads."),
-    ("thread_count_stays", "thread/process.cpp", "last = --thread_count_ == 0;", "last = thread_count_-- == 2;", "processes", "A process ends with a thread that still runs."),
+    ("thread_count_stays", "thread/process.cpp", "return --thread_count_ == 0;", "return thread_count_-- == 2;", "processes", "A process ends with a thread that still runs."),
     ("quota_is_not_closed", "thread/process.cpp", "    quota.node().close();\n", "", "objects,processes,ends", "A destroyed quota still pays."),
     # --- space
     ("mapping_past_the_memory", "space/space_map.cpp", "range.end - range.begin > size - offset)", "range.end - range.begin > size)", "memory,negative,sealing", "A mapping reaches past the Memory's end."),
@@ -180,7 +180,7 @@ ERRORS = [
     ("code_is_copied_without_need", "space/memory.cpp", "    __atomic_store_n(&constant_, true, __ATOMIC_RELEASE);\n", "", "private_code_of_a_sealed_memory", "Sealed code costs every program a copy."),
     ("pinned_is_sealed", "space/memory.cpp", "        if (pinned_by_) {", "        if (pinned_by_ && sealed_) {", "sealing,memory,devices,a_released_pin_can_be_sealed", "Memory that a device writes to is sealed."),
     ("seal_leaves_mappings", "space/memory.cpp", "for_each_mapping([](Mapping& mapping) { mapping.space.drop_write(mapping); });", "", "memory,aliases,sealing", "What was mapped before the seal is written."),
-    ("alias_is_executed", "space/memory.cpp", "if (writable_mappings_ != 0 || origin_written || pinned_by_) clash |= abi::protection::execute;", "if (origin_written || pinned_by_) clash |= abi::protection::execute;", "aliases", "What is written by one mapping is executed by another."),
+    ("alias_is_executed", "space/memory.cpp", "if (writable_mappings_ != without.writable || origin_written || pinned_by_) clash |= abi::protection::execute;", "if (origin_written || pinned_by_) clash |= abi::protection::execute;", "aliases", "What is written by one mapping is executed by another."),
     ("alias_count_stays", "space/memory.cpp", "if (protection & abi::protection::write) --writable_mappings_;", "", "aliases", "A writable mapping that is gone forbids execution for ever."),
     ("slice_of_a_slice", "space/memory.cpp", "slice->origin_page_ = offset / page_size + origin->origin_page_;", "slice->origin_page_ = offset / page_size;", "sealing", "A window of a window shows other bytes."),
     ("slice_past_the_end", "space/memory.cpp", "|| offset > origin->size() || size > origin->size() - offset) {", "|| offset + size > origin->size()) {", "sealing,negative", "The end of a window wraps."),
@@ -235,6 +235,18 @@ ERRORS = [
     ("irq_is_bound_twice", "device/irq.cpp", "if (is_root() || notification_ || bits == 0)", "if (is_root() || bits == 0)", "devices", "An interrupt is bound twice."),
     # --- arch
     ("half_of_one_more", "core/halves.hpp", "address <= end && length <= end - address", "address <= end && length <= end - address + 1", "memory,negative,restricted,the_last_byte_of_a_half", "A range may end one byte past its half."),
+    # --- what a call that fails leaves, and what is done in steps
+    ("moved_waiter_is_looked_for_once", "thread/futex.cpp", "if (thread.futex_bucket.load(std::memory_order_relaxed) != number) continue;", "", "a_wait_that_ends_while_it_is_moved", "A wait that ends while it is moved to another word is taken out of the queue that it was in."),
+    ("refused_interrupt_masks", "device/irq.cpp", "if (routed_) arch::mask_interrupt", "if (source_ != message_signalled) arch::mask_interrupt", "a_refused_interrupt_masks", "A number without a line masks another one's."),
+    ("thread_without_a_slot_is_the_last", "call/processes.cpp", "if (!handle) keep->discard();", "if (!handle) keep->stop();", "a_thread_without_a_slot", "A thread that could not be told of ends its process."),
+    ("page_of_who_never_ran_stays", "thread/thread.cpp", "    if (!ends_long()) return;\n    remove_page();", "    if (!ends_long()) return;", "a_thread_that_never_ran_leaves", "The page of a thread that was never started stays in its space."),
+    ("refusal_comes_too_late", "space/space_map.cpp", "if (mapped && (flags & abi::map_flag::replace) && memory && !copied) mapped = check_sharing", "if (false) mapped = check_sharing", "a_refused_mapping_replaces", "What a mapping would have replaced is gone when it is refused."),
+    ("replaced_mapping_counts", "space/space_map.cpp", "if (mapping.memory.get() == &memory) memory.count_sharer(mapping, within);", "", "a_refused_mapping_replaces", "A mapping clashes with the one that it replaces."),
+    ("watched_one_pays", "call/processes.cpp", "process->watch(caller.process().quota(),", "process->watch(process->quota(),", "who_watches_pays", "Who may only look at a process uses up its memory."),
+    ("kick_is_used_up_within_an_end", "thread/process.cpp", "if (kicked) self.keep_kick();", "", "a_kick_within_the_end", "A kick of who ends a quota is lost."),
+    ("callers_do_not_tell_others", "ipc/endpoint.cpp", "    if (outcome == negative(abi::Error::peer_closed)) on_receivers_gone();\n", "", "bounded_callers_without_a_server", "Of many callers without a server only the first learn of it."),
+    ("callers_are_told_in_one_piece", "ipc/endpoint.cpp", "told < callers_of_step ||", "true ||", "bounded_callers_without_a_server", "All callers without a server are told in one piece."),
+    ("stale_sources_in_one_piece", "ipc/port.cpp", "more = looks == sources_of_step &&", "more = false &&", "bounded_stale_sources", "A port looks through any number of sources in one piece."),
 ]
 
 # What the tests are known not to find, with the reason. The short form leaves these out, and so it is told where one is found after all.

@@ -22,9 +22,9 @@ SHORT = 8
 LEAST_SHARE = 0.8
 LEAST_SHARE_OF_FEW = 0.6
 # What measures time or needs very much of it, and is asked only about errors that name it.
-SLOW_FILES = ("bounded", "budgets", "contention", "processors")
-# The file whose tests have a verdict by the guest's clock alone.
-MEASURED = "bounded"
+SLOW_FILES = ("bounded", "bounded_calls", "budgets", "contention", "processors")
+# The files whose tests have a verdict by the guest's clock alone.
+MEASURED = ("bounded", "bounded_calls")
 SLOW_FILES_ASKED = ("budgets", "contention", "processors")
 
 
@@ -125,7 +125,7 @@ def _find(context, error, whole, outcomes):
     try:
         seeded_tree.write(inner, source.replace(text, seeded).encode())
         seeded_tree.build()
-        found = seeded_tree.boot(context.accel, only, any((MEASURED, word) in _tests() for word in only.split(",")))[0]
+        found = seeded_tree.boot(context.accel, only, any((file, word) in _tests() for file in MEASURED for word in only.split(",")))[0]
         if key:
             outcomes.keep(key, found)
         return found

@@ -1,11 +1,6 @@
-// How long the largest operations keep everybody else waiting: threads of a high priority, one on each CPU that is watched, sleep until near deadlines and keep how late they were.
-#include <algorithm>
-#include <atomic>
-
-#include "kernel/tests/native/test.hpp"
-#include "lib/native/clock.hpp"
+// The largest operations on spaces, memory, leases and waiting threads (bounded.hpp).
+#include "kernel/tests/native/bounded.hpp"
 #include "lib/native/memory.hpp"
-#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -13,130 +8,11 @@ namespace protection = abi::protection;
 
 namespace {
 
-constexpr abi::Protection read_write = protection::read | protection::write;
-constexpr std::uint64_t page = abi::page_size;
-constexpr std::uint64_t mebibyte = 1ull << 20, gibibyte = 1ull << 30, tebibyte = 1ull << 40;
 constexpr std::uint64_t sparse = 128 * gibibyte; // what a Memory can have
 constexpr std::uint64_t resident = 32 * mebibyte;
 
-constexpr std::uint64_t nap = 70'000;
-constexpr std::uint64_t limit = 1'000'000;
-constexpr std::size_t most_cpus = 4;
-
-// Figures are the guest's own only under icount, so that whoever boots it so says that they count, and how many CPUs there are.
-std::size_t cpus_that_count() {
-    const std::string_view count = native::argument("bounded_cpus");
-    return count.size() == 1 && count[0] >= '1' && count[0] <= '0' + static_cast<char>(most_cpus) ? static_cast<std::size_t>(count[0] - '0') : 0;
-}
-
-// QEMU lets processors run by turns where it counts instructions, each until the next timer is due. With more than two it passes over the one behind that which computes, the first
-// here, for as long as timers of others are due: milliseconds, whatever the kernel does. So that one is not watched there; it idles.
-std::size_t watched_cpus() { return cpus_that_count() > 2 ? cpus_that_count() - 1 : cpus_that_count(); }
-std::size_t watched_cpu(std::size_t i) { return cpus_that_count() > 2 && i != 0 ? i + 1 : i; }
-
-abi::Handle budget_of(std::uint32_t priority, std::uint64_t cpus) {
-    return call::budget_create(quota(), budget(), abi::BudgetParameters{1024, priority, 0, 0, cpus}).value_or(0);
-}
-
-struct Waiter {
-    native::Thread* thread = nullptr;
-    abi::Handle budget = 0;
-    abi::Handle never_signaled = 0;
-    std::atomic<std::uint64_t> worst = 0;
-    std::atomic<std::uint64_t> naps = 0;
-    std::atomic<bool> stop = false;
-
-    static void run(void* argument) {
-        auto& self = *static_cast<Waiter*>(argument);
-        while (!self.stop) {
-            const std::uint64_t due = native::monotonic_nanoseconds() + nap;
-            (void)call::notification_wait(self.never_signaled, due);
-            const std::uint64_t now = native::monotonic_nanoseconds();
-            const std::uint64_t late = now > due ? now - due : 0;
-            if (late > self.worst) self.worst = late;
-            ++self.naps;
-        }
-    }
-};
-
-class Watch {
-public:
-    Watch() : count_(watched_cpus()) {
-        for (std::size_t i = 0; i < count_; ++i) {
-            Waiter& waiter = waiters_[i];
-            waiter.budget = budget_of(31, 1ull << watched_cpu(i));
-            waiter.never_signaled = call::notification_create(quota()).value_or(0);
-            waiter.thread = native::Thread::create(Waiter::run, &waiter, {.budget = waiter.budget}).value_or(nullptr);
-            CHECK(waiter.budget && waiter.never_signaled && waiter.thread);
-        }
-    }
-    ~Watch() {
-        for (std::size_t i = 0; i < count_; ++i) {
-            Waiter& waiter = waiters_[i];
-            waiter.stop = true;
-            if (waiter.thread) waiter.thread->join();
-            (void)call::handle_close(waiter.budget);
-            (void)call::handle_close(waiter.never_signaled);
-        }
-    }
-
-    // Does it and holds the worst that somebody waited against the limit, but where a reason is known why that is passed: then it is told.
-    template <class Operation> void operator()(const char* name, Operation&& operation, const char* excuse = nullptr) {
-        settle();
-        for (std::size_t i = 0; i < count_; ++i) waiters_[i].worst = 0;
-        const std::uint64_t begin = native::monotonic_nanoseconds();
-        if (!operation()) fail(name, __FILE__, __LINE__);
-        const std::uint64_t length = native::monotonic_nanoseconds() - begin;
-        settle();
-        std::uint64_t worst = 0;
-        for (std::size_t i = 0; i < count_; ++i) worst = std::max(worst, waiters_[i].worst.load());
-        if (count_ == 0) return;
-        native::print("bounded ", name, ": ", worst, " ns late in ", length, " ns");
-        if (excuse) {
-            native::print("bounded ", name, ": not held against the limit, ", excuse);
-            return;
-        }
-        if (worst > limit) fail(name, __FILE__, __LINE__);
-        if (worst < worst_) return;
-        worst_ = worst;
-        worst_name_ = name;
-    }
-    void report() const {
-        if (count_ != 0) native::print("bounded worst: ", worst_name_, " with ", worst_, " ns");
-    }
-
-private:
-    // Until all have slept twice: what held them up is told by then.
-    void settle() {
-        for (std::size_t i = 0; i < count_; ++i) {
-            const std::uint64_t before = waiters_[i].naps;
-            while (waiters_[i].naps < before + 2) (void)call::thread_yield();
-        }
-    }
-
-    std::size_t count_;
-    Waiter waiters_[most_cpus];
-    std::uint64_t worst_ = 0;
-    const char* worst_name_ = "";
-};
-
-// The program itself has the highest priority: what is measured runs in a thread below it, on the first CPU.
-void run_below(void (*test)(Watch&)) {
-    const abi::Handle low = budget_of(1, 1);
-    REQUIRE(low);
-    auto* const thread = native::Thread::create([](void* argument) {
-        Watch watch;
-        reinterpret_cast<void (*)(Watch&)>(argument)(watch);
-        watch.report();
-    }, reinterpret_cast<void*>(test), {.budget = low}).value_or(nullptr);
-    if (thread) thread->join();
-    CHECK(thread && call::handle_close(low));
-}
-
 // Ranges of the guest half, whole tables of the second level from the top.
 constexpr std::uint64_t guest_from = 512 * gibibyte, guest_to = 64 * tebibyte;
-
-bool done(const base::Result<void>& result) { return result.has_value(); }
 
 void ranges_of_nothing(Watch& watch) {
     const auto memory = call::memory_create(quota(), sparse, 0);

@@ -415,6 +415,11 @@ void Process::thread_ended(Thread& thread, Pauses) {
     }
     handles_.close_all(true);
 }
+void Process::forget_thread(Thread& thread) {
+    LockGuard guard(lock_);
+    threads_.remove(thread);
+    --thread_count_;
+}
 void Process::end_in_steps() {}
 
 base::Result<void> Task::create(Quota&) {
