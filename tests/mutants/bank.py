@@ -127,7 +127,7 @@ ERRORS = [
     ("woken_where_it_was", "thread/scheduler.cpp", "        if (&home(task) != &queue) [[unlikely]]\n            return false;\n", "", "wakes,processors", "Who has moved is put into the queue that it left."),
     ("wakes_are_dropped", "core/mailbox.hpp", "        unread_ = node->next_;\n", "        unread_ = nullptr;\n", "wakes,contention", "Of several wake-ups one comes."),
     ("wake_stays_marked", "core/mailbox.hpp", "        node->posted_.exchange(false, std::memory_order_acq_rel);\n", "", "wakes,contention", "A thread is woken from elsewhere once."),
-    ("hand_over_to_another_processor", "thread/hand_over.hpp", "    if (!to.is_beside(from)) return false;\n", "", "exchanges_between_processors,messages,exchanges", "A partner of another processor is run here."),
+    ("hand_over_to_another_processor", "thread/hand_over.hpp", "to.is_beside(from) && to.state_", "to.state_", "exchanges_between_processors,messages,exchanges", "A partner of another processor is run here."),
     ("hand_over_in_old_tables", "thread/hand_over.hpp", "    tlb::load(after.process().roots(), false);\n", "", "exchanges_between_processes,exchanges", "The partner runs in the tables of who called."),
     ("limit_is_not_charged", "thread/budget.cpp", "        pool.left -= base::weakened(base::Weakness::budget_charge) ? 0 : static_cast<std::int64_t>(used);\n", "", "budgets", "A limit is never used up."),
     ("pool_is_not_refilled", "thread/budget.cpp", "if (now >= pool.refill) {", "if (now >= pool.refill && pool.refill == 0) {", "budgets", "An empty pool stays empty."),

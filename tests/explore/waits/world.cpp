@@ -467,7 +467,7 @@ void wake_at_home(Task& task) { world->seats[seat_of(task)].interrupted = true; 
 void interrupt(Task&) {}
 void load_roots(Task&) {}
 void load_kernel_roots() {}
-void apply_rules() {}
+void apply_choice(Task&) {}
 void exit_current() {
     world->seats[current_fiber()].thread->task().state_.store(Task::State::ended);
     end_fiber();
