@@ -192,8 +192,10 @@ KERNEL_USER_TEST(a_choice_interrupts_no_processor_but_ones_own) {
         static void run(void* argument) {
             auto& self = *static_cast<Chooser*>(argument);
             while (self.own == 0) {}
-            CHECK(call::thread_choose(self.own, 2));
-            CHECK(processor_of(self.own) == 1);
+            for (const std::uint32_t cpu : {0u, 1u}) {
+                CHECK(call::thread_choose(self.own, 1ull << cpu));
+                CHECK(processor_of(self.own) == cpu);
+            }
             sleep(20);
             const std::uint64_t before = figures().idle_wakeups[0];
             for (std::uint64_t i = 0; i < choices; ++i) CHECK(call::thread_choose(self.own, i % 2 == 0 ? 3 : 2));
