@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernel/core/fair_clock.hpp"
+
 namespace kernel {
 
 // What may be ready in a fair band, in one at most.
@@ -11,7 +13,7 @@ class FairNode {
 public:
     bool in_band() const { return rank_ != 0; }
 
-    std::uint64_t virtual_time_ = 0; // not changed while it is in a band
+    std::uint64_t virtual_time_ = 0; // not changed while it is in a band, whose times are less than 2^63 apart
 
 private:
     friend class FairBand;
@@ -63,7 +65,8 @@ public:
 
 private:
     static bool goes_before(const FairNode& one, const FairNode& other) {
-        return one.virtual_time_ != other.virtual_time_ ? one.virtual_time_ < other.virtual_time_ : one.arrival_ < other.arrival_;
+        const std::int64_t ahead = FairClock::ahead(one.virtual_time_, other.virtual_time_);
+        return ahead != 0 ? ahead < 0 : one.arrival_ < other.arrival_;
     }
     static std::uint32_t rank(const FairNode* node) { return node != nullptr ? node->rank_ : 0; }
 

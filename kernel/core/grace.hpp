@@ -3,7 +3,13 @@
 
 namespace kernel {
 
+namespace arch {
+struct Cpu;
+}
+
 // Returns when each other CPU has taken an interrupt at user level, at idle or at a return to them since the call. No locks held.
 void wait_for_grace_period();
+// The same of one other CPU, with no other one interrupted.
+void wait_for_grace_period_of(arch::Cpu& cpu);
 
 } // namespace kernel

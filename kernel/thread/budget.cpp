@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernel/core/panic.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -10,11 +11,15 @@ namespace kernel {
 constinit std::atomic<std::uint32_t> Budget::pools_in_use{0};
 
 Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters)
-    : Object(object_kind), parent_(std::move(parent)), parameters_(parameters), depth_(parent_ ? parent_->depth_ + 1 : 0) {
+    : Object(object_kind), parent_(std::move(parent)), shares_(parent_ ? &parent_->shares_ : nullptr, parameters.weight), parameters_(parameters), depth_(parent_ ? parent_->depth_ + 1 : 0) {
     set_up();
 }
 
 Budget::~Budget() {
+#ifdef KERNEL_LOCK_RANKS
+    for (std::size_t cpu = 0; cpu < arch::max_cpus; ++cpu)
+        if (!shares_.is_idle(cpu)) panic("a budget ends while something of it is runnable");
+#endif
     if (limited_.load(std::memory_order_relaxed)) pools_in_use.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -57,7 +62,7 @@ base::Result<void> Budget::configure(const abi::BudgetParameters& parameters) {
 }
 
 void Budget::set_up() {
-    weight_.store(parameters_.weight, std::memory_order_relaxed);
+    shares_.set_weight(parameters_.weight);
     priority_.store(parameters_.priority, std::memory_order_relaxed);
     cpus_.store(parameters_.cpus, std::memory_order_relaxed);
     const bool limited = parameters_.limit_microseconds != 0;

@@ -1,4 +1,5 @@
-// Budget: the right to processor time. The weight is of the budget, whatever the number of its threads; a limit is a pool that all threads below it draw from.
+// Budget: the right to processor time. The weight is of the budget and all below it, whatever the number of its threads and children; a limit is a pool that all threads below it
+// draw from.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include "kernel/object/object.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/spin_lock.hpp"
+#include "kernel/core/shares.hpp"
 
 namespace kernel {
 
@@ -16,7 +18,8 @@ class Budget final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::budget;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::charge | abi::right::control;
-    static constexpr std::uint32_t usual_weight = 1024;
+    using Shares = kernel::Shares<arch::max_cpus>;
+    static constexpr std::uint32_t usual_weight = Shares::usual_weight;
     static constexpr std::uint32_t highest_weight = 10000;
     static constexpr std::uint32_t highest_priority = 31;
     // What is walked at every charge is no longer than this.
@@ -43,8 +46,6 @@ public:
     };
     Rules rules() const;
 
-    std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
-
     // What is left of the pools above a thread: `nanoseconds`, not above 0 where one is overdrawn, which is filled again at `refill`.
     struct Left {
         std::int64_t nanoseconds;
@@ -56,8 +57,8 @@ public:
     // Takes `used` from every pool from this budget up. With a queue's lock held: the pools' locks are inside it.
     Left charge(std::uint64_t used, std::uint64_t now);
 
-    // Ready and running threads of this budget on each CPU, under that CPU's queue lock.
-    std::uint32_t runnable[arch::max_cpus] = {};
+    // The weight, and the ready and running threads on each CPU, those under that CPU's queue lock.
+    Shares& shares() { return shares_; }
 
 private:
     // Processor time in a period. A debt is paid from the next periods' time; what is left over is lost.
@@ -73,9 +74,9 @@ private:
     static base::Result<void> check(const abi::BudgetParameters& parameters, const Budget* parent);
 
     base::Ref<Budget> parent_;
+    Shares shares_;
     mutable SpinLock lock_{LockRank::budget};
     abi::BudgetParameters parameters_ BASE_GUARDED_BY(lock_);
-    std::atomic<std::uint32_t> weight_{usual_weight};
     std::atomic<std::uint32_t> priority_{0};
     std::atomic<std::uint64_t> cpus_{0}; // 0: all
     std::atomic<bool> limited_{false}; // the pool has a limit; read without its lock

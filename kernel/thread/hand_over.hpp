@@ -21,11 +21,9 @@ enum class Turn : bool { lent, given_back };
 
 // Where `from`, the current task, may hand over to `to`: true, with the lock of the CPU's queue held. `to` is blocked then, and stays it. False else, without the lock.
 [[gnu::always_inline]] inline bool begin_hand_over(RunQueue& queue, const Task& from, const Task& to, Turn turn) BASE_TRY_ACQUIRE(true, queue.lock) {
-    // Where the rules changed, a sleeper is looked at when it is woken.
-    if (!to.is_beside(from)) return false;
     if (!queue.lock.try_lock()) return false;
-    // A turn that was charged meanwhile is the other one's own from there on.
-    if (to.state_.load(std::memory_order_relaxed) == Task::State::blocked && arch::holds(from.wake_pending_, false) && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
+    // Where the rules or its choice changed, a sleeper is looked at when it is woken. A turn that was charged meanwhile is the other one's own from there on.
+    if (to.is_beside(from) && to.state_.load(std::memory_order_relaxed) == Task::State::blocked && arch::holds(from.wake_pending_, false) && (turn == Turn::lent || queue.payer != nullptr)) [[likely]]
         return true;
     queue.lock.unlock();
     return false;
@@ -52,6 +50,12 @@ HAND_OVER_ASIDE void change_process(Thread& after) {
     arch::enter_domain(0);
 }
 
+// What comes is counted first: what is above both stays active.
+HAND_OVER_ASIDE void change_budgets(RunQueue& queue, Task& from, Task& to) BASE_REQUIRES(queue.lock) {
+    to.budget_.shares().enter(queue.cpu);
+    from.budget_.shares().leave(queue.cpu);
+}
+
 HAND_OVER_ASIDE void wake_soon(Task& task) { wake_at_home(task); }
 
 HAND_OVER_ASIDE void interrupt_here() { arch::send_interrupt(arch::here()->apic_id, arch::vector::reschedule); }
@@ -62,10 +66,7 @@ HAND_OVER_ASIDE void interrupt_here() { arch::send_interrupt(arch::here()->apic_
     Thread& after = Thread::of(to);
     from.state_.store(Task::State::blocked, std::memory_order_relaxed);
     to.state_.store(Task::State::running, std::memory_order_relaxed);
-    if (&from.budget_ != &to.budget_) {
-        --from.budget_.runnable[queue.cpu];
-        ++to.budget_.runnable[queue.cpu];
-    }
+    if (&from.budget_ != &to.budget_) change_budgets(queue, from, to);
     if (turn == Turn::lent) {
         if (queue.payer == nullptr && !base::weakened(base::Weakness::lender_charge)) queue.payer = &from;
     } else if (queue.payer == &to) {

@@ -39,6 +39,28 @@ void sched::apply_rules() {
     wait_for_grace_period();
 }
 
+void sched::apply_choice(Task& task) {
+    for (;;) {
+        const std::uint32_t cpu = task.home();
+        RunQueue& queue = queues[cpu];
+        bool tell = false;
+        {
+            const LockGuard guard(queue.lock);
+            // A task moves under the lock of the queue that it leaves.
+            if (task.home() != cpu)
+                continue;
+            tell = migration::choose(queue, task);
+        }
+        if (!tell)
+            return;
+        if (&arch::cpu(cpu) == &arch::this_cpu())
+            arch::this_cpu().reschedule = true;
+        else
+            wait_for_grace_period_of(arch::cpu(cpu));
+        return;
+    }
+}
+
 namespace migration {
 
 namespace {
@@ -68,14 +90,18 @@ Found find(RunQueue& queue, std::uint64_t cpus) BASE_REQUIRES(queue.lock) {
     return {};
 }
 
+// Looks that are due by a choice: what each has instead of a state of the rules.
+constinit std::atomic<std::uint32_t> choices{0};
+
 // The task is ready, and in no list.
 void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock) {
     --from.load;
-    --task.budget_.runnable[from.cpu];
+    task.budget_.shares().leave(from.cpu);
     // Whoever waits with a deadline looks at it when it runs, and arms again.
     from.deadlines.disarm(task);
     // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead, below 0 too.
     task.virtual_time_ -= from.clock.now();
+    task.sorted_ = Task::unsorted;
     RunQueue::Arrivals& arrivals = queues[to].arrivals;
     const LockGuard guard(arrivals.lock);
     arrivals.tasks.push_back(task);
@@ -117,11 +143,9 @@ Task* arrived(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         __atomic_store_n(&arrivals.any, false, __ATOMIC_RELAXED);
     if (task == nullptr)
         return nullptr;
-    const std::uint64_t ahead = task->virtual_time_ + queue.clock.now();
-    // Further behind than this clock is old.
-    task->virtual_time_ = static_cast<std::int64_t>(ahead) < 0 ? 0 : ahead;
+    task->virtual_time_ += queue.clock.now();
     ++queue.load;
-    ++task->budget_.runnable[queue.cpu];
+    task->budget_.shares().enter(queue.cpu);
     return task;
 }
 
@@ -166,6 +190,36 @@ void renew_rules(Task& task) {
     const Budget::Rules now = task.budget_.rules();
     const std::uint64_t both = now.cpus & task.chosen();
     task.set_rules(state, now.priority, both != 0 ? both : now.cpus);
+}
+
+bool choose(RunQueue& queue, Task& task) {
+    const auto look_again = [&task] { task.look_again(choices.fetch_add(1, std::memory_order_relaxed) | 1u << 31); };
+    switch (task.state_.load(std::memory_order_relaxed)) {
+    case Task::State::created: // looks itself when it starts
+    case Task::State::ended: return false;
+    case Task::State::blocked:
+    case Task::State::blocked_in_steps: look_again(); return false;
+    case Task::State::ready:
+        if (task.sorted_ != queue.rules) {
+            look_again(); // when it is sorted in
+            return false;
+        }
+        queue.take(task.priority(), task);
+        renew_rules(task);
+        if ((task.allowed_ >> queue.cpu & 1) != 0)
+            queue.add(task);
+        else
+            send_away(queue, task);
+        return false;
+    case Task::State::running:
+        renew_rules(task);
+        if ((task.allowed_ >> queue.cpu & 1) != 0)
+            return false;
+        // Nobody hands over to it, nor it to another, until its CPU has looked.
+        look_again();
+        return true;
+    }
+    return false;
 }
 
 void send_away(RunQueue& from, Task& task) {

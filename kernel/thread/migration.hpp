@@ -25,11 +25,13 @@ inline void offer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
 // By an idle CPU, no locks held. Takes one task of the fullest queue that has one for it to its own arrivals; gives whether there was one.
 bool pull(RunQueue& own);
 
-// How often the rules of any budget or thread changed.
+// How often the rules of any budget changed. Below 2^31, from 1.
 extern constinit std::atomic<std::uint32_t> rules;
 
 // The queue's lock held, or before the start.
 void renew_rules(Task& task);
+// A task of that queue has chosen other CPUs. Gives whether it runs against that, so that its CPU has to be told.
+bool choose(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock);
 // Of the CPUs of a mask; the first of all where none is there.
 std::uint32_t least_loaded(std::uint64_t cpus);
 // In no list. Brings up to date what the task may; gives whether it may be on that CPU.

@@ -50,6 +50,7 @@ struct RunQueue {
 
     void add(Task& task) BASE_REQUIRES(lock) {
         occupied |= 1u << task.priority();
+        task.sorted_ = rules;
         if (task.priority() > 0) {
             ready[task.priority()].push_back(task);
             return;

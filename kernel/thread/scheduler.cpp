@@ -89,16 +89,15 @@ struct Scheduling {
     }
     [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) BASE_REQUIRES(queue.lock) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
-        Budget& budget = task.budget_;
-        // Its budget's weight, in equal parts to those of its threads that are runnable here.
-        task.virtual_time_ += used * 1024 * budget.runnable[queue.cpu] / budget.weight();
+        // Before it waits, so that it is one of those that have a part in what its budget has.
+        task.virtual_time_ = queue.clock.charge(task.virtual_time_, task.budget_.shares().virtual_time(queue.cpu, used));
     }
     [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         Task& lender = *std::exchange(queue.payer, nullptr);
         // It waits, but for its own turn's time it counts.
-        ++lender.budget_.runnable[queue.cpu];
+        lender.budget_.shares().enter(queue.cpu);
         pay(lender, used, queue);
-        --lender.budget_.runnable[queue.cpu];
+        lender.budget_.shares().leave(queue.cpu);
         // What it has left is no matter of the one that works for it.
         (void)lender.budget_.charge(used, now);
     }
@@ -112,7 +111,7 @@ struct Scheduling {
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        const std::uint32_t sharers = task.budget_.runnable[queue.cpu];
+        const std::uint32_t sharers = task.budget_.shares().threads(queue.cpu);
         if (sharers <= 1)
             return slice_nanoseconds;
         const std::uint64_t part = slice_nanoseconds / sharers;
@@ -122,7 +121,7 @@ struct Scheduling {
     // The task is none of the runnable ones from here on.
     static void leave(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         --queue.load;
-        --task.budget_.runnable[queue.cpu];
+        task.budget_.shares().leave(queue.cpu);
     }
 
     // The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
@@ -143,7 +142,7 @@ struct Scheduling {
             end_loan(queue);
         task.state_.store(Task::State::ready, std::memory_order_relaxed);
         ++queue.load;
-        ++task.budget_.runnable[queue.cpu];
+        task.budget_.shares().enter(queue.cpu);
         if (migration::may_stay(queue, task)) [[likely]]
             queue.add(task);
         else
@@ -279,11 +278,15 @@ struct Scheduling {
 
     // Under the lock of wherever it begins, where it counts as load from here on: whoever starts several puts each on another CPU.
     static void start(Task& task) {
+        const std::uint64_t chosen = task.chosen();
         migration::renew_rules(task);
         task.set_home(migration::least_loaded(task.allowed_));
         RunQueue& queue = home(task);
         {
             const LockGuard guard(queue.lock);
+            // Who chooses from here on finds it started.
+            if (task.chosen() != chosen) [[unlikely]]
+                migration::renew_rules(task);
             task.virtual_time_ = queue.clock.now();
             make_ready(queue, task);
             if (&queue == &Scheduling::queue())
@@ -530,7 +533,8 @@ void preemption_point() {
     if (queue == nullptr)
         return; // before the first thread
     if (Scheduling::current() != nullptr) {
-        (void)sched::switch_if_due();
+        if (sched::is_switch_due())
+            (void)sched::switch_if_due();
         return;
     }
     // An idle CPU that ends what its last thread left.
@@ -550,6 +554,16 @@ void wait_for_turn(unsigned attempt) {
     WaitState wait;
     wait.announce();
     sched::wait_until(*self, arch::monotonic_nanoseconds() + (shortest << std::min(attempt, doublings)), wait);
+}
+
+void wait_for_grace_period_of(arch::Cpu& cpu) {
+    const std::uint64_t before = cpu.quiescent.load(std::memory_order_acquire);
+    arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+    while (cpu.quiescent.load(std::memory_order_acquire) == before) {
+        // As below.
+        arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
+        arch::relax();
+    }
 }
 
 void wait_for_grace_period() {

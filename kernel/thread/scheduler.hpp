@@ -41,8 +41,10 @@ void load_kernel_roots();
 
 // The CPUs that are there, as a mask.
 std::uint64_t processors();
-// After rules (priority, CPUs) of a budget or a thread changed: at return no thread runs against them. No locks held.
+// After rules (priority, CPUs) of a budget changed: at return no thread runs against them. Every CPU is interrupted. No locks held.
 void apply_rules();
+// After a started task chose other CPUs: at return it runs on none but those. Nobody is interrupted but its home, and that only where it runs there against its choice. No locks held.
+void apply_choice(Task& task);
 // What a thread does first that comes out of a switch in a way of its own.
 void after_switch();
 

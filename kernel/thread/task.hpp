@@ -50,9 +50,9 @@ public:
     std::uint32_t priority() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_relaxed) >> 16 & 0xffff); }
     // Which state of all rules the priority and the allowed CPUs are of.
     std::uint32_t rules() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_relaxed) >> 32); }
-    // Whether both have the same of all three.
+    // Whether both have the same of all three, and neither is to be looked at.
     bool is_beside(const Task& other) const { return arch::holds(place_, other.place_.load(std::memory_order_relaxed)); }
-    // The thread's own choice among its budget's CPUs; 0: all. Heeded from sched::apply_rules() on.
+    // The thread's own choice among its budget's CPUs; 0: all. Heeded from sched::apply_choice() on.
     void choose(std::uint64_t cpus) { chosen_.store(cpus, std::memory_order_seq_cst); }
     std::uint64_t chosen() const { return chosen_.load(std::memory_order_seq_cst); }
 
@@ -72,6 +72,11 @@ public:
         place_.store(std::uint64_t{rules} << 32 | priority << 16 | home(), std::memory_order_relaxed);
         allowed_ = allowed;
     }
+    // What it may is looked up before it runs on. In a list too: its priority stays. No two tasks that are to be looked at have the same of it, nor is it the state of any rules.
+    void look_again(std::uint32_t unlike_any) { place_.store((place_.load(std::memory_order_relaxed) & 0xffff'ffff) | std::uint64_t{unlike_any} << 32, std::memory_order_relaxed); }
+    // The queue's state of all rules when it was put among its ready ones: of another state, it waits to be sorted in. Under the home queue's lock.
+    static constexpr std::uint32_t unsorted = ~std::uint32_t(0);
+    std::uint32_t sorted_ = unsorted;
     // Changed under the home queue's lock; looked at without it by who wakes the task.
     std::atomic<State> state_ = State::created;
     // A wake-up that came while the task ran: once, it does not sleep.

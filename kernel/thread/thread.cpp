@@ -196,7 +196,7 @@ base::Result<void> Thread::choose(std::uint64_t cpus) {
     if (cpus != 0 && (cpus & budget_->rules().cpus) == 0) return std::unexpected(abi::Error::bad_argument);
     if (task_.chosen() == cpus) return {};
     task_.choose(cpus);
-    if (started_.load()) sched::apply_rules();
+    if (started_.load()) sched::apply_choice(task_);
     return {};
 }
 

@@ -223,7 +223,7 @@ public:
             if (task.ready) break;
             const std::uint64_t placed = clock_.place(task.virtual_time);
             require(placed >= task.virtual_time, "a task is given time that it has used");
-            require(placed + clock_.credit_nanoseconds >= clock_.now(), "a sleeper collects more than the credit");
+            require(clock_.ahead(placed, clock_.now()) >= -clock_.credit_nanoseconds, "a sleeper collects more than the credit");
             require(placed == task.virtual_time || placed <= clock_.now(), "who wakes is placed ahead of the clock");
             task = {placed, true};
             break;
@@ -233,7 +233,7 @@ public:
         }
         const Task& other = tasks_[command.value % tasks_.size()];
         const bool preempts = kernel::FairClock::preempts(task.virtual_time, other.virtual_time);
-        require(preempts == (other.virtual_time > task.virtual_time && other.virtual_time - task.virtual_time > clock_.granularity_nanoseconds), "who is little ahead goes first, or who is far does not");
+        require(preempts == (other.virtual_time > task.virtual_time && clock_.ahead(other.virtual_time, task.virtual_time) > clock_.granularity_nanoseconds), "who is little ahead goes first, or who is far does not");
     }
     void finish() {}
 
@@ -243,10 +243,11 @@ private:
         for (Task& task : tasks_)
             if (task.ready && (!running || task.virtual_time < running->virtual_time)) running = &task;
         if (!running) return;
-        running->virtual_time += nanoseconds;
+        running->virtual_time = clock_.charge(running->virtual_time, nanoseconds);
         std::uint64_t least = UINT64_MAX;
         for (const Task& task : tasks_)
             if (task.ready && &task != running) least = std::min(least, task.virtual_time);
+        if (least == UINT64_MAX) least = running->virtual_time;
         const std::uint64_t before = clock_.now();
         clock_.advance(running->virtual_time, least);
         require(clock_.now() >= before, "the clock goes back");

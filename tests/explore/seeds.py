@@ -112,9 +112,9 @@ SEEDS = {
         ("outcome_is_lost", "outcome_ = outcome;", "if (!SEED) outcome_ = outcome;"),
     ],
     "fair_clock.hpp": [
-        ("clock_goes_back", "now_ = std::max(now_,", "now_ = SEED ? std::min(running, least_ready) : std::max(now_,"),
-        ("clock_follows_the_one_ahead", "std::max(now_, std::min(running, least_ready))", "std::max(now_, SEED ? running : std::min(running, least_ready))"),
-        ("sleeper_collects_all", "std::max(own, now_ > credit_nanoseconds", "std::max(own, !SEED && now_ > credit_nanoseconds"),
+        ("clock_goes_back", "if (ahead(least, now_) > 0) now_ = least;", "if (SEED || ahead(least, now_) > 0) now_ = least;"),
+        ("clock_follows_the_one_ahead", "ahead(running, least_ready) < 0 ? running", "SEED || ahead(running, least_ready) < 0 ? running"),
+        ("sleeper_collects_all", "return lead < -credit_nanoseconds || lead", "return (!SEED && lead < -credit_nanoseconds) || lead"),
     ],
 }
 STEPPED = ("quota_node.hpp", "tlb_state.hpp")

@@ -29,12 +29,12 @@ bool get(std::uint64_t wanted, const Each&... each) {
     return false;
 }
 
-// Whether `one` gets `wanted` thousandths of what both get.
-bool divide(std::uint64_t wanted, const Spinners& one, const Spinners& other) {
+// Whether `one` gets `wanted` thousandths of what it and the others get.
+template <class... Others> bool divide(std::uint64_t wanted, const Spinners& one, const Others&... others) {
     for (int look = 0; look < looks; ++look) {
-        const std::uint64_t before = one.used(), before_other = other.used();
+        const std::uint64_t before = one.used(), before_others = (others.used() + ...);
         sleep(1000);
-        const std::uint64_t used = one.used() - before, used_other = other.used() - before_other;
+        const std::uint64_t used = one.used() - before, used_other = (others.used() + ...) - before_others;
         if (is_about(used * 1000 / (used + used_other), wanted)) return true;
     }
     return false;
@@ -92,6 +92,40 @@ KERNEL_USER_TEST(a_weight_is_the_budgets_and_not_each_threads) {
     CHECK(divide(250, *one, *many));
     one->end();
     many->end();
+}
+
+KERNEL_USER_TEST(a_weight_holds_for_all_that_is_below_it) {
+    constexpr abi::BudgetParameters heavy{10'000, 0, 0, 0, 1};
+    auto other = spin(1, {1024, 0, 0, 0, 1});
+    const auto parent = call::budget_create(quota(), budget(), abi::BudgetParameters{1024, 0, 0, 0, 1});
+    REQUIRE(other && parent);
+    auto one = spin(1, heavy, *parent), two = spin(3, heavy, *parent), three = spin(1, {5'000, 0, 0, 0, 1}, *parent);
+    REQUIRE(one && two && three);
+    CHECK(divide(500, *other, *one, *two, *three));
+    CHECK(divide(400, *one, *two, *three));
+    CHECK(divide(200, *three, *one, *two));
+    // The weights of both levels reach threads that run.
+    CHECK(call::budget_configure(*parent, {3072, 0, 0, 0, 1}));
+    CHECK(call::budget_configure(three->budget, heavy));
+    CHECK(divide(250, *other, *one, *two, *three));
+    CHECK(divide(333, *three, *one, *two));
+    // Who is alone there has all of it.
+    one->end();
+    two->end();
+    CHECK(divide(250, *other, *three));
+    other->end();
+    three->end();
+    CHECK(call::handle_close(*parent));
+}
+
+KERNEL_USER_TEST(own_threads_of_a_budget_count_as_one_usual_child) {
+    auto own = spin(3, {4096, 0, 0, 0, 1});
+    REQUIRE(own);
+    auto child = spin(1, {3072, 0, 0, 0, 1}, own->budget);
+    REQUIRE(child);
+    CHECK(divide(250, *own, *child));
+    child->end();
+    own->end();
 }
 
 KERNEL_USER_TEST(budgets_are_not_nested_without_end) {

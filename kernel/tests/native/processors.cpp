@@ -182,6 +182,53 @@ KERNEL_USER_TEST(a_mask_reaches_a_thread_that_sleeps) {
     CHECK(call::handle_close(sleeper.wake));
 }
 
+// The first processor has nothing to do meanwhile, and would halt and be interrupted each time.
+KERNEL_USER_TEST(a_choice_interrupts_no_processor_but_ones_own) {
+    NEEDS_PROCESSORS(2);
+    static constexpr std::uint64_t choices = 1'000;
+    struct Chooser {
+        std::atomic<abi::Handle> own = 0;
+        std::uint64_t interrupts = 0;
+        static void run(void* argument) {
+            auto& self = *static_cast<Chooser*>(argument);
+            while (self.own == 0) {}
+            for (const std::uint32_t cpu : {0u, 1u}) {
+                CHECK(call::thread_choose(self.own, 1ull << cpu));
+                CHECK(processor_of(self.own) == cpu);
+            }
+            sleep(20);
+            const std::uint64_t before = figures().idle_wakeups[0];
+            for (std::uint64_t i = 0; i < choices; ++i) CHECK(call::thread_choose(self.own, i % 2 == 0 ? 3 : 2));
+            self.interrupts = figures().idle_wakeups[0] - before;
+            CHECK(processor_of(self.own) == 1);
+        }
+    } chooser;
+    const auto its_budget = call::budget_create(quota(), budget(), on(3));
+    REQUIRE(its_budget);
+    auto thread = native::Thread::create(Chooser::run, &chooser, {.budget = *its_budget});
+    REQUIRE(thread);
+    chooser.own = (*thread)->handle();
+    (*thread)->join();
+    native::print("a processor was interrupted ", chooser.interrupts, " times by ", choices, " choices of another one's thread");
+    CHECK(chooser.interrupts < choices / 10);
+    CHECK(call::handle_close(*its_budget));
+}
+
+// One of them runs, the others are ready or on their way.
+KERNEL_USER_TEST(choices_are_heeded_whatever_a_thread_does) {
+    NEEDS_PROCESSORS(2);
+    auto spinners = spin(8, on(3)), others = spin(2, on(3));
+    REQUIRE(spinners && others);
+    for (unsigned round = 0; round < 200; ++round) {
+        for (unsigned i = 0; i < spinners->count; ++i) CHECK(call::thread_choose(spinners->threads[i], round % 2 + 1));
+        if (round % 8 < 2) CHECK(come_to(*spinners, round % 2 + 1));
+    }
+    const std::uint64_t before = spinners->used();
+    CHECK(comes_true([&] { return spinners->used() > before; }));
+    others->end();
+    spinners->end();
+}
+
 KERNEL_USER_TEST(a_budget_has_what_those_above_it_have) {
     const auto parent = call::budget_create(quota(), budget(), on(1));
     REQUIRE(parent);

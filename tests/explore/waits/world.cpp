@@ -393,7 +393,8 @@ base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return 
 base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t) { return {}; }
 void wait_for_grace_period() {}
 
-Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters&) : Object(object_kind), parent_(std::move(parent)) {}
+Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters)
+    : Object(object_kind), parent_(std::move(parent)), shares_(parent_ ? &parent_->shares_ : nullptr, parameters.weight) {}
 Budget::~Budget() = default;
 Budget::Rules Budget::rules() const { return {0, 1}; }
 
@@ -472,7 +473,7 @@ void wake_at_home(Task& task) { world->seats[seat_of(task)].interrupted = true; 
 void interrupt(Task&) {}
 void load_roots(Task&) {}
 void load_kernel_roots() {}
-void apply_rules() {}
+void apply_choice(Task&) {}
 void exit_current() {
     world->seats[current_fiber()].thread->task().state_.store(Task::State::ended);
     end_fiber();
