@@ -274,7 +274,7 @@ Process::Watch* Process::new_watch(base::Ref<Object> owner, SignalTarget& target
 
 void Process::delete_watch(Watch& watch) {
     watch.~Watch();
-    release_object(*quota_, &watch, sizeof(Watch));
+    release_object(&watch, sizeof(Watch));
 }
 
 base::Result<void> Process::watch(base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {

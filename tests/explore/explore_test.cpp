@@ -55,6 +55,7 @@ TEST(Explore, quota_race) {
                         walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 1}),
                         1'000);
     }
+    expect_unbroken("2 threads of 1 function that hold a page each", walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 1, .held = true}), 1'000);
 }
 
 TEST(Explore, ranges) {
