@@ -39,7 +39,7 @@ TEST(Explore, authority) {
 TEST(Explore, quota) {
     if (whole())
         expect_unbroken("tree of 4 nodes, limits 4, 3 and 1, 10 operations",
-                        walk<QuotaModel>({.depth = 10, .states = 400'000}, QuotaBounds{.nodes = 4}), 100'000);
+                        walk<QuotaModel>({.depth = 10, .states = 400'000}, QuotaBounds{.nodes = 4}), 60'000);
     else
         expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations",
                         walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
