@@ -8,8 +8,7 @@
 
 namespace kernel {
 
-// Charges are in pages. Kernel objects are smaller than pages: their bytes accumulate in the node itself, and a page is charged to the node and its
-// ancestors whenever the sum crosses into a new page.
+// Charges are in pages. Kernel objects are smaller than pages: what is charged for them are the pages that hold nobody else's (memory/heap.hpp).
 //
 // All figures are atomics and every charge goes from the node to the root, taking back what it charged where an ancestor refuses. So two charges that race
 // for the last page may both fail for a moment, but the limit is never exceeded.
@@ -51,23 +50,6 @@ public:
         release_pages(1);
     }
 
-    // `bytes` of kernel memory for an object. Pages are charged before the sum moves and given back where another charge moved it first.
-    bool charge_bytes(std::size_t bytes) {
-        if (closed()) return false;
-        std::uint64_t before = bytes_.load(std::memory_order_relaxed);
-        for (;;) {
-            const std::uint64_t pages = pages_of(before + bytes) - pages_of(before);
-            if (pages && !charge_pages(pages)) return false;
-            if (bytes_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed)) return true;
-            if (pages) release_pages(pages);
-        }
-    }
-
-    void release_bytes(std::size_t bytes) {
-        const std::uint64_t before = bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-        if (const std::uint64_t pages = pages_of(before) - pages_of(before - bytes)) release_pages(pages);
-    }
-
     void count_object(abi::ObjectKind kind, std::int64_t change) {
         for (QuotaNode* node = this; node; node = node->parent_) {
             node->objects_[static_cast<std::size_t>(kind)].fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
@@ -97,13 +79,10 @@ public:
     std::uint64_t objects(std::size_t kind) const { return objects_[kind].load(std::memory_order_relaxed); }
 
 private:
-    static std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + abi::page_size - 1) / abi::page_size; }
-
     QuotaNode* parent_;
     std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};
     std::atomic<std::uint64_t> tables_{0};
-    std::atomic<std::uint64_t> bytes_{0};
     std::atomic<bool> closed_{false};
     std::atomic<std::uint64_t> objects_[static_cast<std::size_t>(abi::ObjectKind::count)] = {};
 };

@@ -23,28 +23,14 @@ TEST(QuotaNode, ChargesEveryAncestorOrNone) {
     EXPECT_EQ(root.used(), 50u);
 }
 
-TEST(QuotaNode, BytesBecomePagesWhenTheyCrossOne) {
-    QuotaNode root(nullptr, 2);
-    EXPECT_TRUE(root.charge_bytes(1));
-    EXPECT_EQ(root.used(), 1u);
-    EXPECT_TRUE(root.charge_bytes(4095));
-    EXPECT_EQ(root.used(), 1u);
-    EXPECT_TRUE(root.charge_bytes(1));
-    EXPECT_FALSE(root.charge_bytes(4096));
-    root.release_bytes(1);
-    EXPECT_EQ(root.used(), 1u);
-    root.release_bytes(4096);
-    EXPECT_EQ(root.used(), 0u);
-}
-
 TEST(QuotaNode, AClosedNodeRefusesForItsDescendantsToo) {
     QuotaNode root(nullptr, 10), middle(&root, 10), leaf(&middle, 10);
-    EXPECT_TRUE(leaf.charge_bytes(10));
+    EXPECT_TRUE(leaf.charge_pages(2));
     middle.close();
-    EXPECT_FALSE(leaf.charge_bytes(1));
+    EXPECT_FALSE(leaf.charge_pages(1));
     EXPECT_FALSE(leaf.charge_table());
     EXPECT_TRUE(root.charge_pages(1));
-    leaf.release_bytes(10);
+    leaf.release_pages(2);
     EXPECT_EQ(middle.used(), 0u);
 }
 
@@ -55,11 +41,11 @@ TEST(QuotaNode, FiguresAreRightUnderRaces) {
         threads.emplace_back([&, i] {
             QuotaNode& node = i % 2 ? one : two;
             for (int round = 0; round < 5000; ++round) {
-                const bool bytes = node.charge_bytes(300 + round % 7000);
+                const bool table = node.charge_table();
                 const bool pages = node.charge_pages(round % 400);
                 EXPECT_LE(node.used(), 1100u);
                 if (pages) node.release_pages(round % 400);
-                if (bytes) node.release_bytes(300 + round % 7000);
+                if (table) node.release_table();
             }
         });
     }

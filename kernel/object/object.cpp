@@ -27,16 +27,11 @@ void Object::slot_removed(abi::Rights rights) {
 }
 
 void* allocate_object(Quota& payer, std::size_t bytes) {
-    if (!payer.node().charge_bytes(heap::cost(bytes))) return nullptr;
-    void* memory = heap::allocate(bytes);
-    if (!memory) payer.node().release_bytes(heap::cost(bytes));
-    return memory;
+    // A block of a slab that is there is charged already, but nothing more is made on a quota that was destroyed.
+    return payer.node().closed() ? nullptr : payer.pool().allocate(bytes);
 }
 
-void release_object(Quota& payer, void* memory, std::size_t bytes) {
-    heap::release(memory, bytes);
-    payer.node().release_bytes(heap::cost(bytes));
-}
+void release_object(void* memory, std::size_t bytes) { heap::release(memory, bytes); }
 
 void Object::begin_charge(Quota& payer, std::size_t bytes) {
     payer.retain();
@@ -96,7 +91,7 @@ void Object::destroy_alone() {
     this->~Object();
     if (!payer) return;
     payer->node().count_object(kind, -1);
-    release_object(*payer, this, bytes);
+    release_object(this, bytes);
     payer->release();
 }
 

@@ -81,10 +81,11 @@ private:
 // Ends what the current thread, or the idle CPU, has still to destroy. No locks held; in steps.
 void end_the_dying();
 
-// Charges `bytes` to the payer and allocates them; null where one of the two fails.
+// Zeroed memory out of pages that `payer` is charged for and that hold its objects alone (memory/heap.hpp); null where the quota or the machine has none left, or the quota was
+// destroyed. It keeps the payer until it is given back. No lock of a rank below the heap's held.
 void* allocate_object(Quota& payer, std::size_t bytes);
-// Gives both back.
-void release_object(Quota& payer, void* memory, std::size_t bytes);
+// The payer's last reference may go with it. `bytes` as at the allocation.
+void release_object(void* memory, std::size_t bytes);
 
 // An object of kind T, charged to `payer`. Errors: no_memory.
 template <class T, class... Arguments>

@@ -1,7 +1,6 @@
 #include "kernel/object/quota.hpp"
 
 #include "kernel/memory/frames.hpp"
-#include "kernel/memory/payer.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -48,6 +47,17 @@ std::uint64_t allocate_charged(Quota& quota, Content content) {
     }
     charge_frame(quota, frame);
     return frame;
+}
+
+std::uint64_t allocate_charged_run(Quota& quota, std::size_t count) {
+    if (!quota.charge_pages(count)) return 0;
+    const std::uint64_t run = frames::allocate_run(count);
+    if (!run) {
+        quota.release_pages(count);
+        return 0;
+    }
+    for (std::size_t i = 0; i < count; ++i) charge_frame(quota, run + i * abi::page_size);
+    return run;
 }
 
 void charge_frame(Quota& quota, std::uint64_t frame) {

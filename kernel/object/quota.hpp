@@ -3,6 +3,8 @@
 #include <cstdint>
 
 #include "abi/info.hpp"
+#include "kernel/memory/heap.hpp"
+#include "kernel/memory/payer.hpp"
 #include "kernel/object/object.hpp"
 #include "kernel/core/quota_node.hpp"
 
@@ -31,6 +33,8 @@ public:
 
     const QuotaNode& node() const { return node_; }
     QuotaNode& node() { return node_; }
+    // Of the blocks that this quota alone pays for.
+    heap::Pool& pool() { return pool_; }
     bool is_root() const { return !parent_; }
 
     // The figures of this quota alone; the root also tells what the machine has free, and has in all.
@@ -39,13 +43,10 @@ public:
 private:
     base::Ref<Quota> parent_;
     QuotaNode node_;
+    heap::Pool pool_{this};
     std::uint32_t depth_ = 0;
 };
 
-// `undefined`: what another program left there, for who writes all of the frame before anybody else sees it.
-enum class Content : std::uint8_t { zeroed, undefined };
-// A frame with one reference, charged to `quota` for its whole life; the last frames::release takes the charge off again. 0 where the quota or the machine has none left.
-std::uint64_t allocate_charged(Quota& quota, Content content = Content::zeroed);
 // Makes `quota` the payer of a frame without one; the page was charged already.
 void charge_frame(Quota& quota, std::uint64_t frame);
 

@@ -14,10 +14,8 @@ Mapping* Mapping::create(Space& space) {
 
 void Mapping::release() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    // Whoever holds a reference beside the space's holds one to the space as well.
-    Quota& quota = space.quota();
     this->~Mapping();
-    release_object(quota, this, sizeof(Mapping));
+    release_object(this, sizeof(Mapping));
 }
 
 bool Mapping::begin_end() {

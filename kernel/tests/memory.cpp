@@ -6,6 +6,7 @@
 #include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/arch/physical.hpp"
+#include "kernel/object/quota.hpp"
 #include "kernel/tests/harness.hpp"
 
 namespace kernel {
@@ -149,9 +150,10 @@ KERNEL_TEST(frames_zeroed_ahead_are_zero) {
 
 KERNEL_TEST(heap_blocks_do_not_overlap) {
     const std::uint64_t before = frames::free_count();
+    static heap::Pool pool(nullptr);
     unsigned char* blocks[200];
     for (unsigned i = 0; i < 200; ++i) {
-        blocks[i] = static_cast<unsigned char*>(heap::allocate(16 + i * 10));
+        blocks[i] = static_cast<unsigned char*>(pool.allocate(16 + i * 10));
         EXPECT(blocks[i] != nullptr && blocks[i][0] == 0 && blocks[i][15 + i * 10] == 0);
         for (unsigned k = 0; k < 16 + i * 10; ++k)
             blocks[i][k] = static_cast<unsigned char>(i);
@@ -164,20 +166,51 @@ KERNEL_TEST(heap_blocks_do_not_overlap) {
     EXPECT(frames::free_count() == before);
 }
 
-KERNEL_TEST(heap_blocks_take_no_more_than_they_cost) {
+// Whatever becomes of the blocks, a page that one of them keeps is charged; and a page that none keeps is not.
+KERNEL_TEST(a_pool_is_charged_for_its_pages) {
     constexpr unsigned count = 150;
     static void* blocks[count];
+    const auto made = Quota::create(base::Ref<Quota>(Quota::root()), 2 * count);
+    EXPECT(made);
+    Quota& quota = **made;
+    const std::uint64_t charged = Quota::root().node().used();
     for (const std::size_t bytes : {1, 32, 33, 64, 65, 200, 257, 512, 513, 1025, 2048, 2049, 4097}) {
         const std::uint64_t before = frames::free_count();
+        const auto exact = [&] { return before - frames::free_count() == quota.node().used(); };
         for (void*& block : blocks) {
-            block = heap::allocate(bytes);
-            EXPECT(block != nullptr);
+            block = quota.pool().allocate(bytes);
+            EXPECT(block != nullptr && exact());
         }
-        // The last slab may have room.
-        EXPECT((before - frames::free_count() - 1) * abi::page_size < count * heap::cost(bytes));
-        for (void* block : blocks)
-            heap::release(block, bytes);
+        for (unsigned left = 0; left < 8; ++left)
+            for (unsigned i = left; i < count; i += 8) {
+                heap::release(blocks[i], bytes);
+                EXPECT(exact());
+            }
+        EXPECT(quota.node().used() == 0 && quota.has_one_reference());
     }
+    EXPECT(Quota::root().node().used() == charged);
+}
+
+// A refusal leaves nothing behind, neither the quota's nor that of one above it.
+KERNEL_TEST(a_pool_ends_at_its_quotas_limit) {
+    const auto outer = Quota::create(base::Ref<Quota>(Quota::root()), 3);
+    EXPECT(outer);
+    const auto inner = Quota::create(*outer, 2);
+    EXPECT(inner);
+    // One of the three pages is the slab in which the inner quota lies.
+    void* const first = (*inner)->pool().allocate(2048);
+    void* const second = (*inner)->pool().allocate(2048);
+    EXPECT(first && second && (*outer)->node().used() == 3);
+    const std::uint64_t before = frames::free_count();
+    EXPECT(!(*inner)->pool().allocate(2048) && !(*inner)->pool().allocate(1) && !(*inner)->pool().allocate(4096) && !(*inner)->pool().allocate(8192));
+    EXPECT(frames::free_count() == before && (*outer)->node().used() == 3 && (*inner)->node().used() == 2);
+    heap::release(first, 2048);
+    EXPECT(!(*inner)->pool().allocate(8192) && (*inner)->node().used() == 1);
+    void* const run = (*inner)->pool().allocate(4096);
+    EXPECT(run);
+    heap::release(run, 4096);
+    heap::release(second, 2048);
+    EXPECT((*inner)->node().used() == 0 && (*outer)->node().used() == 1);
 }
 
 KERNEL_TEST(stacks_are_used_again) {

@@ -287,7 +287,6 @@ Process::Watch* Process::new_watch(Quota& payer, base::Ref<Object> owner, Signal
     void* memory = allocate_object(payer, sizeof(Watch));
     if (!memory) return nullptr;
     Watch* watch = new (memory) Watch;
-    watch->payer = base::Ref<Quota>(payer);
     watch->owner = std::move(owner);
     watch->target = &target;
     watch->bits = bits;
@@ -295,9 +294,8 @@ Process::Watch* Process::new_watch(Quota& payer, base::Ref<Object> owner, Signal
 }
 
 void Process::delete_watch(Watch& watch) {
-    const base::Ref<Quota> payer = std::move(watch.payer);
     watch.~Watch();
-    release_object(*payer, &watch, sizeof(Watch));
+    release_object(&watch, sizeof(Watch));
 }
 
 base::Result<void> Process::watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {

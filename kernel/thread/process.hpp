@@ -89,7 +89,6 @@ private:
     class Cursor;
     static void end_all_within(const QuotaNode& quota);
     struct Watch : base::TreeNodeOf<Watch> {
-        base::Ref<Quota> payer;
         base::Ref<Object> owner;
         SignalTarget* target = nullptr;
         std::uint64_t bits = 0;

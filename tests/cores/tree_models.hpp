@@ -101,7 +101,6 @@ class QuotaModel {
         bool closed = false;
         // Charged here, and not below.
         std::vector<std::uint64_t> pages;
-        std::vector<std::size_t> bytes;
         std::uint64_t tables = 0;
         std::uint64_t objects = 0;
     };
@@ -112,7 +111,7 @@ public:
     void apply(const Command& command) {
         Quota& quota = *quotas_[command.subject % quotas_.size()];
         kernel::QuotaNode& node = *quota.node;
-        switch (command.kind % 9) {
+        switch (command.kind % 7) {
         case 0:
             if (quotas_.size() < most) create(&quota, command.value % 64 == 0 ? UINT64_MAX : command.value % 48);
             break;
@@ -139,23 +138,12 @@ public:
             --quota.tables;
             break;
         case 5: {
-            const std::size_t bytes = command.value % 12'000;
-            const std::uint64_t pages = pages_of(sum(quota.bytes) + bytes) - pages_of(sum(quota.bytes));
-            const bool fits = pages ? room(quota, pages) : !closed(quota);
-            require(node.charge_bytes(bytes) == fits, fits ? "bytes are refused that there is room for" : "bytes are charged that there is no room for");
-            if (fits) quota.bytes.push_back(bytes);
-            break;
-        }
-        case 6:
-            if (!quota.bytes.empty()) node.release_bytes(take(quota.bytes, command.value));
-            break;
-        case 7: {
             const bool one_less = command.value % 2 != 0 && quota.objects != 0;
             node.count_object(static_cast<abi::ObjectKind>(kind), one_less ? -1 : 1);
             quota.objects += one_less ? UINT64_MAX : 1;
             break;
         }
-        case 8:
+        case 6:
             if (command.value % 8 != 0 || !quota.parent) break;
             node.close();
             quota.closed = true;
@@ -167,10 +155,8 @@ public:
     void finish() {
         for (const auto& quota : quotas_) {
             for (const std::uint64_t pages : quota->pages) quota->node->release_pages(pages);
-            for (const std::size_t bytes : quota->bytes) quota->node->release_bytes(bytes);
             for (; quota->tables != 0; --quota->tables) quota->node->release_table();
             quota->pages.clear();
-            quota->bytes.clear();
         }
         check();
     }
@@ -195,7 +181,6 @@ private:
         for (const Number number : numbers) all += number;
         return all;
     }
-    static std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + abi::page_size - 1) / abi::page_size; }
 
     static bool within(const Quota& quota, const Quota& ancestor) {
         for (const Quota* each = &quota; each; each = each->parent)
@@ -210,7 +195,7 @@ private:
     std::uint64_t used(const Quota& quota) const {
         std::uint64_t all = 0;
         for (const auto& each : quotas_)
-            if (within(*each, quota)) all += sum(each->pages) + pages_of(sum(each->bytes)) + each->tables;
+            if (within(*each, quota)) all += sum(each->pages) + each->tables;
         return all;
     }
     bool room(const Quota& quota, std::uint64_t pages) const {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "tests/explore/authority_model.hpp"
@@ -20,8 +21,8 @@ bool whole() {
     return wanted != nullptr && std::string_view(wanted) == "whole";
 }
 
-void expect_unbroken(const char* bounds, const Report& report, std::size_t at_least) {
-    std::printf("%s: %s\n", bounds, report.text().c_str());
+void expect_unbroken(const std::string& bounds, const Report& report, std::size_t at_least) {
+    std::printf("%s: %s\n", bounds.c_str(), report.text().c_str());
     EXPECT_EQ(report.broken, "") << report.text();
     EXPECT_GE(report.states, at_least) << "the operations lead to fewer states than they did: does the model still explore?";
 }
@@ -37,24 +38,21 @@ TEST(Explore, authority) {
 
 TEST(Explore, quota) {
     if (whole())
-        expect_unbroken("tree of 4 nodes, limits 4, 3 and 1, 8 operations",
-                        walk<QuotaModel>({.depth = 8, .states = 400'000}, QuotaBounds{.nodes = 4}), 100'000);
+        expect_unbroken("tree of 4 nodes, limits 4, 3 and 1, 10 operations",
+                        walk<QuotaModel>({.depth = 10, .states = 400'000}, QuotaBounds{.nodes = 4}), 60'000);
     else
         expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations",
                         walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
 }
 
 TEST(Explore, quota_race) {
-    if (whole()) {
-        expect_unbroken("2 threads of 2 functions, each access a step",
-                        walk<QuotaRaceModel>({.depth = 80, .states = 120'000}, QuotaRaceBounds{.threads = 2, .runs = 2}), 100'000);
-        expect_unbroken("3 threads of 1 function, each access a step",
-                        walk<QuotaRaceModel>({.depth = 80, .states = most_states}, QuotaRaceBounds{.threads = 3, .runs = 1}), 50'000);
-    } else {
-        expect_unbroken("2 threads of 1 function, each access a step",
-                        walk<QuotaRaceModel>({.depth = 60, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = 1}),
-                        1'000);
-    }
+    const unsigned runs = whole() ? 2 : 1;
+    const std::string functions = whole() ? "2 threads of 2 functions, each access a step" : "2 threads of 1 function, each access a step";
+    expect_unbroken(functions, walk<QuotaRaceModel>({.depth = 80, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = runs}), whole() ? 15'000 : 400);
+    expect_unbroken(functions + ", of threads that hold a page", walk<QuotaRaceModel>({.depth = 80, .states = most_states}, QuotaRaceBounds{.threads = 2, .runs = runs, .held = true}),
+                    whole() ? 20'000 : 500);
+    if (!whole()) return;
+    expect_unbroken("3 threads of 1 function, each access a step", walk<QuotaRaceModel>({.depth = 80, .states = most_states}, QuotaRaceBounds{.threads = 3, .runs = 1}), 4'000);
 }
 
 TEST(Explore, ranges) {

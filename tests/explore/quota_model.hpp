@@ -15,21 +15,19 @@ struct QuotaBounds {
 
 class QuotaModel : public Checked {
 public:
-    enum class Kind : std::uint8_t { charge, release, charge_table, release_table, charge_bytes, release_bytes, create, close, destroy };
+    enum class Kind : std::uint8_t { charge, release, charge_table, release_table, create, close, destroy };
     struct Operation {
         Kind kind{};
         std::uint8_t node = 0;
-        std::uint16_t amount = 0; // pages, bytes, or the limit of a child
+        std::uint16_t amount = 0; // pages, or the limit of a child
     };
     static constexpr std::uint64_t root_limit = 4;
-    // Two small objects share a page, two of the larger ones do not.
-    static constexpr std::uint16_t sizes[] = {1500, 4096};
 
     explicit QuotaModel(const QuotaBounds& bounds) : bounds_(bounds) { add(-1, root_limit); }
     QuotaModel(const QuotaModel&) = delete;
 
     static std::string text(const Operation& operation) {
-        static constexpr const char* names[] = {"charge", "release", "charge table", "release table", "charge bytes", "release bytes", "create child of limit", "close", "destroy"};
+        static constexpr const char* names[] = {"charge", "release", "charge table", "release table", "create child of limit", "close", "destroy"};
         return "node " + std::to_string(operation.node) + ": " + names[static_cast<int>(operation.kind)] + " " + std::to_string(operation.amount);
     }
     bool refused() const { return refused_; }
@@ -45,10 +43,6 @@ public:
             }
             all.push_back({Kind::charge_table, at});
             if (node.tables > 0) all.push_back({Kind::release_table, at});
-            for (unsigned size = 0; size < 2; ++size) {
-                if (node.objects[size] < 3) all.push_back({Kind::charge_bytes, at, sizes[size]});
-                if (node.objects[size] > 0) all.push_back({Kind::release_bytes, at, sizes[size]});
-            }
             if (!node.closed) all.push_back({Kind::close, at});
             if (live() < bounds_.nodes)
                 for (const std::uint16_t limit : {1, 3}) all.push_back({Kind::create, at, limit});
@@ -75,17 +69,6 @@ public:
             node.real->release_table();
             --node.tables;
             break;
-        case Kind::charge_bytes: {
-            Figures after = node;
-            ++after.objects[operation.amount == sizes[1]];
-            const bool wanted = own(after) == own(node) ? !closed(operation.node) : fits(operation.node, own(after) - own(node));
-            if (agree(node.real->charge_bytes(operation.amount), wanted)) node.objects[operation.amount == sizes[1]] += 1;
-            break;
-        }
-        case Kind::release_bytes:
-            node.real->release_bytes(operation.amount);
-            --node.objects[operation.amount == sizes[1]];
-            break;
         case Kind::create: add(operation.node, operation.amount); break;
         case Kind::close:
             node.real->close();
@@ -104,7 +87,6 @@ private:
     struct Figures {
         std::uint64_t pages = 0;
         std::uint64_t tables = 0;
-        std::uint64_t objects[2] = {};
     };
     struct Known : Figures {
         std::unique_ptr<kernel::QuotaNode> real;
@@ -127,10 +109,7 @@ private:
         return wanted;
     }
 
-    static std::uint64_t own(const Figures& node) {
-        const std::uint64_t bytes = node.objects[0] * sizes[0] + node.objects[1] * sizes[1];
-        return node.pages + node.tables + (bytes + abi::page_size - 1) / abi::page_size;
-    }
+    static std::uint64_t own(const Figures& node) { return node.pages + node.tables; }
     bool within(int node, int ancestor) const {
         while (node >= 0 && node != ancestor) node = nodes_[node].parent;
         return node == ancestor;
@@ -177,7 +156,7 @@ private:
     std::string key_of(int at) const {
         const Known& node = nodes_[at];
         std::string key;
-        for (const std::uint64_t figure : {node.limit, node.pages, node.tables, node.objects[0], node.objects[1], std::uint64_t{node.closed}})
+        for (const std::uint64_t figure : {node.limit, node.pages, node.tables, std::uint64_t{node.closed}})
             key += static_cast<char>('0' + figure);
         std::vector<std::string> children;
         for (int child = 0; child < static_cast<int>(nodes_.size()); ++child)

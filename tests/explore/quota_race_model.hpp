@@ -1,7 +1,6 @@
 // Charges that race: the real functions of the quota node, interleaved at every access to an atomic (stepped.hpp).
 #pragma once
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "stepped/quota_node.hpp"
@@ -12,6 +11,7 @@ namespace explore {
 struct QuotaRaceBounds {
     unsigned threads;
     unsigned runs; // functions that each thread runs
+    bool held = false; // the first two threads begin with a page of `right` each, and the root has one page left
 };
 
 class QuotaRaceModel : public Checked {
@@ -21,7 +21,7 @@ class QuotaRaceModel : public Checked {
     static constexpr int parents[4] = {-1, 0, 1, 0};
 
 public:
-    enum class Kind : std::uint8_t { charge, release, charge_bytes, close };
+    enum class Kind : std::uint8_t { charge, release, close };
     struct Operation {
         bool begins = false;
         std::uint8_t thread = 0;
@@ -29,13 +29,17 @@ public:
         std::uint8_t node = 0;
         std::uint8_t pages = 0;
     };
-    static constexpr std::size_t object_bytes = 2500; // the first begins a page, the second another, the third none
 
-    explicit QuotaRaceModel(const QuotaRaceBounds& bounds) : bounds_(bounds), threads_(bounds.threads) {}
+    explicit QuotaRaceModel(const QuotaRaceBounds& bounds) : bounds_(bounds), threads_(bounds.threads) {
+        for (unsigned at = 0; bounds.held && at < 2; ++at) {
+            while (!step(threads_[at].steps, [&] { (void)nodes_[3].charge_pages(1); })) {}
+            threads_[at].held[3] = 1;
+        }
+    }
     QuotaRaceModel(const QuotaRaceModel&) = delete;
 
     static std::string text(const Operation& operation) {
-        static constexpr const char* names[] = {"charge", "release", "charge bytes", "close"};
+        static constexpr const char* names[] = {"charge", "release", "close"};
         std::string line = "thread " + std::to_string(operation.thread);
         if (!operation.begins) return line + ": goes on to its next access";
         return line + ": " + names[static_cast<int>(operation.kind)] + " " + std::to_string(operation.pages) + " at node " + std::to_string(operation.node);
@@ -53,7 +57,6 @@ public:
             if (thread.runs == bounds_.runs) continue;
             for (std::uint8_t node = 1; node < 4; ++node) {
                 all.push_back({true, at, Kind::charge, node, 1});
-                all.push_back({true, at, Kind::charge_bytes, node, 0});
                 if (thread.held[node] > 0) all.push_back({true, at, Kind::release, node, 1});
             }
             all.push_back({true, at, Kind::charge, 2, 2});
@@ -83,14 +86,12 @@ public:
             switch (now.kind) {
             case Kind::charge: done = node.charge_pages(now.pages); break;
             case Kind::release: node.release_pages(now.pages); done = true; break;
-            case Kind::charge_bytes: done = node.charge_bytes(object_bytes); break;
             case Kind::close: node.close(); done = true; break;
             }
         });
         if (!ended) return;
         require(!thread.alone || done == thread.fits, done ? "a charge alone is taken that does not fit" : "a charge alone that fits is refused");
         if (done && now.kind == Kind::charge) thread.held[now.node] += now.pages;
-        if (done && now.kind == Kind::charge_bytes) ++objects_[now.node];
         thread.running = thread.alone = thread.fits = false;
         thread.now = {};
         check();
@@ -113,7 +114,6 @@ public:
         for (const std::string& thread : threads) key += thread + '|';
         for (int at = 0; at < 4; ++at) {
             key += std::to_string(nodes_[at].used()) + (nodes_[at].closed() ? "c" : "o");
-            key += static_cast<char>('0' + objects_[at]);
         }
         return key;
     }
@@ -134,9 +134,8 @@ private:
             if (at != except && threads_[at].running) return false;
         return true;
     }
-    static std::uint64_t pages_of(std::uint64_t objects) { return (objects * object_bytes + abi::page_size - 1) / abi::page_size; }
     std::uint64_t own(int node) const {
-        std::uint64_t pages = pages_of(objects_[node]);
+        std::uint64_t pages = 0;
         for (const Thread& thread : threads_) pages += thread.held[node];
         return pages;
     }
@@ -150,11 +149,10 @@ private:
         return all;
     }
     bool fits(const Operation& operation) const {
-        if (operation.kind != Kind::charge && operation.kind != Kind::charge_bytes) return true;
-        const std::uint64_t pages = operation.kind == Kind::charge ? operation.pages : pages_of(objects_[operation.node] + 1) - pages_of(objects_[operation.node]);
+        if (operation.kind != Kind::charge) return true;
         if (nodes_[operation.node].closed()) return false;
-        for (int at = operation.node; at >= 0 && pages > 0; at = parents[at])
-            if (sum(at) + pages > limits[at]) return false;
+        for (int at = operation.node; at >= 0; at = parents[at])
+            if (sum(at) + operation.pages > limits[at]) return false;
         return true;
     }
 
@@ -170,7 +168,6 @@ private:
 
     QuotaRaceBounds bounds_;
     std::vector<Thread> threads_;
-    std::array<unsigned, 4> objects_{};
     Node nodes_[4]{{nullptr, limits[0]}, {&nodes_[0], limits[1]}, {&nodes_[1], limits[2]}, {&nodes_[0], limits[3]}};
 };
 

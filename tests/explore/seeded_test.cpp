@@ -56,7 +56,11 @@ Report quota_race() { return walk<QuotaRaceModel>({.depth = 60, .states = 300'00
 
 FINDS_NOTHING(quota_race)
 FINDS(quota_race, charge_in_two_accesses)
-FINDS(quota_race, lost_race_keeps_its_pages)
+
+Report quota_race_of_releases() { return walk<QuotaRaceModel>({.depth = 60, .states = 300'000}, QuotaRaceBounds{.threads = 2, .runs = 1, .held = true}); }
+
+FINDS_NOTHING(quota_race_of_releases)
+FINDS(quota_race_of_releases, release_in_two_accesses)
 
 Report ranges() { return walk<RangesModel>({.depth = 4, .states = 50'000}, RangesBounds{.wide = false, .scarce = false}); }
 

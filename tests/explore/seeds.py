@@ -36,7 +36,8 @@ SEEDS = {
         ("charge_in_two_accesses", "const std::uint64_t before = node->used_.fetch_add(pages, std::memory_order_relaxed);",
          "const std::uint64_t before = SEED ? node->used_.load() : node->used_.fetch_add(pages, std::memory_order_relaxed);\n"
          "            if (SEED) node->used_.store(before + pages);"),
-        ("lost_race_keeps_its_pages", "if (pages) release_pages(pages);", "if (pages && !SEED) release_pages(pages);"),
+        ("release_in_two_accesses", "node = node->parent_) node->used_.fetch_sub(pages, std::memory_order_relaxed);",
+         "node = node->parent_) {\n            if (SEED) node->used_.store(node->used_.load() - pages);\n            else node->used_.fetch_sub(pages, std::memory_order_relaxed);\n        }"),
     ],
     "tlb_state.hpp": [
         ("users_are_read_before_the_change_counts", "    half.count_change();\n    std::uint64_t users = 0;", "    if (!SEED) half.count_change();\n    std::uint64_t users = 0;"),

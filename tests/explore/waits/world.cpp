@@ -380,7 +380,7 @@ void exchange_generally(Word, Word, Word, Word, Word, Word, Word, Word) {}
 Dying& current_dying() { return current_fiber() < 0 ? world->own_dying : *world->seats[current_fiber()].dying; }
 arch::Cpu& arch::this_cpu() { return current_fiber() < 0 ? world->own : world->seats[current_fiber()].cpu; }
 
-void* heap::allocate(std::size_t bytes) { return arena_allocate(bytes); }
+void* heap::Pool::allocate(std::size_t bytes) { return arena_allocate(bytes); }
 void heap::release(void* memory, std::size_t bytes) { __builtin_memset(memory, 0xdd, bytes); }
 void frames::release(std::uint64_t) {}
 std::uint64_t allocate_charged(Quota&, Content) { return reinterpret_cast<std::uint64_t>(page_allocate()); }
