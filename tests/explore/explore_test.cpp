@@ -38,8 +38,8 @@ TEST(Explore, authority) {
 
 TEST(Explore, quota) {
     if (whole())
-        expect_unbroken("tree of 4 nodes, limits 4, 3 and 1, 10 operations",
-                        walk<QuotaModel>({.depth = 10, .states = 400'000}, QuotaBounds{.nodes = 4}), 60'000);
+        expect_unbroken("tree of 5 nodes, limits 4, 3 and 1, 9 operations",
+                        walk<QuotaModel>({.depth = 9, .states = 400'000}, QuotaBounds{.nodes = 5}), 100'000);
     else
         expect_unbroken("tree of 3 nodes, limits 4, 3 and 1, 5 operations",
                         walk<QuotaModel>({.depth = 5, .states = most_states}, QuotaBounds{.nodes = 3}), 1'000);
