@@ -90,6 +90,8 @@ base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog>, std::u
         TRY(copy_to_user(caller, buffer.address + done, step, part));
         done += part;
         position += part;
+        // Others may write as fast as it reads.
+        if (caller.stopping()) break;
         preemption_point();
     }
     return done;

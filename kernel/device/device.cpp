@@ -14,7 +14,7 @@ base::Result<base::Ref<Device>> Device::slice(Quota& quota, std::uint64_t base, 
     constexpr std::uint64_t pages_of_step = 1024;
     for (std::uint64_t page = base; page < base + size && page < frames::top(); page += abi::page_size) {
         if (frames::is_memory(page)) return std::unexpected(abi::Error::bad_argument);
-        if (page / abi::page_size % pages_of_step == 0 && !base::weakened(base::Weakness::unbounded_step)) preemption_point();
+        if (page / abi::page_size % pages_of_step == 0) preemption_point();
     }
     return make_object<Device>(quota, base, size);
 }

@@ -109,7 +109,6 @@ base::Result<void> Endpoint::end_call(Thread& caller, std::int32_t outcome) {
         if (!base::weakened(base::Weakness::reply_disarm)) state.reply->disarm();
         callers_.remove_if_queued(caller);
     }
-    if (outcome == negative(abi::Error::peer_closed)) on_receivers_gone();
     state.finish();
     if (outcome != 0) return std::unexpected(static_cast<abi::Error>(-outcome));
     return {};
@@ -209,17 +208,17 @@ std::uint64_t Endpoint::take_event(bool& again) {
     return again ? 1 : 0;
 }
 
-// Tells some; each of them tells others on its way out (end_call). Whoever closed the last slot may hold locks, and there may be any number.
-void Endpoint::on_receivers_gone() {
+bool Endpoint::on_receivers_gone() {
     constexpr unsigned callers_of_step = 64;
     LockGuard guard(lock_);
-    if (has_server()) return;
-    for (unsigned told = 0; told < callers_of_step || base::weakened(base::Weakness::unbounded_step); ++told) {
+    if (has_server()) return false;
+    for (unsigned told = 0; told < callers_of_step; ++told) {
         Thread* const caller = callers_.first();
-        if (!caller) return;
+        if (!caller) return false;
         callers_.remove(*caller);
         if (caller->wait_state().claim()) caller->finish_wait(negative(abi::Error::peer_closed));
     }
+    return true;
 }
 
 } // namespace kernel

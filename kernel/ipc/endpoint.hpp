@@ -38,7 +38,7 @@ public:
 
 private:
     std::uint64_t take_event(bool& again) override;
-    void on_receivers_gone() override;
+    bool on_receivers_gone() override;
 
     bool has_server() const { return receivers() > 0; }
     // Queues the caller or hands its message over. Errors: as call().

@@ -1,5 +1,6 @@
 #include "kernel/ipc/port.hpp"
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/thread.hpp"
 #include "lib/base/weaken.hpp"
@@ -74,7 +75,7 @@ std::size_t Port::collect(std::span<abi::PortEvent> events, bool& more) {
     // Sources that stay ready go to the end again; the first of those marks the end of this round.
     PortSource* first_again = nullptr;
     for (unsigned looks = 0; count < events.size(); ++looks) {
-        more = looks == sources_of_step && !base::weakened(base::Weakness::unbounded_step);
+        more = looks == sources_of_step;
         if (more) break;
         PortSource* source = nullptr;
         std::uint64_t key = 0;
@@ -112,7 +113,9 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
         bool more = false;
         if (const std::size_t count = collect(events, more)) return count;
         if (more) {
-            if (thread.stopping()) return std::unexpected(abi::Error::canceled);
+            // Others may bring sources as fast as they are looked through.
+            if (thread.stopping() || thread.take_kick()) return std::unexpected(abi::Error::canceled);
+            if (deadline != abi::poll && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
             preemption_point();
             continue;
         }

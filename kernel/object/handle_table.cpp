@@ -48,13 +48,13 @@ const CapabilitySlot& HandleTable::slot(abi::Handle handle) {
     return slot ? *slot : no_slot;
 }
 
-base::Result<void> HandleTable::close(abi::Handle handle) {
+base::Result<void> HandleTable::close(abi::Handle handle, bool pauses) {
     Capability removed;
     {
         LockGuard guard(lock_);
         if (!slots_.remove(handle, removed)) return std::unexpected(abi::Error::bad_handle);
     }
-    removed.object->slot_removed(removed.rights);
+    removed.object->slot_removed(removed.rights, pauses);
     return {};
 }
 
@@ -69,7 +69,7 @@ void HandleTable::close_all(bool pauses) {
             closed_ = true;
             more = slots_.take_next(cursor, taken, slots_of_step);
         }
-        if (taken.object) taken.object->slot_removed(taken.rights);
+        if (taken.object) taken.object->slot_removed(taken.rights, pauses);
         taken = {};
         if (pauses) preemption_point();
     }

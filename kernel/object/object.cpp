@@ -21,8 +21,11 @@ void Object::slot_added(abi::Rights rights) {
     if (rights & abi::right::receive) receivers_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Object::slot_removed(abi::Rights rights) {
-    if ((rights & abi::right::receive) && receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_receivers_gone();
+void Object::slot_removed(abi::Rights rights, bool pauses) {
+    if ((rights & abi::right::receive) && receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        while (on_receivers_gone())
+            if (pauses) preemption_point();
+    }
     if (slots_.fetch_sub(1, std::memory_order_acq_rel) == 1) on_slots_gone();
 }
 

@@ -39,7 +39,8 @@ public:
     bool has_one_reference() const { return arch::holds(references_, 1u); }
 
     void slot_added(abi::Rights rights);
-    void slot_removed(abi::Rights rights);
+    // `pauses`: others may run where this is long; the caller holds no lock then.
+    void slot_removed(abi::Rights rights, bool pauses);
     // How many slots carry the receive right: an Endpoint without any has lost its server.
     std::uint32_t receivers() const { return receivers_.load(std::memory_order_acquire); }
 
@@ -52,8 +53,8 @@ protected:
     // No slot names this object any more. Called without locks held, by whoever closed the last slot. A slot may come again (a kernel object may be granted
     // later), so only kinds that are passed from slot to slot alone act on it.
     virtual void on_slots_gone() {}
-    // No slot with the receive right is left.
-    virtual void on_receivers_gone() {}
+    // No slot with the receive right is left. Does a part of what is due; true where there is more.
+    virtual bool on_receivers_gone() { return false; }
     // An object whose end may be long is not destroyed where its last reference goes, which may be under locks, but by the same thread where it holds none, at the latest
     // before it returns to user mode or sleeps. The destructor comes after end_in_steps, which has preemption points and leaves little to it.
     virtual bool ends_long() const { return false; }

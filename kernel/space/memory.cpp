@@ -339,8 +339,8 @@ bool Memory::has_writable_mapping() {
 abi::Protection Memory::clash(const Sharers& without, bool origin_written) const {
     if (base::weakened(base::Weakness::alias_execute)) return 0;
     abi::Protection clash = 0;
-    if (executable_mappings_ != without.executable) clash |= abi::protection::write;
-    if (writable_mappings_ != without.writable || origin_written || pinned_by_) clash |= abi::protection::execute;
+    if (executable_mappings_ > without.executable) clash |= abi::protection::write;
+    if (writable_mappings_ > without.writable || origin_written || pinned_by_) clash |= abi::protection::execute;
     return clash;
 }
 

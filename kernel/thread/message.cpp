@@ -63,7 +63,7 @@ void MessageCapabilities::clear() {
 
 void take_back(Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) {
     for (const abi::Handle handle : handles) {
-        if (handle != abi::no_handle) (void)receiver.process().handles().close(handle);
+        if (handle != abi::no_handle) (void)receiver.process().handles().close(handle, true);
     }
 }
 

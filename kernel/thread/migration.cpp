@@ -33,7 +33,9 @@ std::uint64_t sched::processors() {
 }
 
 void sched::apply_rules() {
-    migration::rules.fetch_add(1, std::memory_order_seq_cst);
+    constexpr std::uint32_t last = (1u << 31) - 1;
+    std::uint32_t before = migration::rules.load(std::memory_order_relaxed);
+    while (!migration::rules.compare_exchange_weak(before, before == last ? 1 : before + 1, std::memory_order_seq_cst)) {}
     arch::this_cpu().reschedule = true;
     // Every other CPU is interrupted, and looks at its running task and at its queue before it returns to user mode.
     wait_for_grace_period();
@@ -46,10 +48,11 @@ void sched::apply_choice(Task& task) {
         bool tell = false;
         {
             const LockGuard guard(queue.lock);
-            // A task moves under the lock of the queue that it leaves.
+            // A task moves under the lock of the queue that it leaves, but for its start, which is elsewhere: whoever sees it started sees where.
+            const Task::State state = task.state_.load(std::memory_order_acquire);
             if (task.home() != cpu)
                 continue;
-            tell = migration::choose(queue, task);
+            tell = migration::choose(queue, task, state);
         }
         if (!tell)
             return;
@@ -192,10 +195,10 @@ void renew_rules(Task& task) {
     task.set_rules(state, now.priority, both != 0 ? both : now.cpus);
 }
 
-bool choose(RunQueue& queue, Task& task) {
+bool choose(RunQueue& queue, Task& task, Task::State state) {
     const auto look_again = [&task] { task.look_again(choices.fetch_add(1, std::memory_order_relaxed) | 1u << 31); };
-    switch (task.state_.load(std::memory_order_relaxed)) {
-    case Task::State::created: // looks itself when it starts
+    switch (state) {
+    case Task::State::created: // looks itself when it starts, after this lock was given up at the latest
     case Task::State::ended: return false;
     case Task::State::blocked:
     case Task::State::blocked_in_steps: look_again(); return false;

@@ -30,8 +30,8 @@ extern constinit std::atomic<std::uint32_t> rules;
 
 // The queue's lock held, or before the start.
 void renew_rules(Task& task);
-// A task of that queue has chosen other CPUs. Gives whether it runs against that, so that its CPU has to be told.
-bool choose(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock);
+// A task of that queue, in that state, has chosen other CPUs. Gives whether it runs against that, so that its CPU has to be told.
+bool choose(RunQueue& queue, Task& task, Task::State state) BASE_REQUIRES(queue.lock);
 // Of the CPUs of a mask; the first of all where none is there.
 std::uint32_t least_loaded(std::uint64_t cpus);
 // In no list. Brings up to date what the task may; gives whether it may be on that CPU.

@@ -82,8 +82,11 @@ void Process::thread_ended(Thread& thread, Pauses pauses) {
 }
 
 void Process::forget_thread(Thread& thread) {
-    // An end that came meanwhile counted on it.
-    if (remove_thread(thread) && ending()) tear_down(Pauses::yes);
+    if (!remove_thread(thread)) return;
+    // One that has never run waits for its first thread, unless an end that came meanwhile counted on this one. Of another one the last thread that ran ended beside this.
+    if (state_.load() == abi::ProcessState::created && !ending()) return;
+    end(abi::EndReason::exit, 0);
+    tear_down(Pauses::yes);
 }
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {

@@ -57,7 +57,7 @@ public:
     enum class Pauses : bool { no, yes };
     // By a thread's end; the last one ends the process.
     void thread_ended(Thread& thread, Pauses pauses);
-    // For one that nobody knew yet: a process without threads that did not end waits for its first one. Without locks.
+    // By one that nobody knew yet: a process that never ran goes on waiting for its first thread. Without locks.
     void forget_thread(Thread& thread);
     void thread_started();
 

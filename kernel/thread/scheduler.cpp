@@ -89,15 +89,18 @@ struct Scheduling {
     }
     [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) BASE_REQUIRES(queue.lock) {
         task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
-        // Before it waits, so that it is one of those that have a part in what its budget has.
-        task.virtual_time_ = queue.clock.charge(task.virtual_time_, task.budget_.shares().virtual_time(queue.cpu, used));
+        // Above the fair band its clock stands still. Before it waits, so that it is one of those that have a part in what its budget has.
+        if (task.priority() == 0) task.virtual_time_ = queue.clock.charge(task.virtual_time_, task.budget_.shares().virtual_time(queue.cpu, used));
     }
     [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         Task& lender = *std::exchange(queue.payer, nullptr);
-        // It waits, but for its own turn's time it counts.
+        Budget::Shares& running = current()->budget_.shares();
+        // It waits, but for its own turn's time it counts, in the place of the one that works for it.
+        running.leave(queue.cpu);
         lender.budget_.shares().enter(queue.cpu);
         pay(lender, used, queue);
         lender.budget_.shares().leave(queue.cpu);
+        running.enter(queue.cpu);
         // What it has left is no matter of the one that works for it.
         (void)lender.budget_.charge(used, now);
     }
@@ -140,7 +143,8 @@ struct Scheduling {
     static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         if (queue.payer == &task) [[unlikely]]
             end_loan(queue);
-        task.state_.store(Task::State::ready, std::memory_order_relaxed);
+        // Whoever sees this sees its home as well.
+        task.state_.store(Task::State::ready, std::memory_order_release);
         ++queue.load;
         task.budget_.shares().enter(queue.cpu);
         if (migration::may_stay(queue, task)) [[likely]]
@@ -533,8 +537,7 @@ void preemption_point() {
     if (queue == nullptr)
         return; // before the first thread
     if (Scheduling::current() != nullptr) {
-        if (sched::is_switch_due())
-            (void)sched::switch_if_due();
+        (void)sched::switch_if_due();
         return;
     }
     // An idle CPU that ends what its last thread left.
@@ -556,15 +559,25 @@ void wait_for_turn(unsigned attempt) {
     sched::wait_until(*self, arch::monotonic_nanoseconds() + (shortest << std::min(attempt, doublings)), wait);
 }
 
-void wait_for_grace_period_of(arch::Cpu& cpu) {
+namespace {
+
+std::uint64_t begin_grace_period(arch::Cpu& cpu) {
     const std::uint64_t before = cpu.quiescent.load(std::memory_order_acquire);
     arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+    return before;
+}
+
+void end_grace_period(arch::Cpu& cpu, std::uint64_t before) {
     while (cpu.quiescent.load(std::memory_order_acquire) == before) {
-        // As below.
+        // Whoever waits here uses no object; two CPUs may wait for each other.
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         arch::relax();
     }
 }
+
+} // namespace
+
+void wait_for_grace_period_of(arch::Cpu& cpu) { end_grace_period(cpu, begin_grace_period(cpu)); }
 
 void wait_for_grace_period() {
     const arch::Cpu& self = arch::this_cpu();
@@ -573,18 +586,13 @@ void wait_for_grace_period() {
         arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
             continue;
-        before[i] = cpu.quiescent.load(std::memory_order_acquire);
-        arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
+        before[i] = begin_grace_period(cpu);
     }
     for (std::size_t i = 0; i < arch::max_cpus; ++i) {
         arch::Cpu& cpu = arch::cpu(i);
         if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
             continue;
-        while (cpu.quiescent.load(std::memory_order_acquire) == before[i]) {
-            // Whoever waits here uses no object; two CPUs may wait for each other.
-            arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
-            arch::relax();
-        }
+        end_grace_period(cpu, before[i]);
     }
 }
 

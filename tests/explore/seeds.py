@@ -162,7 +162,7 @@ WAITS = {
         ("caller_stays_queued", "callers_.remove_if_queued(caller);", "if (!SEED) callers_.remove_if_queued(caller);"),
         ("server_that_left_is_next", "if (next_server_ == &server)\n", "if (next_server_ == &server && !SEED)\n"),
         ("reply_stays_armed", "if (!base::weakened(base::Weakness::reply_disarm)) state", "if (!SEED) state"),
-        ("queued_callers_are_not_told", "if (has_server()) return;\n    for", "if (has_server() || SEED) return;\n    for"),
+        ("queued_callers_are_not_told", "if (has_server()) return false;\n    for", "if (has_server() || SEED) return false;\n    for"),
         ("gone_server_is_not_looked_for", "if (!has_server()) return std::unexpected(abi::Error::peer_closed);", "if (!has_server() && !SEED) return std::unexpected(abi::Error::peer_closed);"),
     ],
     "ipc/endpoint_direct.cpp": [

@@ -126,12 +126,10 @@ KERNEL_USER_TEST(who_watches_pays) {
     const Owned looks(call::handle_duplicate(process.get(), abi::right::inspect, 0, 0).value_or(0));
     REQUIRE(looks);
     static abi::Handle bells[1000];
-    const std::uint64_t before = used_by(payer.get());
-    for (auto& bell : bells) {
-        bell = call::notification_create(quota()).value_or(0);
-        CHECK(call::process_watch(looks.get(), bell, 1));
-    }
-    CHECK(used_by(payer.get()) == before);
+    for (auto& bell : bells) bell = call::notification_create(quota()).value_or(0);
+    const std::uint64_t before = used_by(payer.get()), own = used_by(quota());
+    for (const auto bell : bells) CHECK(call::process_watch(looks.get(), bell, 1));
+    CHECK(used_by(payer.get()) == before && used_by(quota()) > own + 5);
     CHECK(call::process_kill(process.get(), 0));
     for (const auto bell : bells) CHECK(call::notification_wait(bell, abi::poll).value_or(0) == 1 && call::handle_close(bell));
 }
