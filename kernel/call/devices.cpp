@@ -17,7 +17,7 @@ base::Result<std::uint64_t> call_irq_create(Thread& caller, Held<Irq> root, Held
 }
 
 base::Result<std::uint64_t> call_irq_bind(Thread&, Held<Irq> irq, Held<Notification> notification, std::uint64_t bits) {
-    TRY(irq->bind(std::move(notification.object), bits | notification.badge, irq.hold));
+    TRY(irq->bind(std::move(notification.object), bits | notification.badge, irq.hold, notification.hold));
     return 0;
 }
 

@@ -136,6 +136,7 @@ base::Result<std::uint64_t> call_restricted_enter(Thread& caller, std::uint32_t 
 }
 
 base::Result<std::uint64_t> call_vector_state(Thread& caller, std::uint32_t operation, UserBytes buffer) {
+    if (!caller.guest()) return std::unexpected(abi::Error::bad_state);
     if (operation == 0) return read_vector_state(caller, buffer);
     if (operation == 1) return write_vector_state(caller, buffer);
     return std::unexpected(abi::Error::bad_argument);

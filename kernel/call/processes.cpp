@@ -49,7 +49,7 @@ base::Result<std::uint64_t> call_process_inspect(Thread& caller, Held<Process> p
 
 base::Result<std::uint64_t> call_process_watch(Thread& caller, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
     Notification& target = *notification;
-    TRY(process->watch(caller.process().quota(), std::move(notification.object), target, bits | notification.badge));
+    TRY(process->watch(caller.process().quota(), std::move(notification.object), target, bits | notification.badge, {process.hold, notification.hold}));
     return 0;
 }
 

@@ -53,13 +53,14 @@ Irq::~Irq() {
     if (source_ != message_signalled) give_source(source_);
 }
 
-base::Result<void> Irq::bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold) {
+base::Result<void> Irq::bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold, const LeaseHold& target) {
     LockGuard guard(lock_);
     if (is_root() || notification_ || bits == 0) return std::unexpected(abi::Error::bad_state);
     if (hold.lease && !link(*hold.lease, hold.generation)) return std::unexpected(abi::Error::revoked);
     notification_ = std::move(notification);
     bits_ = bits;
     hold_ = hold;
+    target_ = target;
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), false);
     return {};
 }
@@ -86,12 +87,12 @@ void Irq::fire() {
     ++count_;
     // A level stays asserted until the driver has served the device; a message is an edge, and its mask belongs to the pci server.
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
-    if (notification_) notification_->signal(bits_);
+    if (notification_ && target_.valid()) notification_->signal(bits_);
 }
 
 void Irq::unbind(Which which) {
     base::Ref<Notification> notification;
-    LeaseHold hold;
+    LeaseHold hold, target;
     LockGuard guard(lock_);
     if (!notification_) return;
     // Another binding may have come after the one that the revocation met.
@@ -100,6 +101,8 @@ void Irq::unbind(Which which) {
     notification = std::move(notification_);
     hold = std::move(hold_);
     hold_ = {};
+    target = std::move(target_);
+    target_ = {};
     if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
 }
 

@@ -25,8 +25,8 @@ public:
     // source: a GSI of the IO APIC (flags bit 0 level, bit 1 active low), or message_signalled. Errors: bad_argument, exists, no_memory.
     static base::Result<base::Ref<Irq>> create(Quota& quota, std::uint64_t source, std::uint32_t flags);
 
-    // Errors: bad_state (bound, or the root), revoked.
-    base::Result<void> bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold);
+    // Ends with the lease of `hold`; with that of `target`, the notification's, nothing is signalled any more. Errors: bad_state (bound, or the root), revoked.
+    base::Result<void> bind(base::Ref<Notification> notification, std::uint64_t bits, const LeaseHold& hold, const LeaseHold& target);
     // Errors: bad_state (not bound).
     base::Result<void> acknowledge();
     void inspect(abi::IrqInfo& info);
@@ -44,6 +44,7 @@ private:
     SpinLock lock_{LockRank::irq};
     base::Ref<Notification> notification_ BASE_GUARDED_BY(lock_);
     LeaseHold hold_ BASE_GUARDED_BY(lock_);
+    LeaseHold target_ BASE_GUARDED_BY(lock_);
     std::uint64_t bits_ BASE_GUARDED_BY(lock_) = 0;
     std::uint64_t count_ BASE_GUARDED_BY(lock_) = 0;
     // Fixed by create:

@@ -155,7 +155,7 @@ void Process::tear_down(Pauses pauses) {
             if (watch) watches_.remove(*watch);
         }
         if (!watch) break;
-        watch->target->signal(watch->bits);
+        if (watch->holds.valid()) watch->target->signal(watch->bits);
         delete_watch(*watch);
         if (pauses == Pauses::yes) preemption_point();
     }
@@ -301,10 +301,11 @@ void Process::delete_watch(Watch& watch) {
     release_object(&watch, sizeof(Watch));
 }
 
-base::Result<void> Process::watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits) {
+base::Result<void> Process::watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits, Holds holds) {
     const base::Ref<Object> keep = owner; // the watch may be gone before its target is signalled
     Watch* watch = new_watch(payer, std::move(owner), target, bits);
     if (!watch) return std::unexpected(abi::Error::no_memory);
+    watch->holds = std::move(holds);
     bool over = false;
     {
         LockGuard guard(lock_);

@@ -5,6 +5,7 @@
 
 #include "abi/info.hpp"
 #include "kernel/core/tlb_state.hpp"
+#include "kernel/object/capability.hpp"
 #include "kernel/object/handle_table.hpp"
 #include "kernel/object/object.hpp"
 #include "kernel/object/quota.hpp"
@@ -68,8 +69,13 @@ public:
     bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
     // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of; `payer` is charged until then, for who may only look at a process must not
-    // use up what it has. Errors: no_memory, exists.
-    base::Result<void> watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
+    // use up what it has. Nothing is signalled where one of the leases was revoked by then. Errors: no_memory, exists.
+    struct Holds {
+        LeaseHold process;
+        LeaseHold target;
+        bool valid() const { return process.valid() && target.valid(); }
+    };
+    base::Result<void> watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits, Holds holds);
     void inspect(abi::ProcessInfo& info);
 
     // The range of code that may fault on guest addresses, and where it goes on then.
@@ -92,6 +98,7 @@ private:
         base::Ref<Object> owner;
         SignalTarget* target = nullptr;
         std::uint64_t bits = 0;
+        Holds holds;
     };
     struct WatchTarget {
         std::uintptr_t operator()(const Watch& watch) const { return reinterpret_cast<std::uintptr_t>(watch.target); }

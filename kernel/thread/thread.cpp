@@ -1,5 +1,6 @@
 #include "kernel/thread/thread.hpp"
 
+#include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/memory/frames.hpp"
@@ -244,6 +245,9 @@ void Thread::attach(base::Ref<Space> space) {
     task_.guest = nullptr; // until the general way has prepared it
     // The old roots must be out of the register before their tables may go.
     sched::load_roots(task_);
+    // A hand-over between threads without guests looks at neither: whoever has none has no vector registers.
+    if (!guest_) leave_vector_registers(*this);
+    arch::enter_domain(guest_ ? process_->number() : 0);
 }
 
 } // namespace kernel

@@ -95,6 +95,12 @@ void release_vector_state(Thread& thread) {
     thread.vector_area = nullptr;
 }
 
+void leave_vector_registers(Thread& self) {
+    if (!self.vector_area) return;
+    release_vector_state(self);
+    registers_off();
+}
+
 base::Result<std::uint64_t> read_vector_state(Thread& thread, UserBytes buffer) {
     TRY(prepare_vector_state(thread, false));
     const std::size_t bytes = buffer.length == vector_area::legacy_bytes ? buffer.length : area_bytes();

@@ -21,6 +21,8 @@ void vector_switch_in(Thread& thread);
 
 // Frees the thread's area.
 void release_vector_state(Thread& thread);
+// The same by the thread itself, which goes on without one.
+void leave_vector_registers(Thread& self);
 
 // The vector_state call. The buffer is in XSAVE standard form (SDM volume 1, 13.4); a buffer of 512 bytes is the legacy region alone. Returns the bytes used.
 // Errors: bad_argument (too short, or a state with features that are off), bad_pointer, no_memory.

@@ -243,6 +243,10 @@ ERRORS = [
     # --- arch
     ("half_of_one_more", "core/halves.hpp", "address <= end && length <= end - address", "address <= end && length <= end - address + 1", "memory,negative,restricted,the_last_byte_of_a_half", "A range may end one byte past its half."),
     # --- what a call that fails leaves, and what is done in steps
+    ("local_table_of_the_reset", "arch/x86_64/cpu.cpp", '                 "lldt %%ax\\n"\n', "", "no_processor_has_a_local", "A processor keeps the local descriptor table that a reset leaves, in a guest half."),
+    ("watch_outlives_its_lease", "thread/process.cpp", "if (watch->holds.valid()) watch->target->signal", "watch->target->signal", "a_watch_ends_with", "A watch signals after its lease was revoked."),
+    ("interrupt_outlives_a_lease", "device/irq.cpp", "if (notification_ && target_.valid())", "if (notification_)", "an_interrupt_signals_nobody", "An interrupt signals by a notification whose lease was revoked."),
+    ("vector_state_without_a_guest", "call/memory.cpp", "    if (!caller.guest()) return std::unexpected(abi::Error::bad_state);\n", "", "restricted", "A thread without a guest has vector registers, which a hand-over does not look at."),
     ("moved_waiter_is_looked_for_once", "thread/futex.cpp", "if (thread.futex_bucket.load(std::memory_order_relaxed) != number) continue;", "", "a_wait_that_ends_while_it_is_moved", "A wait that ends while it is moved to another word is taken out of the queue that it was in."),
     ("refused_interrupt_masks", "device/irq.cpp", "if (routed_) arch::mask_interrupt", "if (source_ != message_signalled) arch::mask_interrupt", "a_refused_interrupt_masks", "A number without a line masks another one's."),
     ("thread_without_a_slot_is_the_last", "call/processes.cpp", "if (!handle) keep->discard();", "if (!handle) keep->stop();", "a_thread_without_a_slot", "A thread that could not be told of ends its process."),

@@ -46,6 +46,8 @@ void load_descriptors(Cpu& cpu) {
                  "lretq\n"
                  "1: movw %w2, %%ds\n movw %w2, %%es\n movw %w2, %%ss\n"
                  "xorl %%eax, %%eax\n movw %%ax, %%fs\n movw %%ax, %%gs\n"
+                 // After a reset there is a local table, at address 0: in a guest half, whose owner would write call gates there.
+                 "lldt %%ax\n"
                  "movw %w3, %%ax\n ltr %%ax" ::"m"(pointer),
                  "i"(kernel_code), "r"(std::uint32_t{kernel_data}), "i"(task_state)
                  : "rax", "memory");
@@ -115,6 +117,7 @@ void initialize_cpu(Cpu& cpu, std::uint64_t fault_stack_top, std::uint64_t nmi_s
     write_msr(msr::cstar, reinterpret_cast<std::uint64_t>(compatibility_call_entry));
     write_msr(msr::fmask, 0x47700); // TF IF DF IOPL NT AC
     write_msr(0x174, 0);            // SYSENTER refuses: a null code segment faults
+    asm volatile("movq %0, %%db7" ::"r"(std::uint64_t{0x400})); // no breakpoint of whatever ran before
 }
 
 Cpu* find_this_cpu() {

@@ -494,8 +494,8 @@ common_entry:
     testb $3, 144(%rsp)     # cs
     jz 1f
     swapgs
-    lfence
-1:
+    # On both ways: a wrong guess of either goes on with the other one's base (CVE-2019-1125).
+1:  lfence
 handle_interrupt:
     xorl %ebp, %ebp
     movq %rsp, %rdi

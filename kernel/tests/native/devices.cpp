@@ -184,6 +184,16 @@ KERNEL_USER_TEST(a_line_that_fires_is_masked_until_it_is_acknowledged) {
     CHECK(call::irq_inspect(irq.get(), info) && info.count >= 2 && info.message_address == 0);
 }
 
+KERNEL_USER_TEST(an_interrupt_signals_nobody_whose_lease_is_gone) {
+    const Owned irq = make_irq(timer_line), bell = make_notification(), lease(call::lease_create(quota(), 0).value_or(0));
+    const Owned leased(native::duplicate(bell.get(), 0, 0, lease.get()).value_or(0));
+    REQUIRE(irq && leased && call::irq_bind(irq.get(), leased.get(), 4) && call::lease_revoke(lease.get()));
+    start_timer();
+    abi::IrqInfo info{};
+    while (call::irq_inspect(irq.get(), info) && info.count == 0) (void)call::thread_yield();
+    CHECK_ERROR(call::notification_wait(bell.get(), abi::poll), would_block);
+}
+
 KERNEL_USER_TEST(a_line_that_the_machine_has_not_is_refused_and_not_kept) {
     for (int i = 0; i < 2; ++i) CHECK_ERROR(call::irq_create(native::granted("irq"), quota(), 255, 3), bad_argument);
 }

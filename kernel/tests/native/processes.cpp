@@ -66,6 +66,21 @@ KERNEL_USER_TEST(a_fault_ends_the_process_alone) {
     child->close();
 }
 
+// What a processor has of it after a reset lies where a guest's memory is.
+KERNEL_USER_TEST(no_processor_has_a_local_descriptor_table) {
+    constexpr unsigned char load_a_local_segment[] = {0xb8, 7, 0, 0, 0, 0x8e, 0xd8, 0xeb, 0xfe}; // mov $7,%eax; mov %eax,%ds; jmp .
+    for (std::uint32_t cpu = 0; cpu < figures().cpu_count; ++cpu) {
+        auto child = Child::create(quota(), load_a_local_segment);
+        REQUIRE(child);
+        CHECK(call::thread_choose(child->thread, 1ull << cpu) && child->run(0));
+        CHECK(child->wait());
+        abi::ProcessInfo info{};
+        CHECK(call::process_inspect(child->process, info));
+        CHECK(info.reason == abi::EndReason::fault && info.status == 13);
+        child->close();
+    }
+}
+
 KERNEL_USER_TEST(a_process_can_be_killed) {
     auto child = Child::start(quota(), loop_for_ever, 0);
     REQUIRE(child);
@@ -178,6 +193,20 @@ KERNEL_USER_TEST(a_watch_on_who_has_ended_comes_at_once) {
     CHECK(call::process_watch(child->process, late.get(), 4));
     CHECK(call::notification_wait(late.get(), abi::poll).value_or(0) == 4);
     child->close();
+}
+
+KERNEL_USER_TEST(a_watch_ends_with_either_lease) {
+    for (const bool of_process : {true, false}) {
+        auto child = Child::create(quota(), loop_for_ever);
+        const native::Owned lease(call::lease_create(quota(), 0).value_or(0)), bell(call::notification_create(quota()).value_or(0));
+        REQUIRE(child && lease && bell);
+        const native::Owned leased(call::handle_duplicate(of_process ? child->process : bell.get(), 0, 0, lease.get()).value_or(0));
+        CHECK(call::process_watch(of_process ? leased.get() : child->process, of_process ? bell.get() : leased.get(), 1));
+        CHECK(call::lease_revoke(lease.get()));
+        CHECK(call::process_kill(child->process, 0) && child->wait());
+        CHECK_ERROR(call::notification_wait(bell.get(), abi::poll), would_block);
+        child->close();
+    }
 }
 
 KERNEL_USER_TEST(a_process_is_watched_once_by_each) {

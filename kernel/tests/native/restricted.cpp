@@ -287,6 +287,8 @@ KERNEL_USER_TEST(vectors_and_segment_bases_are_the_guests) {
     CHECK_ERROR(call::vector_state(0, std::span(area, 100)), bad_argument);
     CHECK_ERROR(call::vector_state(2, area), bad_argument);
     one.close();
+    // Nor does a thread without a guest find what was in the registers.
+    CHECK_ERROR(call::vector_state(0, area), bad_state);
 }
 
 // A guest moves its segment bases without a call; the personality sets them back to what it gave before, and that must count.

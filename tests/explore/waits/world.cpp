@@ -1,5 +1,6 @@
 #include "tests/explore/waits/world.hpp"
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/halves.hpp"
@@ -378,6 +379,8 @@ void exchange_over(Word, Word, Word, Word, Word rbx, Word, Word, Word top) {
 void exchange_generally(Word, Word, Word, Word, Word, Word, Word, Word) {}
 
 Dying& current_dying() { return current_fiber() < 0 ? world->own_dying : *world->seats[current_fiber()].dying; }
+// Deadlines pass when the walk says so.
+std::uint64_t arch::monotonic_nanoseconds() { return 0; }
 arch::Cpu& arch::this_cpu() { return current_fiber() < 0 ? world->own : world->seats[current_fiber()].cpu; }
 
 void* heap::Pool::allocate(std::size_t bytes) { return arena_allocate(bytes); }
@@ -386,6 +389,7 @@ void frames::release(std::uint64_t) {}
 std::uint64_t allocate_charged(Quota&, Content) { return reinterpret_cast<std::uint64_t>(page_allocate()); }
 Quota::Quota(base::Ref<Quota> parent, std::uint64_t pages) : Object(object_kind), parent_(std::move(parent)), node_(nullptr, pages) {}
 void release_vector_state(Thread&) {}
+void leave_vector_registers(Thread&) {}
 void vector_switch_out(Thread&) {}
 void vector_switch_in(Thread&) {}
 void preemption_point() {}
