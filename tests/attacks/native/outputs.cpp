@@ -54,7 +54,8 @@ std::uint64_t fill_vectors(std::uint64_t) {
     put(control_at, std::uint16_t{0x37f});
     put(status_at, std::uint32_t{0x1f80});
     for (std::size_t i = 0; i < 32; ++i) put(first_at + 8 * i, canary);
-    if (!call::thread_choose(given(4), 1) || !call::vector_state(1, area)) return not_set_up;
+    const auto guest = call::space_create(given(2), 0); // whoever has none has no vector registers
+    if (!guest || !call::restricted_attach(*guest) || !call::thread_choose(given(4), 1) || !call::vector_state(1, area)) return not_set_up;
     (void)call::notification_signal(given(given_itself), 1);
     for (;;) (void)call::thread_yield();
 }
