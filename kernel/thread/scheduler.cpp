@@ -105,6 +105,16 @@ struct Scheduling {
         (void)lender.budget_.charge(used, now);
     }
 
+    // Before the shares change: a turn is charged by those that it had, or who has long ones would pay for the short bursts of others. A lent turn ends by a charge, so it is
+    // left alone.
+    static void pay_so_far(RunQueue& queue) BASE_REQUIRES(queue.lock) {
+        Task* const running = current();
+        if (running == nullptr || &queue != &Scheduling::queue() || queue.payer != nullptr || running->priority() != 0)
+            return;
+        if (running->state_.load(std::memory_order_relaxed) == Task::State::running)
+            (void)account(*running, queue);
+    }
+
     // The lender's wait ended while the other one still works in its turn.
     [[gnu::noinline]] static void end_loan(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task& running = *current();
@@ -143,6 +153,7 @@ struct Scheduling {
     static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         if (queue.payer == &task) [[unlikely]]
             end_loan(queue);
+        pay_so_far(queue);
         // Whoever sees this sees its home as well.
         task.state_.store(Task::State::ready, std::memory_order_release);
         ++queue.load;
