@@ -66,7 +66,6 @@ void callers_without_a_server(Watch& watch) {
             REQUIRE(thread);
         }
         while (callers.begun != Callers::count) (void)call::notification_wait(*pause, native::after_milliseconds(10));
-        (void)call::notification_wait(*pause, native::after_milliseconds(50));
         watch(by_process ? "end the receiving process of many callers" : "close the last handle that many callers wait for",
               [&] { return done(by_process ? call::process_kill(*process, 0) : call::handle_close(*endpoint)); });
         for (auto* thread : callers.threads) thread->join();

@@ -196,7 +196,7 @@ KERNEL_USER_TEST(a_choice_interrupts_no_processor_but_ones_own) {
                 CHECK(call::thread_choose(self.own, 1ull << cpu));
                 CHECK(processor_of(self.own) == cpu);
             }
-            sleep(20);
+            // Few more than none if it is not idle yet.
             const std::uint64_t before = figures().idle_wakeups[0];
             for (std::uint64_t i = 0; i < choices; ++i) CHECK(call::thread_choose(self.own, i % 2 == 0 ? 3 : 2));
             self.interrupts = figures().idle_wakeups[0] - before;
