@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernel/arch/relax.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 #include "lib/base/weaken.hpp"
@@ -23,11 +24,10 @@ void linger() {
 
 } // namespace
 
-Thread* Endpoint::take_server() {
-    if (next_server_) return std::exchange(next_server_, nullptr);
-    Thread* const server = servers_.first();
-    if (server) servers_.remove(*server);
-    return server;
+Thread* Endpoint::claim_server(bool& more) {
+    more = false;
+    Thread* const next = std::exchange(next_server_, nullptr);
+    return next && next->wait_state().claim() ? next : servers_.claim_first(more);
 }
 
 void Endpoint::serve_next(Thread& server) {
@@ -117,10 +117,10 @@ base::Result<void> Endpoint::end_call(Thread& caller, std::int32_t outcome) {
 base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) {
     CallState& state = caller.call();
     Thread* server = nullptr;
-    {
+    for (bool more = false;; preemption_point()) {
         LockGuard guard(lock_);
-        while ((server = take_server()))
-            if (server->wait_state().claim()) break;
+        server = claim_server(more);
+        if (more) continue;
         if (!server) {
             if (!has_server()) return std::unexpected(abi::Error::peer_closed);
             if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
@@ -129,6 +129,7 @@ base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) 
         caller.wait_state().announce();
         state.reply->arm(caller, *this);
         if (!server) callers_.push(caller);
+        break;
     }
     if (!server) {
         notify_port();
@@ -163,17 +164,15 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
 }
 
 base::Result<bool> Endpoint::begin_receive(Thread& server, abi::Deadline deadline) {
-    for (;;) {
+    for (;; preemption_point()) {
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
         {
             // Held while the message is taken: a caller whose wait ends meanwhile needs the lock before it may reuse what is read here.
             LockGuard guard(lock_);
-            Thread* caller = nullptr;
-            while ((caller = callers_.first())) {
-                callers_.remove(*caller);
-                if (caller->wait_state().is_waiting()) break;
-            }
+            bool more = false;
+            Thread* const caller = callers_.take_waiting(more);
+            if (more) continue;
             if (!caller) {
                 if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
                 server.wait_state().announce();

@@ -51,8 +51,8 @@ private:
     base::Result<bool> end_receive(Thread& server, std::int32_t outcome);
     // Whether the wait of this exchange may be left to end_exchange(), which has to find the Endpoint.
     bool leave_exchange(Thread& thread, Exchange::Kind kind, const LeaseHold& hold, abi::Deadline deadline);
-    // The server that is to take the next message, out of the queue; or null.
-    Thread* take_server() BASE_REQUIRES(lock_);
+    // The server that is to take the next message, out of the queue and its wait claimed; or null. `more` as for ThreadQueue::claim_first.
+    Thread* claim_server(bool& more) BASE_REQUIRES(lock_);
     // Lets a server that waits in an exchange be the next, if it still waits and none is.
     void serve_next(Thread& server);
     // Hands the caller's message to the server: capabilities, words, and the Reply as the last step that can fail. The caller waits and cannot go on before it is answered:

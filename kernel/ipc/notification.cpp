@@ -11,16 +11,16 @@ void Notification::signal(std::uint64_t bits) {
 void Notification::tell() {
     {
         LockGuard guard(lock_);
-        while (Thread* waiter = waiters_.first()) {
-            waiters_.remove(*waiter);
-            has_waiters_.store(!waiters_.empty(), std::memory_order_relaxed);
-            // The bits stay in the word: the waiter takes them when it runs, and whoever signals until then adds to them.
-            if (waiter->wait_state().claim()) {
-                waiter->finish_wait(0);
-                return;
-            }
+        bool more = false;
+        // The bits stay in the word: the waiter takes them when it runs, and whoever signals until then adds to them.
+        Thread* const waiter = waiters_.claim_first(more);
+        has_waiters_.store(!waiters_.empty(), std::memory_order_relaxed);
+        if (waiter) {
+            waiter->finish_wait(0);
+            return;
         }
-        has_waiters_.store(false, std::memory_order_relaxed);
+        // Those whose waits have ended tell of the bits as they leave.
+        if (more) return;
     }
     if (may_be_bound()) notify_port();
 }
@@ -41,8 +41,11 @@ base::Result<std::uint64_t> Notification::wait(Thread& thread, const LeaseHold& 
         if (!queue(thread)) continue;
         const std::int32_t outcome = thread.wait(deadline, hold);
         if (outcome != 0) {
-            LockGuard guard(lock_);
-            waiters_.remove_if_queued(thread);
+            {
+                LockGuard guard(lock_);
+                waiters_.remove_if_queued(thread);
+            }
+            if (bits_.load(std::memory_order_seq_cst) != 0) tell();
             return std::unexpected(static_cast<abi::Error>(-outcome));
         }
     }

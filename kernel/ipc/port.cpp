@@ -51,13 +51,7 @@ void PortSource::notify_port() {
         queued_ = true;
         port_->ready_.push_back(*this);
     }
-    while (Thread* waiter = port_->waiters_.first()) {
-        port_->waiters_.remove(*waiter);
-        if (waiter->wait_state().claim()) {
-            waiter->finish_wait(0);
-            break;
-        }
-    }
+    port_->wake_one();
 }
 
 bool PortSource::begin_end() { return try_retain(); }
@@ -65,6 +59,11 @@ bool PortSource::begin_end() { return try_retain(); }
 void PortSource::end_use() {
     unbind(Which::revoked);
     release();
+}
+
+void Port::wake_one() {
+    bool more = false;
+    if (Thread* const waiter = waiters_.claim_first(more)) waiter->finish_wait(0);
 }
 
 std::size_t Port::collect(std::span<abi::PortEvent> events, bool& more) {
@@ -130,6 +129,7 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
         if (outcome != 0) {
             LockGuard guard(lock_);
             waiters_.remove_if_queued(thread);
+            if (!ready_.empty()) wake_one();
             return std::unexpected(static_cast<abi::Error>(-outcome));
         }
     }

@@ -65,6 +65,8 @@ public:
 private:
     friend class PortSource;
     std::size_t collect(std::span<abi::PortEvent> events, bool& more);
+    // Where many waits have ended nobody yet: those that ended do it again as they leave.
+    void wake_one() BASE_REQUIRES(lock_);
 
     SpinLock lock_{LockRank::port};
     base::List<PortSource, Port> ready_ BASE_GUARDED_BY(lock_);

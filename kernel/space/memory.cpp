@@ -80,10 +80,11 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
 }
 
 base::Result<base::Ref<Memory>> Memory::create_slice(Quota& quota, base::Ref<Memory> origin, std::uint64_t offset, std::uint64_t size) {
-    if (size == 0 || offset % page_size || offset > origin->size() || size > origin->size() - offset) {
-        return std::unexpected(abi::Error::bad_argument);
-    }
-    if (!origin->sealed()) return std::unexpected(abi::Error::bad_state);
+    // Its size stays only from the seal on.
+    const bool sealed = origin->sealed();
+    const std::uint64_t whole = origin->size();
+    if (size == 0 || offset % page_size || offset > whole || size > whole - offset) return std::unexpected(abi::Error::bad_argument);
+    if (!sealed) return std::unexpected(abi::Error::bad_state);
     auto slice = TRY(make_object<Memory>(quota, quota));
     slice->lock_.assume_held(); // nobody knows it yet
     slice->pages_ = (size + page_size - 1) / page_size;

@@ -146,10 +146,12 @@ base::Result<void> Space::begin_work(RangeWork& work) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_state);
         bool free = true;
+        unsigned others = 0;
         for (const RangeWork& other : works_) {
+            ++others;
             if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
         }
-        if (!free) continue;
+        if (!free || others >= works_at_once) continue;
         works_.push_back(work);
         return {};
     }
@@ -357,7 +359,12 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
         auto table = tables(batch);
         bool taken = true;
         for (unsigned looks = 0; taken && (looks < looks_of_step || base::weakened(base::Weakness::unbounded_step)); ++looks) {
-            taken = half_.contains(address, abi::page_size) && (table.look_up(address) != 0 || hidden(address));
+            taken = half_.contains(address, abi::page_size) && table.look_up(address) != 0;
+            // One walk over all works is as much as many looks into a table.
+            if (!taken && hidden(address)) {
+                taken = true;
+                looks = looks_of_step;
+            }
             if (taken) address += abi::page_size;
         }
         if (taken) continue;

@@ -112,7 +112,7 @@ private:
         Range target;
         bool hides; // accesses wait as well
     };
-    // Announces a call's work; waits for other work there. Errors: bad_state (the space has ended). Without the lock, as the other members here.
+    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended). Without the lock, as the other members here.
     base::Result<void> begin_work(RangeWork& work);
     void end_work(RangeWork& work);
     // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.

@@ -42,12 +42,12 @@ HAND_OVER_ASIDE void change_guests(Task& from, Task& to) {
     arch::set_user_gs_base(to.saved_gs_);
     vector_switch_in(after);
     load_roots(after);
-    arch::enter_domain(after.guest() ? after.process().number() : 0);
+    arch::enter_domain(after.process().domain());
 }
 
 HAND_OVER_ASIDE void change_process(Thread& after) {
     tlb::load(after.process().roots(), false);
-    arch::enter_domain(0);
+    arch::enter_domain(after.process().domain());
 }
 
 // What comes is counted first: what is above both stays active.

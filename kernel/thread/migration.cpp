@@ -101,7 +101,7 @@ void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock)
     --from.load;
     task.budget_.shares().leave(from.cpu);
     // Whoever waits with a deadline looks at it when it runs, and arms again.
-    from.deadlines.disarm(task);
+    from.disarm(task);
     // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead, below 0 too.
     task.virtual_time_ -= from.clock.now();
     task.sorted_ = Task::unsorted;

@@ -108,7 +108,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
     // Each goes to the back of the list as its turn comes, and the list only gets shorter: after `left` turns every thread had one, here or in another call of this.
-    for (; left > 0; --left) {
+    for (; left > 0; --left, preemption_point()) {
         base::Ref<Thread> next;
         {
             LockGuard guard(lock_);
@@ -121,8 +121,6 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
             next = base::Ref<Thread>::adopt(*thread);
         }
         next->stop();
-        next = nullptr;
-        preemption_point();
     }
 }
 

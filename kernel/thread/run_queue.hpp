@@ -1,5 +1,6 @@
 // What is ready on one CPU. The scheduler's own, with migration.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -21,7 +22,7 @@ struct RunQueue {
     base::List<Task, InRunQueue> ready[priorities] BASE_GUARDED_BY(lock); // [0] is empty: `fair` instead
     FairBand fair BASE_GUARDED_BY(lock);
     std::uint32_t occupied BASE_GUARDED_BY(lock) = 0;                     // bit i: ready[i] is not empty; 0: `fair`
-    DeadlineQueue deadlines BASE_GUARDED_BY(lock);
+    DeadlineQueue deadlines[2] BASE_GUARDED_BY(lock);                     // [0] of the fair band, [1] of what is above it, which never waits until many others have been woken
     base::List<Task, InRunQueue> unsorted BASE_GUARDED_BY(lock);          // ready before the rules changed: each is looked at again
     FairBand unsorted_fair BASE_GUARDED_BY(lock);
     std::uint32_t rules BASE_GUARDED_BY(lock) = 0;                        // of which state of all rules those in `ready` are
@@ -47,6 +48,18 @@ struct RunQueue {
         base::List<Task, InRunQueue> tasks BASE_GUARDED_BY(lock);
         bool any BASE_GUARDED_BY(lock) = false; // read without the lock
     } arrivals;
+
+    void arm(Task& task, abi::Deadline deadline) BASE_REQUIRES(lock) {
+        task.armed_above_ = task.priority() > 0;
+        deadlines[task.armed_above_].arm(task, deadline);
+    }
+    // Harmless where it is not armed.
+    void disarm(Task& task) BASE_REQUIRES(lock) { deadlines[task.armed_above_].disarm(task); }
+    abi::Deadline next_deadline() const BASE_REQUIRES(lock) { return std::min(deadlines[0].next(), deadlines[1].next()); }
+    DeadlineNode* take_due(std::uint64_t now) BASE_REQUIRES(lock) {
+        DeadlineNode* const above = deadlines[1].take_due(now);
+        return above != nullptr ? above : deadlines[0].take_due(now);
+    }
 
     void add(Task& task) BASE_REQUIRES(lock) {
         occupied |= 1u << task.priority();

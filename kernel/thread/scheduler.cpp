@@ -39,6 +39,8 @@ constexpr std::uint64_t slice_nanoseconds = 4'000'000;
 constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
+// What is due already is looked at so soon again, and no timer is set for less.
+constexpr std::uint64_t least_timer_nanoseconds = 1'000;
 constexpr unsigned wakes_of_step = 64;
 
 // STI holds interrupts off for one more instruction.
@@ -143,11 +145,14 @@ struct Scheduling {
         std::uint64_t next = abi::never;
         if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
             next = queue.slice_end;
-        next = std::min(next, queue.deadlines.next());
+        next = std::min(next, queue.next_deadline());
         if (next >= queue.timer_due)
             return;
         const std::uint64_t now = arch::monotonic_nanoseconds();
-        queue.timer_due = now + arch::start_timer(next > now ? next - now : 1000);
+        // One that goes off as soon as it can is not put off: whoever yields all the time comes here more often than that.
+        if (next <= now + least_timer_nanoseconds && queue.timer_due <= now + least_timer_nanoseconds)
+            return;
+        queue.timer_due = now + arch::start_timer(std::max(next, now + least_timer_nanoseconds) - now);
     }
 
     static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
@@ -202,8 +207,7 @@ struct Scheduling {
                 kernel::load_roots(to->thread());
             else
                 go_on_to_roots(to->thread());
-            // Only what runs guests is untrusted.
-            arch::enter_domain(to->thread().guest() != nullptr ? to->thread().process().number() : 0);
+            arch::enter_domain(to->thread().process().domain());
             vector_switch_in(to->thread());
             load = &to->saved_stack_;
         } else {
@@ -229,7 +233,7 @@ struct Scheduling {
         }
         arch::this_cpu().reschedule = false;
         migration::sort_in(queue);
-        queue.deadlines.arm(self, queue.pool_refill);
+        queue.arm(self, queue.pool_refill);
         leave(queue, self);
         switch_away(queue);
         disarm_current(self);
@@ -238,7 +242,7 @@ struct Scheduling {
     static void disarm_current(Task& self) {
         RunQueue& queue = Scheduling::queue();
         const LockGuard guard(queue.lock);
-        queue.deadlines.disarm(self);
+        queue.disarm(self);
     }
 
     // False where its home is not here: a task moves under the lock of the queue that it leaves, and until that is held its home is a guess.
@@ -391,7 +395,7 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
             RunQueue& queue = Scheduling::queue();
             const LockGuard guard(queue.lock);
             if (!self.armed())
-                queue.deadlines.arm(self, deadline);
+                queue.arm(self, deadline);
         }
         block();
     }
@@ -492,7 +496,7 @@ void on_timer() {
     const std::uint64_t now = arch::monotonic_nanoseconds();
     // What more is due has the timer go off again, after whatever else waits for the CPU.
     for (unsigned i = 0; i < wakes_of_step; ++i) {
-        DeadlineNode* const due = queue.deadlines.take_due(now);
+        DeadlineNode* const due = queue.take_due(now);
         if (due == nullptr)
             break;
         Task& task = static_cast<Task&>(*due);

@@ -77,6 +77,7 @@ public:
     // The queue's state of all rules when it was put among its ready ones: of another state, it waits to be sorted in. Under the home queue's lock.
     static constexpr std::uint32_t unsorted = ~std::uint32_t(0);
     std::uint32_t sorted_ = unsorted;
+    bool armed_above_ = false; // in which of its home's deadlines it is, by the priority that it had then
     // Changed under the home queue's lock; looked at without it by who wakes the task.
     std::atomic<State> state_ = State::created;
     // A wake-up that came while the task ran: once, it does not sleep.

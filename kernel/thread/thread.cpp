@@ -247,7 +247,8 @@ void Thread::attach(base::Ref<Space> space) {
     sched::load_roots(task_);
     // A hand-over between threads without guests looks at neither: whoever has none has no vector registers.
     if (!guest_) leave_vector_registers(*this);
-    arch::enter_domain(guest_ ? process_->number() : 0);
+    if (guest_) process_->runs_guests();
+    arch::enter_domain(process_->domain());
 }
 
 } // namespace kernel

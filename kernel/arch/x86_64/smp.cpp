@@ -121,6 +121,10 @@ void start_other_cpus() {
             send_startup(other.apic_id, start_page >> 12);
         // A processor that never answers is left alone; a loaded host may need long to run it.
         if (!wait_online(other, 10'000'000'000)) {
+            // Back to where it waits for a start: the page and the number are the next one's now.
+            send_init(other.apic_id);
+            pause_nanoseconds(200'000);
+            other.online.store(false, std::memory_order_seq_cst);
             upcall::log("cpu %u: does not start", index);
             continue;
         }

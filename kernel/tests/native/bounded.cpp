@@ -154,37 +154,42 @@ void many_mappings(Watch& watch) {
 
 // Many threads that wait at one word, or until one time.
 struct Crowd {
-    static constexpr std::size_t count = 2048;
+    static constexpr std::size_t count = 2048, most = 4096;
     std::uint32_t word = 0;
     std::uint32_t other = 0;
     std::uint64_t due = abi::never;
+    std::atomic<std::size_t> asleep = 0;
     std::atomic<std::size_t> awake = 0;
     abi::Handle budget = 0;
-    native::Thread* threads[count] = {};
+    std::size_t size = 0;
+    native::Thread* threads[most] = {};
 
     static void run(void* argument) {
         auto& self = *static_cast<Crowd*>(argument);
+        ++self.asleep;
         if (self.due != abi::never)
             (void)native::futex_wait(&self.other, 0, self.due);
         while (self.due == abi::never && __atomic_load_n(&self.other, __ATOMIC_SEQ_CST) == 0) (void)native::futex_wait(&self.word, 0);
         ++self.awake;
     }
-    void start(std::uint64_t until) {
+    void start(std::uint64_t until, std::size_t of = count) {
         due = until;
-        awake = 0;
+        size = of;
+        asleep = awake = 0;
         __atomic_store_n(&other, 0, __ATOMIC_SEQ_CST);
-        for (auto*& thread : threads) {
-            thread = native::Thread::create(run, this, {.budget = budget}).value_or(nullptr);
-            REQUIRE(thread);
+        for (std::size_t i = 0; i < size; ++i) {
+            threads[i] = native::Thread::create(run, this, {.budget = budget}).value_or(nullptr);
+            REQUIRE(threads[i]);
         }
         // They have the priority of whoever starts them, who comes back when all of them wait.
         for (std::size_t i = 0; i < 4; ++i) (void)call::thread_yield();
     }
     void join() {
-        for (auto* thread : threads) {
-            if (thread) thread->join();
+        for (std::size_t i = 0; i < size; ++i) {
+            if (threads[i]) threads[i]->join();
+            threads[i] = nullptr;
         }
-        CHECK(awake == count);
+        CHECK(awake == size);
     }
 };
 Crowd crowd;
@@ -199,13 +204,25 @@ void many_waiters(Watch& watch) {
     __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
     watch("wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(0) == Crowd::count; });
     crowd.join();
-    crowd.start(native::monotonic_nanoseconds() + 200 * native::nanoseconds_per_millisecond);
-    watch("sleepers until one time", [&] {
-        while (crowd.awake != Crowd::count) (void)call::thread_yield();
-        return true;
-    });
-    crowd.join();
     CHECK(call::handle_close(crowd.budget));
+}
+
+// Below the watchers, and more than are woken in a millisecond.
+void many_sleepers(Watch& watch) {
+    crowd.budget = budget_of(0, 1);
+    const auto pause = call::notification_create(quota());
+    REQUIRE(crowd.budget && pause);
+    crowd.start(native::after_milliseconds(2000), Crowd::most);
+    while (crowd.asleep != Crowd::most) (void)call::notification_wait(*pause, native::after_milliseconds(1));
+    REQUIRE(native::monotonic_nanoseconds() < crowd.due);
+    watch("sleepers until one time", [&] {
+        // Whoever does nothing but yield does not keep the timer from going off. With several processors the emulator would give the others no turn meanwhile.
+        while (cpus_that_count() < 2 && native::monotonic_nanoseconds() < crowd.due + 3 * native::nanoseconds_per_millisecond) (void)call::thread_yield();
+        while (crowd.awake != Crowd::most) (void)call::notification_wait(*pause, native::after_milliseconds(1));
+        return true;
+    }, cpus_that_count() == 2 ? "for the emulator gives the other processor no turn while this one sets its timer again and again" : nullptr);
+    crowd.join();
+    for (const auto handle : {*pause, crowd.budget}) CHECK(call::handle_close(handle));
 }
 
 std::uint32_t threads() {
@@ -358,6 +375,7 @@ void deep_chains(Watch& watch) {
 } // namespace
 
 KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
+KERNEL_USER_TEST(bounded_many_sleepers) { run_below(many_sleepers); }
 KERNEL_USER_TEST(bounded_many_names) { run_below(many_names); }
 KERNEL_USER_TEST(bounded_many_ready) { run_below(many_ready); }
 KERNEL_USER_TEST(bounded_many_watches) { run_below(many_watches); }

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/thread.hpp"
 
@@ -222,4 +223,72 @@ KERNEL_USER_TEST(bind_unbind_and_revocation_of_one_source) {
     CHECK(call::port_bind(shared.ports.port.get(), shared.ports.first.get(), 5));
     CHECK(call::notification_signal(shared.ports.first.get(), 1));
     CHECK(shared.ports.poll().value_or(0) == 1 && shared.ports.events[0].key == 5);
+}
+
+namespace {
+
+// More waits that have ended than one signal takes out, and behind them one that lasts. Whoever ends them is above them on their processor, so that none of them has left before the signal.
+struct Ended {
+    static constexpr std::size_t count = 150;
+    native::Owned notification{call::notification_create(quota()).value_or(0)};
+    native::Owned port{call::port_create(quota()).value_or(0)};
+    native::Owned pause{call::notification_create(quota()).value_or(0)};
+    native::Owned above{call::budget_create(quota(), budget(), abi::BudgetParameters{1024, 1, 0, 0, 1}).value_or(0)};
+    native::Owned below{call::budget_create(quota(), budget(), abi::BudgetParameters{1024, 0, 0, 0, 1}).value_or(0)};
+    bool at_port = false;
+    std::atomic<std::size_t> begun = 0, canceled = 0, served = 0;
+    native::Thread* threads[count + 1] = {};
+
+    bool wait_once() {
+        if (!at_port) return call::notification_wait(notification.get(), abi::never).has_value();
+        abi::PortEvent events[1];
+        return call::port_wait(port.get(), std::as_writable_bytes(std::span(events)), abi::never).has_value();
+    }
+    static void wait(void* argument) {
+        auto& self = *static_cast<Ended*>(argument);
+        ++self.begun;
+        ++(self.wait_once() ? self.served : self.canceled);
+    }
+    void until(std::atomic<std::size_t>& counter, std::size_t wanted) {
+        const std::uint64_t end = native::after_milliseconds(20'000);
+        while (counter < wanted && native::monotonic_nanoseconds() < end) (void)call::notification_wait(pause.get(), native::after_milliseconds(1));
+        CHECK(counter == wanted);
+    }
+    static void end_and_signal(void* argument) {
+        auto& self = *static_cast<Ended*>(argument);
+        for (std::size_t i = 0; i <= count; ++i) {
+            self.threads[i] = native::Thread::create(wait, &self, {.budget = self.below.get()}).value_or(nullptr);
+            REQUIRE(self.threads[i]);
+            // In this order in the queue.
+            self.until(self.begun, i + 1);
+        }
+        (void)call::notification_wait(self.pause.get(), native::after_milliseconds(5));
+        for (std::size_t i = 0; i < count; ++i) CHECK(call::thread_kick(self.threads[i]->handle()));
+        CHECK(call::notification_signal(self.notification.get(), 1));
+        self.until(self.canceled, count);
+        self.until(self.served, 1);
+        // A failure is told; the last one is not left waiting.
+        if (self.served == 0) (void)call::thread_kick(self.threads[count]->handle());
+        for (auto* thread : self.threads) thread->join();
+    }
+    void run() {
+        REQUIRE(notification && port && pause && above && below);
+        if (at_port) REQUIRE(call::port_bind(port.get(), notification.get(), 1));
+        auto* const thread = native::Thread::create(end_and_signal, this, {.budget = above.get()}).value_or(nullptr);
+        REQUIRE(thread);
+        thread->join();
+    }
+};
+
+} // namespace
+
+KERNEL_USER_TEST(a_signal_gets_past_many_ended_waits) {
+    Ended ended;
+    ended.run();
+}
+
+KERNEL_USER_TEST(an_event_gets_past_many_ended_waits) {
+    Ended ended;
+    ended.at_port = true;
+    ended.run();
 }
