@@ -10,7 +10,7 @@ namespace kernel {
 // What is done under the lock at once: some 30,000 instructions, in the units of Walk, and mappings that go or come.
 inline constexpr std::uint64_t step_work = 1024;
 inline constexpr unsigned step_mappings = 32;
-// Calls that are at work on a space: every fault and every other call goes over them. What takes pages away never waits, and so is not among those that are counted out.
+// How many may be at work on a space where one more call begins: every fault and every other call goes over them. What takes pages away counts too, but never waits.
 inline constexpr unsigned works_at_once = 64;
 
 inline std::uint64_t work_of_step() { return base::weakened(base::Weakness::unbounded_step) ? Walk::unlimited : step_work; }

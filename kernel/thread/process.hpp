@@ -40,7 +40,7 @@ public:
     std::uint64_t number() const { return number_; }
     // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads.
     std::uint64_t domain() const { return domain_.load(std::memory_order_relaxed); }
-    void runs_guests() { domain_.store(number_, std::memory_order_relaxed); }
+    void take_domain() { domain_.store(number_, std::memory_order_relaxed); }
     Quota& quota() const { return *quota_; }
     HandleTable& handles() { return handles_; }
     // The personality half. Empty once the process has ended. Errors: bad_state.

@@ -150,7 +150,7 @@ struct Scheduling {
             return;
         const std::uint64_t now = arch::monotonic_nanoseconds();
         // One that goes off as soon as it can is not put off: whoever yields all the time comes here more often than that.
-        if (next <= now + least_timer_nanoseconds && queue.timer_due <= now + least_timer_nanoseconds)
+        if (queue.timer_due <= now + least_timer_nanoseconds)
             return;
         queue.timer_due = now + arch::start_timer(std::max(next, now + least_timer_nanoseconds) - now);
     }

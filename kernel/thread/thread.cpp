@@ -247,7 +247,7 @@ void Thread::attach(base::Ref<Space> space) {
     sched::load_roots(task_);
     // A hand-over between threads without guests looks at neither: whoever has none has no vector registers.
     if (!guest_) leave_vector_registers(*this);
-    if (guest_) process_->runs_guests();
+    if (guest_) process_->take_domain();
     arch::enter_domain(process_->domain());
 }
 

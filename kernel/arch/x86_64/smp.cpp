@@ -119,9 +119,9 @@ void start_other_cpus() {
         send_startup(other.apic_id, start_page >> 12);
         if (!wait_online(other, 20'000'000))
             send_startup(other.apic_id, start_page >> 12);
-        // A processor that never answers is left alone; a loaded host may need long to run it.
+        // A loaded host may need long to run it.
         if (!wait_online(other, 10'000'000'000)) {
-            // Back to where it waits for a start: the page and the number are the next one's now.
+            // Put back to where it waits for a start: one that came later still would run with the page and the number of the next.
             send_init(other.apic_id);
             pause_nanoseconds(200'000);
             other.online.store(false, std::memory_order_seq_cst);

@@ -214,7 +214,8 @@ void many_sleepers(Watch& watch) {
     REQUIRE(crowd.budget && pause);
     crowd.start(native::after_milliseconds(2000), Crowd::most);
     while (crowd.asleep != Crowd::most) (void)call::notification_wait(*pause, native::after_milliseconds(1));
-    REQUIRE(native::monotonic_nanoseconds() < crowd.due);
+    // Where the clock is the machine's, making them may take longer.
+    CHECK(cpus_that_count() == 0 || native::monotonic_nanoseconds() < crowd.due);
     watch("sleepers until one time", [&] {
         // Whoever does nothing but yield does not keep the timer from going off. With several processors the emulator would give the others no turn meanwhile.
         while (cpus_that_count() < 2 && native::monotonic_nanoseconds() < crowd.due + 3 * native::nanoseconds_per_millisecond) (void)call::thread_yield();
