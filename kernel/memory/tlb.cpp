@@ -4,6 +4,7 @@
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/relax.hpp"
+#include "kernel/core/panic.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -72,9 +73,24 @@ void go_on(const RootPair& pair, bool guest_runs) {
     tags_of(machine).go_on(machine, pair, guest_runs);
 }
 
+namespace {
+
+#ifdef KERNEL_FRAME_CHECKS
+// Whoever has entered the pair would go on with what is free a moment later.
+void expect_unused(Machine& machine, const RootPair& pair) {
+    for (std::size_t i = 0; i < machine.limit(); ++i)
+        if (machine.is_other(i) && (machine.entered(i) == pair.name || machine.settled(i) == pair.name)) panic("processor %u uses a root that is about to be free", i);
+}
+#else
+void expect_unused(Machine&, const RootPair&) {}
+#endif
+
+} // namespace
+
 void end(const RootPair& pair) {
     Machine machine;
     if (&machine.pair() == &pair) tags_of(machine).go_on(machine, machine.kernel(), false);
+    expect_unused(machine, pair);
     [[clang::uninitialized]] Requests requests;
     requests.send_all(find_resting(machine, pair));
     requests.wait();

@@ -8,6 +8,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "kernel/thread/thread_queue.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -132,10 +133,11 @@ void Process::tear_down(Pauses pauses) {
         torn_down_ = true;
         ending_ = true;
         space = std::move(space_);
+        // The last thread has left the roots, and comes back from its pauses to none that another holder of the space may free.
+        if (!base::weakened(base::Weakness::root_returned)) roots_ = &kernel_roots();
     }
     // Capabilities first: peers learn that this side is gone. Then the memory, unless another process holds the space.
     handles_.close_all(pauses == Pauses::yes);
-    roots_ = &kernel_roots();
     if (space) space->remove_all();
     space.reset();
     // Whoever is told of the end finds the memory back.

@@ -17,9 +17,11 @@ def _fuzz(context, cpus):
     code, text = context.boot(f"fuzz-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(paths.NATIVE, "bin", "test-fuzz"),
                               cpus=cpus, timeout=7200 if context.full else 1800)
     lines = [line for line in text.splitlines() if line.startswith(("fuzz:", "  ", "FAIL", "PANIC"))]
-    print("\n".join(line for line in lines if line.startswith("fuzz:")))
+    figures = [line for line in lines if line.startswith("fuzz:")]
+    print("\n".join(figures))
     counted = sum(int(number) for number in re.findall(r"fuzz: \d+ rounds, \d+ of them ended by the watchdog, (\d+) calls", text))
-    assert code == 33 and "native tests: 2 passed, 0 failed" in text and counted >= calls, "\n".join(lines or text.splitlines()[-20:])
+    assert code == 33 and "native tests: 2 passed, 0 failed" in text and counted >= calls, "\n".join((f"QEMU ended with {code}", *lines, *text.splitlines()[-5:]))
+    return "; ".join(line.removeprefix("fuzz: ") for line in figures if " rounds, " in line)
 
 
 def cases(context):

@@ -42,6 +42,12 @@ def _wrong_order(context):
     assert "PANIC: order of locks: port_binding is taken under port" in text, "locks in the wrong order are not noticed: the ranks test nothing"
 
 
+def _returned_root(context):
+    """The debug kernel dies where a root is to be free that a processor uses."""
+    _, text = context.boot("native-root-returned", append="weaken=root_returned only=a_processor_has_no_root_of_the_process_that_ends_there", kernel=_image("calls", paths.DEBUG))
+    assert re.search(r"PANIC: processor \d uses a root that is about to be free", text), "a root that is freed too early is not noticed: the checks test nothing"
+
+
 def cases(context):
     folder = os.path.join(paths.NATIVE, "bin")
     names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-") and name not in OTHERS)
@@ -55,5 +61,6 @@ def cases(context):
         for cpus in (1, 2):
             yield f"lock ranks, {name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus, paths.DEBUG)
     yield "lock ranks, teeth", lambda: _wrong_order(context)
+    yield "lock ranks, teeth of roots", lambda: _returned_root(context)
     for cpus in CPUS:
         yield f"bounded {cpus} CPUs", lambda cpus=cpus: _bounded(context, cpus)

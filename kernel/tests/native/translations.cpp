@@ -1,5 +1,6 @@
 // What TLBs remember: several guest halves of one sandbox on all processors, while what they show is replaced.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <span>
 
@@ -298,4 +299,36 @@ KERNEL_USER_TEST(a_processor_that_was_idle_has_no_root_of_a_guest_half_that_ende
             for (const auto handle : {*filled, user.space, *its_budget}) CHECK(call::handle_close(handle));
         }
     }, nullptr);
+}
+
+// Its last thread is slowed down by its many handles, and shares its processor: it leaves that processor and comes back to it while the process ends. Whoever else holds the space frees it
+// as soon as the process has ended, while that thread still goes through those that watched. The kernel with checks looks for processors that use the root.
+KERNEL_USER_TEST(a_processor_has_no_root_of_the_process_that_ends_there) {
+    NEEDS_PROCESSORS(2);
+    static constexpr unsigned char leave[] = {0x31, 0xff, 0xb8, static_cast<unsigned char>(abi::KernelCall::process_exit), 0, 0, 0, 0x0f, 0x05}; // xor %edi,%edi; mov $number,%eax; syscall
+    static constexpr unsigned handles = 10'000, watches = 500;
+    static std::array<abi::Handle, watches> watching;
+    for (auto& each : watching) each = call::notification_create(quota()).value_or(0);
+    run_on(1, [](void*) {
+        for (unsigned round = 0; round < 12; ++round) {
+            auto company = spin(1, on(2));
+            REQUIRE(company);
+            const auto process = call::process_create(quota(), company->budget);
+            REQUIRE(process);
+            const auto its_space = call::process_space(*process);
+            const auto memory = call::memory_create(quota(), page, 0);
+            REQUIRE(its_space && memory && call::memory_write(*memory, 0, std::as_bytes(std::span(leave))));
+            CHECK(call::space_map(*its_space, *memory, code_at, 0, page, protection::read | protection::execute));
+            for (unsigned i = 0; i < handles; ++i) CHECK(call::process_grant(*process, *memory, 0, 0));
+            for (const auto each : watching) CHECK(call::process_watch(*process, each, 1));
+            const auto thread = call::thread_create(*process, company->budget);
+            REQUIRE(thread && call::thread_start(*thread, code_at, abi::stack_base, 0));
+            abi::ProcessInfo info{};
+            while (call::process_inspect(*process, info) && info.state != abi::ProcessState::ended) continue;
+            CHECK(call::handle_close(*its_space));
+            for (const auto handle : {*memory, *thread, *process}) CHECK(call::handle_close(handle));
+            company->end();
+        }
+    }, nullptr);
+    for (const auto each : watching) CHECK(call::handle_close(each));
 }
