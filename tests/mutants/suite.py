@@ -22,9 +22,9 @@ SHORT = 8
 LEAST_SHARE = 0.8
 LEAST_SHARE_OF_FEW = 0.6
 # What measures time or needs very much of it, and is asked only about errors that name it.
-SLOW_FILES = ("bounded", "bounded_calls", "budgets", "contention", "processors")
+SLOW_FILES = ("bounded", "bounded_calls", "bounded_ends", "budgets", "contention", "processors")
 # The files whose tests have a verdict by the guest's clock alone.
-MEASURED = ("bounded", "bounded_calls")
+MEASURED = ("bounded", "bounded_calls", "bounded_ends")
 SLOW_FILES_ASKED = ("budgets", "contention", "processors")
 
 

@@ -18,63 +18,63 @@ void ranges_of_nothing(Watch& watch) {
     const auto memory = call::memory_create(quota(), sparse, 0);
     const auto guest = call::space_create(quota(), 0);
     REQUIRE(memory && guest);
-    watch("map sparse, shared", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write)); });
-    watch("move sparse, shared", [&] { return done(call::space_move(*guest, guest_from, guest_to, sparse)); });
-    watch("protect sparse, shared", [&] { return done(call::space_protect(*guest, guest_to, sparse, protection::read)); });
-    watch("unmap sparse, shared", [&] { return done(call::space_unmap(*guest, guest_to, sparse)); });
-    watch("map sparse, private", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write | abi::map_flag::copy_on_write)); });
-    watch("unmap sparse, private", [&] { return done(call::space_unmap(*guest, guest_from, sparse)); });
+    watch(K::space_map, "map sparse, shared", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write)); });
+    watch(K::space_move, "move sparse, shared", [&] { return done(call::space_move(*guest, guest_from, guest_to, sparse)); });
+    watch(K::space_protect, "protect sparse, shared", [&] { return done(call::space_protect(*guest, guest_to, sparse, protection::read)); });
+    watch(K::space_unmap, "unmap sparse, shared", [&] { return done(call::space_unmap(*guest, guest_to, sparse)); });
+    watch(K::space_map, "map sparse, private", [&] { return done(call::space_map(*guest, *memory, guest_from, 0, sparse, read_write | abi::map_flag::copy_on_write)); });
+    watch(K::space_unmap, "unmap sparse, private", [&] { return done(call::space_unmap(*guest, guest_from, sparse)); });
     for (std::uint64_t i = 0; i < 64; ++i) CHECK(call::space_map(*guest, *memory, guest_from + i * sparse, 0, sparse, read_write));
-    watch("resize sparse, mapped 64 times", [&] { return done(call::memory_resize(*memory, 0)); });
-    watch("unmap 64 times sparse", [&] { return done(call::space_unmap(*guest, guest_from, 64 * sparse)); });
+    watch(K::memory_resize, "resize sparse, mapped 64 times", [&] { return done(call::memory_resize(*memory, 0)); });
+    watch(K::space_unmap, "unmap 64 times sparse", [&] { return done(call::space_unmap(*guest, guest_from, 64 * sparse)); });
     constexpr std::uint64_t lowest = 1 * mebibyte, all = abi::guest_end - lowest;
-    watch("mark the half", [&] { return done(call::space_map(*guest, 0, lowest, 0, all, read_write)); });
-    watch("protect the half", [&] { return done(call::space_protect(*guest, lowest, all, protection::read)); });
-    watch("unmap the half", [&] { return done(call::space_unmap(*guest, lowest, all)); });
+    watch(K::space_map, "mark the half", [&] { return done(call::space_map(*guest, 0, lowest, 0, all, read_write)); });
+    watch(K::space_protect, "protect the half", [&] { return done(call::space_protect(*guest, lowest, all, protection::read)); });
+    watch(K::space_unmap, "unmap the half", [&] { return done(call::space_unmap(*guest, lowest, all)); });
     CHECK(call::space_map(*guest, 0, guest_from, 0, 63 * tebibyte, read_write));
-    watch("move 63 TiB of marks", [&] { return done(call::space_move(*guest, guest_from, guest_to, 63 * tebibyte)); });
-    watch("unmap 63 TiB of marks", [&] { return done(call::space_unmap(*guest, guest_to, 63 * tebibyte)); });
+    watch(K::space_move, "move 63 TiB of marks", [&] { return done(call::space_move(*guest, guest_from, guest_to, 63 * tebibyte)); });
+    watch(K::space_unmap, "unmap 63 TiB of marks", [&] { return done(call::space_unmap(*guest, guest_to, 63 * tebibyte)); });
     // Not by the same distance within the tables, so that each page is marked by itself.
     CHECK(call::space_map(*guest, 0, guest_from, 0, gibibyte, read_write));
-    watch("move marks by a page", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, gibibyte)); });
-    watch("unmap moved marks", [&] { return done(call::space_unmap(*guest, guest_to, 2 * gibibyte)); });
+    watch(K::space_move, "move marks by a page", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, gibibyte)); });
+    watch(K::space_unmap, "unmap moved marks", [&] { return done(call::space_unmap(*guest, guest_to, 2 * gibibyte)); });
     CHECK(call::handle_close(*guest));
     CHECK(call::handle_close(*memory));
 }
 
 void ranges_of_pages(Watch& watch) {
     abi::Handle memory = 0;
-    watch("populate a Memory", [&] { return (memory = call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0)) != 0; });
+    watch(K::memory_create, "populate a Memory", [&] { return (memory = call::memory_create(quota(), resident, abi::memory_flag::populate).value_or(0)) != 0; });
     const auto guest = call::space_create(quota(), 0);
     REQUIRE(memory && guest);
-    watch("map pages, shared", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write)); });
-    watch("move pages", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, resident)); });
-    watch("protect pages", [&] { return done(call::space_protect(*guest, guest_to, resident + page, protection::read)); });
-    watch("unmap pages", [&] { return done(call::space_unmap(*guest, guest_to, resident + page)); });
-    watch("map pages, private", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write | abi::map_flag::copy_on_write)); });
-    watch("populate anonymous", [&] { return done(call::space_map(*guest, 0, guest_to, 0, resident, read_write | abi::map_flag::populate)); });
+    watch(K::space_map, "map pages, shared", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write)); });
+    watch(K::space_move, "move pages", [&] { return done(call::space_move(*guest, guest_from, guest_to + page, resident)); });
+    watch(K::space_protect, "protect pages", [&] { return done(call::space_protect(*guest, guest_to, resident + page, protection::read)); });
+    watch(K::space_unmap, "unmap pages", [&] { return done(call::space_unmap(*guest, guest_to, resident + page)); });
+    watch(K::space_map, "map pages, private", [&] { return done(call::space_map(*guest, memory, guest_from, 0, resident, read_write | abi::map_flag::copy_on_write)); });
+    watch(K::space_map, "populate anonymous", [&] { return done(call::space_map(*guest, 0, guest_to, 0, resident, read_write | abi::map_flag::populate)); });
     abi::Handle copy = 0;
-    watch("fork", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
-    watch("close a fork", [&] { return done(call::handle_close(copy)); });
-    watch("unmap anonymous", [&] { return done(call::space_unmap(*guest, guest_to, resident)); });
-    watch("close a space", [&] { return done(call::handle_close(*guest)); });
+    watch(K::space_fork, "fork", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
+    watch(K::handle_close, "close a fork", [&] { return done(call::handle_close(copy)); });
+    watch(K::space_unmap, "unmap anonymous", [&] { return done(call::space_unmap(*guest, guest_to, resident)); });
+    watch(K::handle_close, "close a space", [&] { return done(call::handle_close(*guest)); });
     // In the own half, which other CPUs have loaded.
     const std::uint64_t at = native::reserve_range(resident).value_or(0);
     REQUIRE(at);
-    watch("populate anonymous, own half", [&] { return done(call::space_map(space(), 0, at, 0, resident, read_write | abi::map_flag::populate)); });
-    watch("protect anonymous, own half", [&] { return done(call::space_protect(space(), at, resident, protection::read)); });
-    watch("unmap anonymous, own half", [&] { return done(call::space_unmap(space(), at, resident)); });
+    watch(K::space_map, "populate anonymous, own half", [&] { return done(call::space_map(space(), 0, at, 0, resident, read_write | abi::map_flag::populate)); });
+    watch(K::space_protect, "protect anonymous, own half", [&] { return done(call::space_protect(space(), at, resident, protection::read)); });
+    watch(K::space_unmap, "unmap anonymous, own half", [&] { return done(call::space_unmap(space(), at, resident)); });
     CHECK(call::space_map(space(), memory, at, 0, resident, read_write));
-    watch("seal pages", [&] { return done(call::memory_seal(memory)); });
+    watch(K::memory_seal, "seal pages", [&] { return done(call::memory_seal(memory)); });
     CHECK(call::space_unmap(space(), at, resident));
     native::release_range(at, resident);
-    watch("close pages", [&] { return done(call::handle_close(memory)); });
+    watch(K::handle_close, "close pages", [&] { return done(call::handle_close(memory)); });
     abi::Handle run = 0;
-    watch("create a contiguous Memory", [&] { return (run = call::memory_create(quota(), resident, abi::memory_flag::contiguous).value_or(0)) != 0; });
-    watch("close a contiguous Memory", [&] { return done(call::handle_close(run)); });
+    watch(K::memory_create, "create a contiguous Memory", [&] { return (run = call::memory_create(quota(), resident, abi::memory_flag::contiguous).value_or(0)) != 0; });
+    watch(K::handle_close, "close a contiguous Memory", [&] { return done(call::handle_close(run)); });
     const auto shrinks = call::memory_create(quota(), resident, abi::memory_flag::populate);
     REQUIRE(shrinks);
-    watch("resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); });
+    watch(K::memory_resize, "resize pages", [&] { return done(call::memory_resize(*shrinks, 0)); });
     CHECK(call::handle_close(*shrinks));
 }
 
@@ -86,25 +86,26 @@ void last_references(Watch& watch) {
     };
     auto guest = call::space_create(quota(), 0);
     REQUIRE(guest && map_and_close(*guest, populated()));
-    watch("unmap what only the mapping holds", [&] { return done(call::space_unmap(*guest, guest_from, resident)); });
+    watch(K::space_unmap, "unmap what only the mapping holds", [&] { return done(call::space_unmap(*guest, guest_from, resident)); });
     CHECK(map_and_close(*guest, populated()));
-    watch("close a space with what only it holds", [&] { return done(call::handle_close(*guest)); });
+    watch(K::handle_close, "close a space with what only it holds", [&] { return done(call::handle_close(*guest)); });
     guest = call::space_create(quota(), 0);
     REQUIRE(guest);
     CHECK(call::space_map(*guest, 0, guest_from, 0, resident, read_write | abi::map_flag::populate));
     CHECK(call::restricted_attach(*guest) && call::handle_close(*guest));
-    watch("detach the last of a space", [] { return done(call::restricted_attach(0)); });
+    watch(K::restricted_attach, "detach the last of a space", [] { return done(call::restricted_attach(0)); });
     const auto sealed = populated();
     REQUIRE(sealed && call::memory_seal(sealed));
-    const auto slice = call::memory_slice(quota(), sealed, 0, page);
+    abi::Handle slice = 0;
+    watch(K::memory_slice, "slice all of a Memory", [&] { return (slice = call::memory_slice(quota(), sealed, 0, resident).value_or(0)) != 0; });
     REQUIRE(slice && call::handle_close(sealed));
-    watch("close the last slice", [&] { return done(call::handle_close(*slice)); });
+    watch(K::handle_close, "close the last slice", [&] { return done(call::handle_close(slice)); });
     // Page by page over a large part of a sparse one.
     const auto scattered = call::memory_create(quota(), sparse, 0);
     REQUIRE(scattered);
     const std::byte one[] = {std::byte(1)};
     for (std::uint64_t at = 0; at < 2 * gibibyte; at += 2 * mebibyte) CHECK(call::memory_write(*scattered, at, one));
-    watch("close scattered pages", [&] { return done(call::handle_close(*scattered)); });
+    watch(K::handle_close, "close scattered pages", [&] { return done(call::handle_close(*scattered)); });
     // What ended is paid back when the call returns.
     const auto payer = call::quota_create(quota(), 64 * mebibyte);
     REQUIRE(payer);
@@ -134,21 +135,21 @@ void many_mappings(Watch& watch) {
         return true;
     };
     CHECK(map_all(*memory));
-    watch("move mappings", [&] { return done(call::space_move(*guest, guest_from, guest_to, 2 * count * page)); });
-    watch("protect mappings", [&] { return done(call::space_protect(*guest, guest_to, 2 * count * page, protection::read)); });
+    watch(K::space_move, "move mappings", [&] { return done(call::space_move(*guest, guest_from, guest_to, 2 * count * page)); });
+    watch(K::space_protect, "protect mappings", [&] { return done(call::space_protect(*guest, guest_to, 2 * count * page, protection::read)); });
     abi::Handle copy = 0;
-    watch("fork mappings", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
-    watch("close a fork of mappings", [&] { return done(call::handle_close(copy)); });
-    watch("seal mappings", [&] { return done(call::memory_seal(*memory)); });
-    watch("unmap mappings", [&] { return done(call::space_unmap(*guest, guest_to, 2 * count * page)); });
+    watch(K::space_fork, "fork mappings", [&] { return (copy = call::space_fork(*guest, quota()).value_or(0)) != 0; });
+    watch(K::handle_close, "close a fork of mappings", [&] { return done(call::handle_close(copy)); });
+    watch(K::memory_seal, "seal mappings", [&] { return done(call::memory_seal(*memory)); });
+    watch(K::space_unmap, "unmap mappings", [&] { return done(call::space_unmap(*guest, guest_to, 2 * count * page)); });
     CHECK(map_all(*other));
-    watch("resize mappings", [&] { return done(call::memory_resize(*other, 0)); });
+    watch(K::memory_resize, "resize mappings", [&] { return done(call::memory_resize(*other, 0)); });
     CHECK(call::memory_resize(*other, 2 * page));
     CHECK(call::space_unmap(*guest, guest_from, 2 * count * page));
     CHECK(map_all(*leased));
-    watch("revoke mappings", [&] { return done(call::lease_revoke(*lease)); });
+    watch(K::lease_revoke, "revoke mappings", [&] { return done(call::lease_revoke(*lease)); });
     CHECK(map_all(*other));
-    watch("close a space of mappings", [&] { return done(call::handle_close(*guest)); });
+    watch(K::handle_close, "close a space of mappings", [&] { return done(call::handle_close(*guest)); });
     for (const auto handle : {*lease, *memory, *other, *leased}) CHECK(call::handle_close(handle));
 }
 
@@ -197,12 +198,15 @@ Crowd crowd;
 void many_waiters(Watch& watch) {
     crowd.budget = budget_of(1, 1);
     REQUIRE(crowd.budget);
-    crowd.start(abi::never);
+    watch(K::futex_wait, "wait at one word", [] {
+        crowd.start(abi::never);
+        return true;
+    });
     const auto at = reinterpret_cast<std::uint64_t>(&crowd.word), to = reinterpret_cast<std::uint64_t>(&crowd.other);
-    watch("move waiters to another word", [&] { return call::futex_wake(at, 0, 0, to, UINT32_MAX, native::any_futex_bits).value_or(0) >> 32 == Crowd::count; });
+    watch(K::futex_wake, "move waiters to another word", [&] { return call::futex_wake(at, 0, 0, to, UINT32_MAX, native::any_futex_bits).value_or(0) >> 32 == Crowd::count; });
     CHECK(call::futex_wake(at, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(99) == 0);
     __atomic_store_n(&crowd.other, 1, __ATOMIC_SEQ_CST);
-    watch("wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(0) == Crowd::count; });
+    watch(K::futex_wake, "wake waiters", [&] { return call::futex_wake(to, UINT32_MAX, 0, 0, 0, native::any_futex_bits).value_or(0) == Crowd::count; });
     crowd.join();
     CHECK(call::handle_close(crowd.budget));
 }
@@ -216,12 +220,12 @@ void many_sleepers(Watch& watch) {
     while (crowd.asleep != Crowd::most) (void)call::notification_wait(*pause, native::after_milliseconds(1));
     // Where the clock is the machine's, making them may take longer.
     CHECK(cpus_that_count() == 0 || native::monotonic_nanoseconds() < crowd.due);
-    watch("sleepers until one time", [&] {
+    watch({K::thread_yield, K::notification_wait}, "sleepers until one time", [&] {
         // Whoever does nothing but yield does not keep the timer from going off. With several processors the emulator would give the others no turn meanwhile.
         while (cpus_that_count() < 2 && native::monotonic_nanoseconds() < crowd.due + 3 * native::nanoseconds_per_millisecond) (void)call::thread_yield();
         while (crowd.awake != Crowd::most) (void)call::notification_wait(*pause, native::after_milliseconds(1));
         return true;
-    }, cpus_that_count() == 2 ? "for the emulator gives the other processor no turn while this one sets its timer again and again" : nullptr);
+    }, cpus_that_count() >= 2 ? "for the emulator gives the other processors no turn while this one sets its timer again and again" : nullptr);
     crowd.join();
     for (const auto handle : {*pause, crowd.budget}) CHECK(call::handle_close(handle));
 }
@@ -276,14 +280,14 @@ void many_names(Watch& watch) {
         lease = call::lease_create(*payer, *top).value_or(0);
         if (!lease) fail("a lease", __FILE__, __LINE__);
     }
-    watch("revoke a lease above many", [&] { return done(call::lease_revoke(*top)); });
+    watch(K::lease_revoke, "revoke a lease above many", [&] { return done(call::lease_revoke(*top)); });
     CHECK_ERROR(call::lease_create(*payer, leases[count - 1]), revoked);
-    for (const auto lease : leases) (void)call::handle_close(lease);
+    watch(K::handle_close, "close many leases", [] { return std::ranges::all_of(leases, [](abi::Handle lease) { return done(call::handle_close(lease)); }); });
     CHECK(call::handle_close(*top) && call::handle_close(*payer));
 }
 
 // The time of the last of many is that of the first, or little more.
-void many_watches(Watch&) {
+void many_watches(Watch& watch) {
     constexpr std::size_t count = 4096, part = 128;
     const auto payer = call::quota_create(quota(), 64 * mebibyte);
     REQUIRE(payer);
@@ -300,7 +304,7 @@ void many_watches(Watch&) {
         last = native::monotonic_nanoseconds() - begin;
         if (i == 0) first = last;
     }
-    CHECK_ERROR(call::process_watch(*process, bells[count / 2], 2), exists);
+    watch(K::process_watch, "watch a process that many watch", [&] { return error_of(call::process_watch(*process, bells[count / 2], 2)) == static_cast<std::int32_t>(abi::Error::exists); });
     if (cpus_that_count() != 0) {
         native::print("bounded watches: ", first / part, " ns for the first, ", last / part, " ns for the last of ", count);
         CHECK(last < 2 * first);
@@ -318,10 +322,10 @@ void large_copies(Watch& watch) {
     const std::uint64_t at = native::reserve_range(length).value_or(0);
     REQUIRE(hole && window && at);
     for (std::uint64_t offset = 0; offset < length; offset += mebibyte) CHECK(call::space_map(space(), *window, at + offset, 0, mebibyte, read_write));
-    watch("read a hole", [&] { return done(call::memory_read(*hole, sparse / 2, {reinterpret_cast<std::byte*>(at), length})); });
+    watch(K::memory_read, "read a hole", [&] { return done(call::memory_read(*hole, sparse / 2, {reinterpret_cast<std::byte*>(at), length})); });
     const auto target = call::memory_create(quota(), resident, 0);
     REQUIRE(target);
-    watch("write pages", [&] { return done(call::memory_write(*target, 0, {reinterpret_cast<const std::byte*>(at), resident})); });
+    watch(K::memory_write, "write pages", [&] { return done(call::memory_write(*target, 0, {reinterpret_cast<const std::byte*>(at), resident})); });
     CHECK(call::space_unmap(space(), at, length));
     for (const auto handle : {*hole, *window, *target}) CHECK(call::handle_close(handle));
     native::release_range(at, length);
@@ -333,7 +337,7 @@ void no_place_for_a_thread(Watch& watch) {
     bool mapped[64] = {};
     for (std::uint64_t i = 0; i < 64; ++i) mapped[i] = call::space_map(space(), 0, first + i * page, 0, page, protection::read).has_value();
     CHECK(call::space_map(space(), 0, first + of_threads, 0, end - first - of_threads, protection::read));
-    watch("create a thread without a place", [] { return !call::thread_create(native::self().process, budget()); });
+    watch(K::thread_create, "create a thread without a place", [] { return !call::thread_create(native::self().process, budget()); });
     for (std::uint64_t i = 0; i < 64; ++i)
         if (mapped[i]) CHECK(call::space_unmap(space(), first + i * page, page));
     CHECK(call::space_unmap(space(), first + of_threads, end - first - of_threads));
@@ -354,22 +358,24 @@ template <class Make> abi::Handle deep_chain(std::size_t most, abi::Handle* firs
 
 // What a charge goes up, and a capability that comes under a lease.
 void deep_chains(Watch& watch) {
-    const abi::Handle payer = deep_chain(5'000, nullptr, [](abi::Handle last) { return call::quota_create(last ? last : quota(), 1 << 20); });
+    abi::Handle payer = 0;
+    watch(K::quota_create, "chain quotas", [&] { return (payer = deep_chain(5'000, nullptr, [](abi::Handle last) { return call::quota_create(last ? last : quota(), 1 << 20); })) != 0; });
     REQUIRE(payer);
     abi::Handle memory = 0;
-    watch("populate below many quotas", [&] { return (memory = call::memory_create(payer, 4 * mebibyte, abi::memory_flag::populate).value_or(0)) != 0; });
-    watch("close what many quotas paid", [&] { return done(call::handle_close(memory)); });
+    watch(K::memory_create, "populate below many quotas", [&] { return (memory = call::memory_create(payer, 4 * mebibyte, abi::memory_flag::populate).value_or(0)) != 0; });
+    watch(K::handle_close, "close what many quotas paid", [&] { return done(call::handle_close(memory)); });
     CHECK(call::handle_close(payer));
 
     abi::Handle top = 0;
-    const abi::Handle low = deep_chain(300'000, &top, [](abi::Handle last) { return call::lease_create(quota(), last); });
+    abi::Handle low = 0;
+    watch(K::lease_create, "chain leases", [&] { return (low = deep_chain(300'000, &top, [](abi::Handle last) { return call::lease_create(quota(), last); })) != 0; });
     const auto bell = call::notification_create(quota());
     REQUIRE(low && bell);
     const auto leased = call::handle_duplicate(*bell, 0, 0, top);
     REQUIRE(leased);
     abi::Handle copy = 0;
-    watch("duplicate below many leases", [&] { return (copy = call::handle_duplicate(*leased, 0, 0, low).value_or(0)) != 0; });
-    watch("revoke the top of many leases", [&] { return done(call::lease_revoke(top)); });
+    watch(K::handle_duplicate, "duplicate below many leases", [&] { return (copy = call::handle_duplicate(*leased, 0, 0, low).value_or(0)) != 0; });
+    watch(K::lease_revoke, "revoke the top of many leases", [&] { return done(call::lease_revoke(top)); });
     for (const auto handle : {copy, *leased, *bell, low, top}) CHECK(call::handle_close(handle));
 }
 

@@ -1,9 +1,12 @@
-// How long the largest operations keep everybody else waiting: threads of a high priority, one on each CPU that is watched, sleep until near deadlines and keep how late they were.
+// How long the largest operations keep everybody else waiting: threads of a high priority, one on each CPU that is watched, sleep until near deadlines and keep how late they were. Whoever
+// held a CPU, or kept its interrupts off, for longer than a nap and the limit is seen in that; a thread that spins would see no more on another CPU, and take this one from what is measured.
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <initializer_list>
 #include <string_view>
 
+#include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/thread.hpp"
@@ -53,6 +56,31 @@ struct Waiter {
     }
 };
 
+using K = abi::KernelCall;
+
+// Which calls an operation makes at their largest.
+class Calls {
+public:
+    constexpr Calls() = default;
+    constexpr Calls(K call) { add(call); }
+    constexpr Calls(std::initializer_list<K> calls) {
+        for (const K call : calls) add(call);
+    }
+    constexpr void add(const Calls& others) {
+        for (std::size_t i = 0; i < std::size(words_); ++i) words_[i] |= others.words_[i];
+    }
+    constexpr bool has(K call) const { return (words_[index(call) / 64] >> (index(call) % 64) & 1) != 0; }
+
+private:
+    static constexpr std::size_t index(K call) { return static_cast<std::size_t>(call); }
+    constexpr void add(K call) { words_[index(call) / 64] |= 1ull << (index(call) % 64); }
+
+    std::uint64_t words_[(abi::kernel_call_limit + 63) / 64] = {};
+};
+
+// Those that were made beside threads that watch, by all tests so far.
+inline Calls watched_calls;
+
 class Watch {
 public:
     Watch() : count_(watched_cpus()) {
@@ -75,7 +103,8 @@ public:
     }
 
     // Does it and holds the worst that somebody waited against the limit, but where a reason is known why that is passed: then it is told.
-    template <class Operation> void operator()(const char* name, Operation&& operation, const char* excuse = nullptr) {
+    template <class Operation> void operator()(const Calls& calls, const char* name, Operation&& operation, const char* excuse = nullptr) {
+        watched_calls.add(calls);
         settle();
         for (std::size_t i = 0; i < count_; ++i) waiters_[i].worst = 0;
         const std::uint64_t begin = native::monotonic_nanoseconds();

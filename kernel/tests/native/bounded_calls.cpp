@@ -1,7 +1,4 @@
-// The largest operations on ports, endpoints, processes, devices and the log (bounded.hpp), and that no call was forgotten.
-#include <iterator>
-
-#include "abi/kernel_calls.hpp"
+// The largest operations on ports, endpoints, processes, devices and the log (bounded.hpp).
 #include "abi/thread_page.hpp"
 #include "kernel/tests/native/bounded.hpp"
 #include "lib/native/ipc.hpp"
@@ -27,7 +24,7 @@ void stale_sources(Watch& watch) {
     }
     CHECK(good);
     abi::PortEvent events[1];
-    watch("look through sources without events", [&] {
+    watch(K::port_wait, "look through sources without events", [&] {
         return error_of(call::port_wait(*port, std::as_writable_bytes(std::span(events)), abi::poll)) == static_cast<std::int32_t>(abi::Error::would_block);
     });
     for (const auto bell : bells) good &= call::handle_close(bell).has_value();
@@ -37,40 +34,48 @@ void stale_sources(Watch& watch) {
 struct Callers {
     static constexpr std::size_t count = 8192;
     abi::Handle endpoint = 0;
-    std::atomic<std::size_t> begun = 0, closed = 0;
+    abi::Error ended_by = abi::Error::peer_closed;
+    std::atomic<std::size_t> begun = 0, ended = 0;
     native::Thread* threads[count] = {};
 
     static void run(void* argument) {
         auto& self = *static_cast<Callers*>(argument);
         ++self.begun;
         native::Message message{};
-        if (error_of(native::send_call(self.endpoint, message)) == static_cast<std::int32_t>(abi::Error::peer_closed)) ++self.closed;
+        if (error_of(native::send_call(self.endpoint, message)) == static_cast<std::int32_t>(self.ended_by)) ++self.ended;
     }
 };
 Callers callers;
 
 void callers_without_a_server(Watch& watch) {
-    for (const bool by_process : {false, true}) {
-        callers.begun = callers.closed = 0;
+    enum class Way { close, kill, revoke };
+    for (const Way way : {Way::close, Way::kill, Way::revoke}) {
+        callers.begun = callers.ended = 0;
+        callers.ended_by = way == Way::revoke ? abi::Error::revoked : abi::Error::peer_closed;
         const abi::Handle low = budget_of(1, 1);
         const auto endpoint = call::endpoint_create(quota());
         const auto process = call::process_create(quota(), budget());
+        const auto lease = call::lease_create(quota(), 0);
         const auto pause = call::notification_create(quota());
-        REQUIRE(low && endpoint && process && pause);
-        const auto send = call::handle_duplicate(*endpoint, right::send, 0, 0);
+        REQUIRE(low && endpoint && process && lease && pause);
+        const auto send = call::handle_duplicate(*endpoint, right::send, 0, way == Way::revoke ? *lease : abi::no_handle);
         REQUIRE(send);
-        if (by_process) CHECK(call::process_grant(*process, *endpoint, right::receive, 0) && call::handle_close(*endpoint));
+        if (way == Way::kill) CHECK(call::process_grant(*process, *endpoint, right::receive, 0) && call::handle_close(*endpoint));
         callers.endpoint = *send;
         for (auto*& thread : callers.threads) {
             thread = native::Thread::create(Callers::run, &callers, {.budget = low}).value_or(nullptr);
             REQUIRE(thread);
         }
         while (callers.begun != Callers::count) (void)call::notification_wait(*pause, native::after_milliseconds(10));
-        watch(by_process ? "end the receiving process of many callers" : "close the last handle that many callers wait for",
-              [&] { return done(by_process ? call::process_kill(*process, 0) : call::handle_close(*endpoint)); });
+        switch (way) {
+        case Way::close: watch(K::handle_close, "close the last handle that many callers wait for", [&] { return done(call::handle_close(*endpoint)); }); break;
+        case Way::kill: watch(K::process_kill, "end the receiving process of many callers", [&] { return done(call::process_kill(*process, 0)); }); break;
+        case Way::revoke: watch(K::lease_revoke, "revoke what many callers wait under", [&] { return done(call::lease_revoke(*lease)); }); break;
+        }
         for (auto* thread : callers.threads) thread->join();
-        CHECK(callers.closed == Callers::count);
-        for (const auto handle : {*send, *process, *pause, low}) CHECK(call::handle_close(handle));
+        CHECK(callers.ended == Callers::count);
+        if (way == Way::revoke) CHECK(call::handle_close(*endpoint));
+        for (const auto handle : {*send, *process, *lease, *pause, low}) CHECK(call::handle_close(handle));
     }
 }
 
@@ -99,7 +104,7 @@ void ends_of_processes(Watch& watch) {
     native::Thread* threads[waiters] = {};
     const abi::Handle low = budget_of(1, 1);
     REQUIRE(low);
-    watch("destroy a quota of many processes, many at once", [&] {
+    watch(K::quota_destroy, "destroy a quota of many processes, many at once", [&] {
         for (auto*& thread : threads) thread = native::Thread::create([](void*) { CHECK(call::quota_destroy(destroyed)); }, nullptr, {.budget = low}).value_or(nullptr);
         return done(call::quota_destroy(*payer));
     });
@@ -116,14 +121,14 @@ void devices_and_log(Watch& watch) {
     static std::byte all[256 * 1024];
     for (auto& byte : all) byte = std::byte{'x'};
     const std::span line(all, 1024);
-    watch("write the log's longest text", [&] { return done(call::log_write(log, line)); });
+    watch(K::log_write, "write the log's longest text", [&] { return done(call::log_write(log, line)); });
     bool good = true;
     for (std::size_t i = 0; i <= sizeof all / sizeof line[0] / 1024; ++i) good &= call::log_write(log, line).has_value();
     CHECK(good);
-    watch("read the whole log", [&] { return call::log_read(log, 0, all).value_or(0) != 0; });
+    watch(K::log_read, "read the whole log", [&] { return call::log_read(log, 0, all).value_or(0) != 0; });
 
     // The machine with one processor has memory above the hole, so each page of it is looked at. Others may have memory there.
-    watch("slice the hole below 4 GiB", [&] {
+    watch(K::device_slice, "slice the hole below 4 GiB", [&] {
         const auto slice = call::device_slice(root, quota(), 2 * gibibyte, 2 * gibibyte);
         if (!slice && cpus_that_count() != 1) return slice.error() == abi::Error::bad_argument;
         return slice && call::handle_close(*slice);
@@ -131,20 +136,22 @@ void devices_and_log(Watch& watch) {
     const auto hole = call::device_slice(root, quota(), 8 * tebibyte, gibibyte);
     const std::uint64_t at = native::reserve_range(gibibyte).value_or(0);
     REQUIRE(hole && at);
-    watch("map a GiB of a device", [&] { return done(call::device_map(*hole, at, protection::read)); });
-    watch("unmap a GiB of a device", [&] { return done(call::space_unmap(space(), at, gibibyte)); });
+    watch(K::device_map, "map a GiB of a device", [&] { return done(call::device_map(*hole, at, protection::read)); });
+    watch(K::space_unmap, "unmap a GiB of a device", [&] { return done(call::space_unmap(space(), at, gibibyte)); });
     native::release_range(at, gibibyte);
 
     constexpr std::size_t pins = 4096;
-    const auto view = call::io_space_create(native::granted("io_space"), quota());
+    base::Result<abi::Handle> view = std::unexpected(abi::Error::bad_handle);
+    watch({K::io_space_create, K::io_space_map}, "pin a page many times", [&] {
+        view = call::io_space_create(native::granted("io_space"), quota());
+        for (std::size_t i = 0; view && i < pins; ++i) {
+            const auto memory = call::memory_create(quota(), page, abi::memory_flag::contiguous);
+            if (!memory || !call::io_space_map(*view, *memory) || !call::handle_close(*memory)) return false;
+        }
+        return view.has_value();
+    });
     REQUIRE(view);
-    for (std::size_t i = 0; i < pins; ++i) {
-        const auto memory = call::memory_create(quota(), page, abi::memory_flag::contiguous);
-        REQUIRE(memory);
-        good &= call::io_space_map(*view, *memory).has_value() && call::handle_close(*memory);
-    }
-    CHECK(good);
-    watch("release many pins", [&] { return done(call::io_space_release(*view)); });
+    watch(K::io_space_release, "release many pins", [&] { return done(call::io_space_release(*view)); });
     CHECK(call::handle_close(*hole) && call::handle_close(*view));
 }
 
@@ -181,7 +188,7 @@ void calls_without_a_size(Watch& watch) {
     auto* const server = native::Thread::create(Echo::run, &echo, {.budget = low}).value_or(nullptr);
     const auto bell = call::notification_create(quota());
     REQUIRE(server && bell);
-    watch("send the longest messages", [&] {
+    watch({K::ipc_call, K::ipc_receive, K::ipc_reply, K::ipc_reply_receive}, "send the longest messages", [&] {
         for (unsigned i = 0; i <= echo.rounds; ++i) {
             native::Message message{};
             message.tag = abi::make_tag(0, abi::message_words, abi::message_handles);
@@ -191,7 +198,9 @@ void calls_without_a_size(Watch& watch) {
         return true;
     });
     server->join();
-    watch("ask for everything", [&] {
+    watch({K::handle_inspect, K::memory_inspect, K::thread_inspect, K::process_inspect, K::quota_inspect, K::process_space, K::budget_create, K::budget_configure, K::thread_choose, K::thread_kick,
+           K::thread_control, K::process_set_fixup, K::vector_state},
+          "ask for everything", [&] {
         abi::HandleInfo handle{};
         abi::MemoryInfo memory{};
         abi::ThreadInfo thread{};
@@ -211,7 +220,8 @@ void calls_without_a_size(Watch& watch) {
         for (const auto each : {*its_thread, *its_memory, *its_space, *its_budget}) good &= call::handle_close(each).has_value();
         return good;
     });
-    watch("use interrupts and ports", [&] {
+    watch({K::irq_create, K::irq_bind, K::irq_acknowledge, K::irq_inspect, K::io_port_slice, K::io_port_read, K::io_port_write},
+          "use interrupts and ports", [&] {
         const auto irq = call::irq_create(irq_root, quota(), ~0ull, 0);
         abi::IrqInfo info{};
         const auto slice = call::io_port_slice(ports, quota(), 0x70, 2);
@@ -233,37 +243,10 @@ void largest_entries(Watch& watch) {
     state.operation_count = abi::map_operations;
     for (std::size_t i = 0; i + 1 < abi::map_operations; ++i) state.operations[i] = {i % 3 == 0 ? Kind::map : i % 3 == 1 ? Kind::protect : Kind::unmap, i % 3 == 0 ? read_write : protection::read, lowest, all, 0, 0};
     state.operations[abi::map_operations - 1] = {Kind::map, protection::read, abi::program_base, page, 0, 0};
-    watch("enter with the largest map operations", [&] { return !call::restricted_enter(0) && state.operations_done == abi::map_operations - 1; });
+    watch(K::restricted_enter, "enter with the largest map operations", [&] { return !call::restricted_enter(0) && state.operations_done == abi::map_operations - 1; });
     state.operation_count = 0;
     CHECK(call::restricted_attach(0) && call::handle_close(*guest));
 }
-
-// Which test has a call at its largest, beside a thread that watches.
-using K = abi::KernelCall;
-constexpr abi::KernelCall measured[] = {
-    // bounded_last_references
-    K::handle_close, K::lease_revoke, K::memory_create, K::memory_resize, K::process_create, K::process_kill, K::thread_create, K::space_create, K::space_fork,
-    // bounded_deep_chains
-    K::handle_duplicate, K::lease_create, K::quota_create,
-    // bounded_ends_of_processes
-    K::quota_destroy, K::process_watch, K::process_grant, K::process_exit,
-    // bounded_calls_without_a_size
-    K::handle_inspect, K::quota_inspect, K::budget_create, K::budget_configure, K::process_space, K::process_inspect, K::process_set_fixup, K::thread_control, K::thread_kick, K::thread_inspect,
-    K::thread_choose, K::memory_inspect, K::vector_state, K::endpoint_create, K::ipc_call, K::ipc_receive, K::ipc_reply, K::ipc_reply_receive, K::notification_create, K::irq_create, K::irq_bind,
-    K::irq_acknowledge, K::irq_inspect, K::io_port_slice, K::io_port_read, K::io_port_write,
-    // bounded_many_waiters
-    K::futex_wait, K::futex_wake, K::thread_start, K::thread_exit, K::thread_yield,
-    // bounded_ranges_of_pages
-    K::memory_slice, K::memory_seal, K::space_map, K::space_unmap, K::space_protect, K::space_move,
-    // bounded_large_copies
-    K::memory_read, K::memory_write,
-    // bounded_largest_entries
-    K::restricted_attach, K::restricted_enter,
-    // bounded_stale_sources
-    K::notification_signal, K::notification_wait, K::port_create, K::port_bind, K::port_wait,
-    // bounded_devices_and_log
-    K::device_slice, K::device_map, K::io_space_map, K::io_space_create, K::io_space_release, K::log_write, K::log_read,
-};
 
 } // namespace
 
@@ -274,10 +257,3 @@ KERNEL_USER_TEST(bounded_devices_and_log) { run_below(devices_and_log); }
 KERNEL_USER_TEST(bounded_calls_without_a_size) { run_below(calls_without_a_size); }
 KERNEL_USER_TEST(bounded_largest_entries) { run_below(largest_entries); }
 
-// A new call has no place yet.
-KERNEL_USER_TEST(bounded_every_call_has_a_place) {
-    for (std::uint32_t number = 0; number < abi::kernel_call_limit; ++number) {
-        const std::string_view name = abi::kernel_call_name(number);
-        if (name != "unknown" && std::find(std::begin(measured), std::end(measured), static_cast<abi::KernelCall>(number)) == std::end(measured)) fail(name.data(), __FILE__, __LINE__);
-    }
-}
