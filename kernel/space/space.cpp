@@ -352,9 +352,10 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
     constexpr abi::Protection protection = abi::protection::read | abi::protection::write;
     // The program can have filled the place with what it mapped itself: looked through in steps.
     constexpr unsigned looks_of_step = 256;
-    address = abi::thread_pages_base;
+    std::uint64_t begin = 0;
     for (;; preemption_point()) {
         LockGuard guard(lock_);
+        if (begin == 0) address = begin = next_thread_page_;
         [[clang::uninitialized]] TableBatch batch(*this);
         auto table = tables(batch);
         bool taken = true;
@@ -368,6 +369,11 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
             if (taken) address += abi::page_size;
         }
         if (taken) continue;
+        // Behind the last place: below where the search began is what the program gave up itself.
+        if (!half_.contains(address, abi::page_size) && begin != abi::thread_pages_base) {
+            address = begin = abi::thread_pages_base;
+            continue;
+        }
         // One reference is the thread's, the other the mapping's.
         if (!base::weakened(base::Weakness::page_pin)) frames::retain(frame);
         const bool room = half_.contains(address, abi::page_size) && !ended_;
@@ -376,6 +382,8 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
             frames::release(frame);
             return std::unexpected(abi::Error::no_memory);
         }
+        // A page below may have been removed meanwhile.
+        if (next_thread_page_ == begin) next_thread_page_ = address + abi::page_size;
         return frame;
     }
 }
@@ -386,6 +394,7 @@ void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
     // The process may have mapped something else there.
     if ((tables(batch).look_up(address) & entry::address_mask) != frame) return;
     (void)tables(batch).unmap(address, address + abi::page_size);
+    next_thread_page_ = std::min(next_thread_page_, address);
 }
 
 // --- for Memory and leases

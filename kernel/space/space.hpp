@@ -186,6 +186,7 @@ private:
     bool ended_ BASE_GUARDED_BY(lock_) = false;           // remove_all is at work or done: nothing is entered any more
     bool emptied_ BASE_GUARDED_BY(lock_) = false;         // remove_all is done
     std::uint32_t drops_ BASE_GUARDED_BY(lock_) = 0;      // mappings that revocation took
+    std::uint64_t next_thread_page_ BASE_GUARDED_BY(lock_) = abi::thread_pages_base; // where the search begins: below it nothing is free but what the program unmapped
     base::List<RangeWork> works_ BASE_GUARDED_BY(lock_);
     base::Tree<Mapping, MappingEnd, InSpace> mappings_ BASE_GUARDED_BY(lock_);
 };

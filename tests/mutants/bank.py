@@ -257,6 +257,7 @@ ERRORS = [
     ("replaced_mapping_counts", "space/space_map.cpp", "if (mapping.memory.get() == &memory) memory.count_sharer(mapping, within);", "", "a_refused_mapping_replaces", "A mapping clashes with the one that it replaces."),
     ("watched_one_pays", "call/processes.cpp", "process->watch(caller.process().quota(),", "process->watch(process->quota(),", "who_watches_pays", "Who may only look at a process uses up its memory."),
     ("kick_is_used_up_within_an_end", "thread/process.cpp", "if (kicked) self.keep_kick();", "", "a_kick_within_the_end", "A kick of who ends a quota is lost."),
+    ("emptied_place_is_not_found", "space/space.cpp", "&& begin != abi::thread_pages_base) {", "&& begin == 0) {", "bounded_no_place_for_a_thread", "A page that the program gave up is no place for a thread's."),
     ("threads_are_stopped_in_one_piece", "thread/process.cpp", "for (; left > 0; --left, preemption_point()) {", "for (; left > 0; --left) {", "bounded_many_threads", "Thousands of threads are stopped in one piece."),
     ("table_is_closed_in_one_piece", "thread/process.cpp", "handles_.close_all(pauses == Pauses::yes);", "handles_.close_all(false);", "bounded_many_handles", "Thousands of handles are closed in one piece."),
     ("some_callers_are_told", "object/object.cpp", "        while (on_receivers_gone())\n", "        if (on_receivers_gone())\n", "bounded_callers_without_a_server", "Of many callers without a server only the first learn of it."),

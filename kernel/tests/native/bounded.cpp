@@ -334,10 +334,22 @@ void large_copies(Watch& watch) {
 // The kernel looks for a place for the thread's page where the program has mapped all there is.
 void no_place_for_a_thread(Watch& watch) {
     constexpr std::uint64_t first = abi::thread_pages_base, end = abi::personality_end - page, of_threads = 64 * page;
+    const auto page_of = [](abi::Handle thread) {
+        abi::ThreadInfo info{};
+        CHECK(call::thread_inspect(thread, info));
+        return info.thread_page;
+    };
+    const auto other = call::thread_create(native::self().process, budget());
+    REQUIRE(other);
     bool mapped[64] = {};
     for (std::uint64_t i = 0; i < 64; ++i) mapped[i] = call::space_map(space(), 0, first + i * page, 0, page, protection::read).has_value();
     CHECK(call::space_map(space(), 0, first + of_threads, 0, end - first - of_threads, protection::read));
     watch(K::thread_create, "create a thread without a place", [] { return !call::thread_create(native::self().process, budget()); });
+    // What the program gives up itself, below where places were found last, is one.
+    CHECK(call::space_unmap(space(), page_of(*other), page));
+    const auto last = call::thread_create(native::self().process, budget());
+    CHECK(last && page_of(*last) == page_of(*other));
+    for (const auto& thread : {last, other}) CHECK(thread && call::handle_close(*thread));
     for (std::uint64_t i = 0; i < 64; ++i)
         if (mapped[i]) CHECK(call::space_unmap(space(), first + i * page, page));
     CHECK(call::space_unmap(space(), first + of_threads, end - first - of_threads));
