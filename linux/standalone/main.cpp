@@ -1,5 +1,6 @@
 // The personality as the first program of a test image: the root image is its layer, the log its standard output. `program=/bin/a,argument,...` on the command line.
-// With `watched_cpus=N` the program has linux/standalone/watch.hpp's file as its descriptor 3, and the priority of a container.
+// With `watched_cpus=MASK guest_cpus=MASK`, a hexadecimal digit each, the program has linux/standalone/watch.hpp's file as its descriptor 3, the priority of a container, and the processors of
+// the second mask.
 #include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
@@ -55,15 +56,18 @@ void fail_with(std::string_view what, Errno error) {
     (void)native::call::io_port_write(native::granted("io_port"), 0xf4, 4, 0x11);
 }
 
-std::uint32_t watched_cpus() {
-    const std::string_view count = native::argument("watched_cpus");
-    return count.size() == 1 && count[0] >= '1' && count[0] <= '0' + static_cast<char>(most_watched) ? static_cast<std::uint32_t>(count[0] - '0') : 0;
+// A mask of processors; none where the argument is not there.
+std::uint64_t processors(std::string_view argument) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    const std::string_view text = native::argument(argument);
+    const std::size_t found = text.size() == 1 ? digits.find(text[0]) : std::string_view::npos;
+    return found == std::string_view::npos ? 0 : found;
 }
 
 // The guest's threads share the processors as those of any container do, below whoever watches.
-base::Result<void> watch(std::uint32_t processors) {
-    configured.budget = TRY(native::call::budget_create(native::self().quota, native::self().budget, abi::BudgetParameters{1024, 0, 0, 0, (1ull << processors) - 1}));
-    return start_watch(processors);
+base::Result<void> watch(std::uint64_t watched) {
+    configured.budget = TRY(native::call::budget_create(native::self().quota, native::self().budget, abi::BudgetParameters{1024, 0, 0, 0, processors("guest_cpus")}));
+    return start_watch(watched);
 }
 
 LinuxResult<void> run() {
@@ -107,7 +111,7 @@ LinuxResult<void> run() {
             file->flags = 2;
             (void)TRY(first.files->install(base::Ref<File>(base::Ref<LogFile>::adopt(*file)), false, 16));
         }
-        if (watched_cpus() != 0) {
+        if (processors("watched_cpus") != 0) {
             auto* file = new (std::nothrow) WatchFile;
             if (file == nullptr)
                 return fail(Errno::ENOMEM);
@@ -146,7 +150,7 @@ int native_main() {
     using namespace personality;
     configured = {native::self().quota, native::self().budget, native::argument("fused") == "1"};
     prepare_user_memory();
-    if (const std::uint32_t processors = watched_cpus(); processors != 0 && !watch(processors)) {
+    if (const std::uint64_t watched = processors("watched_cpus"); watched != 0 && !watch(watched)) {
         fail_with("watch", Errno::ENOMEM);
         return 1;
     }

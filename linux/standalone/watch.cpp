@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "lib/native/clock.hpp"
@@ -40,14 +41,14 @@ constinit std::uint32_t watched = 0;
 
 } // namespace
 
-base::Result<void> start_watch(std::uint32_t processors) {
-    if (processors > most_watched)
+base::Result<void> start_watch(std::uint64_t processors) {
+    if (std::popcount(processors) > static_cast<int>(most_watched))
         return std::unexpected(abi::Error::bad_argument);
-    for (; watched < processors; ++watched) {
+    for (; processors != 0; processors &= processors - 1, ++watched) {
         Sleeper& sleeper = sleepers[watched];
         sleeper.never_signaled = TRY(native::call::notification_create(native::self().quota));
         const abi::Handle budget = TRY(native::call::budget_create(native::self().quota, native::self().budget,
-                                                                   abi::BudgetParameters{1024, highest_priority, 0, 0, 1ull << watched}));
+                                                                   abi::BudgetParameters{1024, highest_priority, 0, 0, processors & -processors}));
         (void)TRY(native::start_thread(Sleeper::run, &sleeper, {.budget = budget}));
     }
     return {};

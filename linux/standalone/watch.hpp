@@ -10,11 +10,11 @@ namespace personality {
 
 inline constexpr std::uint32_t most_watched = 4;
 
-// One thread on each of the first `processors` processors, which sleeps until near deadlines and keeps how late it was. Once. Errors: as budget_create and
+// One thread on each processor of the mask, which sleeps until near deadlines and keeps how late it was. Once. Errors: as budget_create and
 // native::Thread::create; bad_argument for more than most_watched.
-base::Result<void> start_watch(std::uint32_t processors);
+base::Result<void> start_watch(std::uint64_t processors);
 
-// What the guest sees of it. A write forgets the latest; a read gives a Watched for each processor.
+// What the guest sees of it. A write forgets the latest; a read gives a Watched for each processor, the lowest first.
 struct Watched {
     std::uint64_t latest; // nanoseconds
     std::uint64_t naps;   // since the start

@@ -1,5 +1,5 @@
 // The Linux calls that move, map, copy or free most, at their largest, and how late the kernel lets a thread of the highest priority run meanwhile
-// (linux/standalone/watch.hpp behind descriptor 3). Usage: bounded PROCESSORS LIMIT_NANOSECONDS [NAME...]
+// (linux/standalone/watch.hpp behind descriptor 3). Usage: bounded WATCHED_PROCESSORS LIMIT_NANOSECONDS [NAME...]
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -35,7 +35,7 @@ constexpr std::size_t resident = 32 * mebibyte; // of what has pages
 constexpr std::size_t sparse_file = 128 * gibibyte;
 constexpr std::size_t sparse_range = 32 * tebibyte;
 constexpr int mappings = 4096;
-constexpr int thread_count = 1000;
+constexpr int thread_count = 2000;
 constexpr int watch_file = 3;
 
 
@@ -494,9 +494,9 @@ std::vector<pthread_t> start_threads() {
 
 void threads() {
     std::vector<pthread_t> started;
-    measure("clone of 1,000 threads", [&] { started = start_threads(); return true; });
-    measure("FUTEX_CMP_REQUEUE of 1,000", [&] { return futex(&word, FUTEX_CMP_REQUEUE, 0, INT32_MAX, &second_word) == thread_count; });
-    measure("FUTEX_WAKE of 1,000 and their exits", [&] {
+    measure("clone of 2,000 threads", [&] { started = start_threads(); return true; });
+    measure("FUTEX_CMP_REQUEUE of 2,000", [&] { return futex(&word, FUTEX_CMP_REQUEUE, 0, INT32_MAX, &second_word) == thread_count; });
+    measure("FUTEX_WAKE of 2,000 and their exits", [&] {
         __atomic_store_n(&second_word, 1, __ATOMIC_RELEASE);
         futex(&second_word, FUTEX_WAKE, INT32_MAX);
         for (const pthread_t thread : started)
@@ -505,9 +505,9 @@ void threads() {
     });
     second_word = 0;
     Child exits([] { start_threads(); });
-    measure("exit_group of 1,000 threads", [&] { return exits.ends(); });
+    measure("exit_group of 2,000 threads", [&] { return exits.ends(); });
     Child killed([] { start_threads(); });
-    measure("kill of 1,000 threads", [&] { return killed.is_killed(); });
+    measure("kill of 2,000 threads", [&] { return killed.is_killed(); });
     const auto forked = [](std::vector<pid_t>& children, int count) {
         for (int i = 0; i < count; ++i) {
             const pid_t child = fork();
