@@ -113,6 +113,7 @@ base::Result<std::uint64_t> call_port_wait(Thread& caller, Held<Port> port, User
     abi::PortEvent found[batch];
     // Events that were taken cannot be put back, so the place for them is tried first.
     TRY(check_writable(caller, events.address, room * sizeof(abi::PortEvent)));
+    if (!port.valid()) return std::unexpected(abi::Error::revoked); // the try may have slept
     const std::size_t count = TRY(port->wait(caller, port.hold, {found, room}, deadline));
     TRY(copy_to_user(caller, events.address, found, count * sizeof(abi::PortEvent)));
     return count;

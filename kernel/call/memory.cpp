@@ -51,7 +51,7 @@ base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota,
 }
 
 base::Result<std::uint64_t> call_memory_seal(Thread&, Held<Memory> memory) {
-    TRY(memory->seal());
+    TRY(memory->seal(memory.hold));
     return 0;
 }
 
@@ -67,6 +67,8 @@ base::Result<std::uint64_t> call_memory_read(Thread& caller, Held<Memory> memory
     if (offset > memory->size() || buffer.length > memory->size() - offset) return std::unexpected(abi::Error::bad_argument);
     for (std::uint64_t done = 0; done < buffer.length;) {
         const std::size_t part = std::min<std::uint64_t>(buffer.length - done, copy_step);
+        // The copies may have slept.
+        if (!memory.valid()) return std::unexpected(abi::Error::revoked);
         TRY(memory->read(offset + done, {step, part}));
         TRY(copy_to_user(caller, buffer.address + done, step, part));
         done += part;
@@ -82,6 +84,7 @@ base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memor
     for (std::uint64_t done = 0; done < buffer.length;) {
         const std::size_t part = std::min<std::uint64_t>(buffer.length - done, copy_step);
         TRY(copy_from_user(caller, step, buffer.address + done, part));
+        if (!memory.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
         TRY(memory->write(offset + done, {step, part}));
         done += part;
         TRY(pause(caller, memory, done));
@@ -90,7 +93,7 @@ base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memor
 }
 
 base::Result<std::uint64_t> call_memory_resize(Thread&, Held<Memory> memory, std::uint64_t size) {
-    TRY(memory->resize(size));
+    TRY(memory->resize(size, memory.hold));
     return 0;
 }
 
@@ -100,27 +103,27 @@ base::Result<std::uint64_t> call_space_create(Thread& caller, Held<Quota> quota,
 }
 
 base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, Held<Quota> quota) {
-    return give(caller, TRY(space->fork(*quota, TRY(caller.process().space()))), Space::rights, space.hold);
+    return give(caller, TRY(space->fork(*quota, TRY(caller.process().space()), space.hold)), Space::rights, space.hold);
 }
 
 base::Result<std::uint64_t> call_space_map(Thread&, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
                                            std::uint64_t length, std::uint32_t flags) {
-    TRY(space->map(memory, address, offset, length, flags));
+    TRY(space->map(memory, address, offset, length, flags, space.hold));
     return 0;
 }
 
 base::Result<std::uint64_t> call_space_unmap(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length) {
-    TRY(space->unmap(address, length));
+    TRY(space->unmap(address, length, space.hold));
     return 0;
 }
 
 base::Result<std::uint64_t> call_space_protect(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length, std::uint32_t protection) {
-    TRY(space->protect(address, length, protection));
+    TRY(space->protect(address, length, protection, space.hold));
     return 0;
 }
 
 base::Result<std::uint64_t> call_space_move(Thread&, Held<Space> space, std::uint64_t from, std::uint64_t to, std::uint64_t length) {
-    TRY(space->move(from, to, length));
+    TRY(space->move(from, to, length, space.hold));
     return 0;
 }
 

@@ -14,7 +14,9 @@ base::Result<std::uint64_t> call_budget_create(Thread& caller, Held<Quota> quota
 }
 
 base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> budget, UserPointer<abi::BudgetParameters> parameters) {
-    TRY(budget->configure(TRY(parameters.read(caller))));
+    const abi::BudgetParameters wanted = TRY(parameters.read(caller));
+    if (!budget.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
+    TRY(budget->configure(wanted));
     return 0;
 }
 

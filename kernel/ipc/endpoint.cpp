@@ -94,7 +94,7 @@ base::Result<void> Endpoint::end_exchange(Thread& thread) {
 
 base::Result<void> Endpoint::call(Thread& caller, const LeaseHold& hold, std::uint64_t badge, abi::Deadline deadline) {
     TRY(caller.call().prepare(caller, badge));
-    if (auto begun = begin_call(caller, deadline); !begun) {
+    if (auto begun = begin_call(caller, hold, deadline); !begun) {
         caller.call().finish();
         return begun;
     }
@@ -114,11 +114,12 @@ base::Result<void> Endpoint::end_call(Thread& caller, std::int32_t outcome) {
     return {};
 }
 
-base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) {
+base::Result<void> Endpoint::begin_call(Thread& caller, const LeaseHold& hold, abi::Deadline deadline) {
     CallState& state = caller.call();
     Thread* server = nullptr;
     for (bool more = false;; preemption_point()) {
         LockGuard guard(lock_);
+        if (more && !hold.valid()) return std::unexpected(abi::Error::revoked);
         server = claim_server(more);
         if (more) continue;
         if (!server) {
@@ -143,8 +144,10 @@ base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) 
             state.reply->disarm();
         }
         caller.abandon_wait();
-        take_back(*server, handles);
+        // First the wait, which is claimed and so ends by nothing else; the rest may take long.
+        const base::Ref<Process> process(server->process());
         server->finish_wait(wait_again);
+        take_back(process->handles(), handles);
         return delivered;
     }
     server->finish_wait(0);
@@ -154,7 +157,7 @@ base::Result<void> Endpoint::begin_call(Thread& caller, abi::Deadline deadline) 
 base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline, Exchange::Kind kind) {
     server.exchange().takes_current_reply = kind == Exchange::Kind::reply_receive;
     for (;;) {
-        if (!TRY(begin_receive(server, deadline))) return {};
+        if (!TRY(begin_receive(server, hold, deadline))) return {};
         if (leave_exchange(server, kind, hold, deadline)) {
             if (kind == Exchange::Kind::reply_receive) serve_next(server);
             return {};
@@ -163,8 +166,9 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
     }
 }
 
-base::Result<bool> Endpoint::begin_receive(Thread& server, abi::Deadline deadline) {
-    for (;; preemption_point()) {
+base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
+    for (bool first = true;; first = false, preemption_point()) {
+        if (!first && !hold.valid()) return std::unexpected(abi::Error::revoked);
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
         {
@@ -184,7 +188,7 @@ base::Result<bool> Endpoint::begin_receive(Thread& server, abi::Deadline deadlin
             if (delivered) return false;
             if (caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
         }
-        take_back(server, handles);
+        take_back(server.process().handles(), handles);
         // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
         if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
     }

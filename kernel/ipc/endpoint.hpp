@@ -42,11 +42,11 @@ private:
 
     bool has_server() const { return receivers() > 0; }
     // Queues the caller or hands its message over. Errors: as call().
-    base::Result<void> begin_call(Thread& caller, abi::Deadline deadline);
+    base::Result<void> begin_call(Thread& caller, const LeaseHold& hold, abi::Deadline deadline);
     // What a caller's wait ended with.
     base::Result<void> end_call(Thread& caller, std::int32_t outcome);
     // Takes a message, or queues the server, which then waits: true.
-    base::Result<bool> begin_receive(Thread& server, abi::Deadline deadline);
+    base::Result<bool> begin_receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline);
     // What a server's wait ended with; true where it has to begin again.
     base::Result<bool> end_receive(Thread& server, std::int32_t outcome);
     // Whether the wait of this exchange may be left to end_exchange(), which has to find the Endpoint.

@@ -114,6 +114,7 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
         if (more) {
             // Others may bring sources as fast as they are looked through.
             if (thread.stopping() || thread.take_kick()) return std::unexpected(abi::Error::canceled);
+            if (!hold.valid()) return std::unexpected(abi::Error::revoked);
             if (deadline != abi::poll && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
             preemption_point();
             continue;

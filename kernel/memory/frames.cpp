@@ -298,6 +298,9 @@ void initialize(const limine::MemoryEntry* entries, std::size_t count, std::uint
     records_physical = place;
     records = reinterpret_cast<Frame*>(window + place);
     std::memset(records, 0, bytes);
+    // These records too are memory, which is no device's.
+    for (std::uint64_t at = place; at < place + bytes; at += page)
+        records[at / page].order_and_flags = flag_memory;
     for (std::size_t i = 0; i < count; ++i) {
         const auto& entry = entries[i];
         if (entry.type == limine::MemoryType::usable) {

@@ -263,16 +263,16 @@ void Memory::pass(Mapping& mapping) {
     mappings_[side_].push_back(mapping);
 }
 
-base::Result<void> Memory::resize(std::uint64_t size) {
+base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
     if (size > max_pages * page_size) return std::unexpected(abi::Error::bad_argument);
     const std::uint64_t pages = (size + page_size - 1) / page_size;
     begin_work();
     bool shrinks = false;
     {
         LockGuard guard(lock_);
-        if (sealed_ || contiguous_ || fixed_ || pinned_by_ || origin_) {
+        if (!hold.valid() || sealed_ || contiguous_ || fixed_ || pinned_by_ || origin_) {
             at_work_ = false;
-            return std::unexpected(abi::Error::bad_state);
+            return std::unexpected(hold.valid() ? abi::Error::bad_state : abi::Error::revoked);
         }
         shrinks = pages < pages_;
         // From here on no page past the end is entered anywhere.
@@ -289,14 +289,14 @@ base::Result<void> Memory::resize(std::uint64_t size) {
     return {};
 }
 
-base::Result<void> Memory::seal() {
+base::Result<void> Memory::seal(const LeaseHold& hold) {
     begin_work();
     bool was_shared = false;
     {
         LockGuard guard(lock_);
-        if (pinned_by_) {
+        if (!hold.valid() || pinned_by_) {
             at_work_ = false;
-            return std::unexpected(abi::Error::bad_state);
+            return std::unexpected(hold.valid() ? abi::Error::bad_state : abi::Error::revoked);
         }
         __atomic_store_n(&sealed_, true, __ATOMIC_RELEASE);
         was_shared = was_shared_;

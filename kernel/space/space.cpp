@@ -141,10 +141,11 @@ void Space::relax(Manner manner) {
 
 // --- work in steps
 
-base::Result<void> Space::begin_work(RangeWork& work) {
+base::Result<void> Space::begin_work(RangeWork& work, const LeaseHold& hold) {
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_state);
+        if (!hold.valid()) return std::unexpected(abi::Error::revoked);
         bool free = true;
         unsigned others = 0;
         for (const RangeWork& other : works_) {

@@ -55,13 +55,14 @@ public:
     base::Result<void> check_attach(std::uint64_t process_number) const;
 
     // --- the calls; see kernel.abi
+    // `hold` is that of the capability by which the space was named: a call that has waited for others' work begins only where it still stands. Empty where there is none.
     // An empty `memory` is anonymous. Errors: bad_argument, missing_right, revoked, exists, no_memory, bad_state.
-    base::Result<void> map(const Held<Memory>& memory, std::uint64_t address, std::uint64_t offset, std::uint64_t length, std::uint32_t flags);
+    base::Result<void> map(const Held<Memory>& memory, std::uint64_t address, std::uint64_t offset, std::uint64_t length, std::uint32_t flags, const LeaseHold& hold = {});
     base::Result<void> map_device(std::uint64_t physical, std::uint64_t size, const LeaseHold& hold, std::uint64_t address, abi::Protection protection);
-    base::Result<void> unmap(std::uint64_t address, std::uint64_t length);
-    base::Result<void> protect(std::uint64_t address, std::uint64_t length, abi::Protection protection);
-    base::Result<void> move(std::uint64_t from, std::uint64_t to, std::uint64_t length);
-    base::Result<base::Ref<Space>> fork(Quota& quota, base::Ref<Space> personality);
+    base::Result<void> unmap(std::uint64_t address, std::uint64_t length, const LeaseHold& hold = {});
+    base::Result<void> protect(std::uint64_t address, std::uint64_t length, abi::Protection protection, const LeaseHold& hold = {});
+    base::Result<void> move(std::uint64_t from, std::uint64_t to, std::uint64_t length, const LeaseHold& hold = {});
+    base::Result<base::Ref<Space>> fork(Quota& quota, base::Ref<Space> personality, const LeaseHold& hold = {});
     // At the process' end: everything goes.
     void remove_all();
 
@@ -112,8 +113,8 @@ private:
         Range target;
         bool hides; // accesses wait as well
     };
-    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended). Without the lock, as the other members here.
-    base::Result<void> begin_work(RangeWork& work);
+    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked. Without the lock, as the other members here.
+    base::Result<void> begin_work(RangeWork& work, const LeaseHold& hold);
     void end_work(RangeWork& work);
     // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.
     enum class Manner : std::uint8_t { call, removal, at_once };

@@ -88,7 +88,8 @@ base::Result<void> Space::check_protection(abi::Protection protection, bool own)
     return {};
 }
 
-base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address, std::uint64_t offset, std::uint64_t length, std::uint32_t flags) {
+base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address, std::uint64_t offset, std::uint64_t length, std::uint32_t flags,
+                               const LeaseHold& hold) {
     if (flags & ~known_flags) return std::unexpected(abi::Error::bad_argument);
     const Range range = TRY(check_range(address, length));
     const abi::Protection protection = flags & all_protection;
@@ -103,7 +104,7 @@ base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address,
         if (needed & ~protection_of(memory.rights)) return std::unexpected(abi::Error::missing_right);
     }
     RangeWork work(range, true);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     auto mapped = flags & abi::map_flag::replace ? cut_edges(range) : check_empty(range);
     // A refusal leaves what is there, as far as it does not come of what others do meanwhile.
     if (mapped && (flags & abi::map_flag::replace) && memory && !copied) mapped = check_sharing(*memory.object, range, protection);
@@ -254,7 +255,7 @@ base::Result<void> Space::map_device(std::uint64_t physical, std::uint64_t size,
     const Range range = TRY(check_range(address, size));
     if (!hold.valid()) return std::unexpected(abi::Error::revoked);
     RangeWork work(range, true);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     auto mapped = check_empty(range);
     if (mapped) {
         mapped = enter_device(physical, range, hold, protection);
@@ -318,21 +319,21 @@ base::Result<void> Space::clear_range(Range range) {
     });
 }
 
-base::Result<void> Space::unmap(std::uint64_t address, std::uint64_t length) {
+base::Result<void> Space::unmap(std::uint64_t address, std::uint64_t length, const LeaseHold& hold) {
     const Range range = TRY(check_range(address, length));
     RangeWork work(range, true);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     auto unmapped = cut_edges(range);
     if (unmapped) unmapped = clear_range(range);
     end_work(work);
     return unmapped;
 }
 
-base::Result<void> Space::protect(std::uint64_t address, std::uint64_t length, abi::Protection protection) {
+base::Result<void> Space::protect(std::uint64_t address, std::uint64_t length, abi::Protection protection, const LeaseHold& hold) {
     const Range range = TRY(check_range(address, length));
     TRY(check_protection(protection, true));
     RangeWork work(range, false);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     auto done = protect_range(range, protection);
     end_work(work);
     return done;
@@ -360,12 +361,12 @@ base::Result<void> Space::protect_range(Range range, abi::Protection protection)
     return walk_in_steps(range, [&](auto& table, Walk& walk) { return table.protect(walk, protection); });
 }
 
-base::Result<void> Space::move(std::uint64_t from, std::uint64_t to, std::uint64_t length) {
+base::Result<void> Space::move(std::uint64_t from, std::uint64_t to, std::uint64_t length, const LeaseHold& hold) {
     const Range source = TRY(check_range(from, length));
     const Range target = TRY(check_range(to, length));
     if (source.overlaps(target)) return std::unexpected(abi::Error::bad_argument);
     RangeWork work(source, true, target);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     auto moved = move_range(source, target);
     end_work(work);
     return moved;
@@ -410,12 +411,12 @@ base::Result<void> Space::copy_mappings(Space& copy) {
     });
 }
 
-base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> personality) {
+base::Result<base::Ref<Space>> Space::fork(Quota& quota, base::Ref<Space> personality, const LeaseHold& hold) {
     if (!is_guest()) return std::unexpected(abi::Error::bad_state);
     auto copy = TRY(create_guest(quota, std::move(personality), fused_));
     // Nothing else changes what is mapped meanwhile; faults go on.
     RangeWork work({half_.begin, half_.end}, false);
-    TRY(begin_work(work));
+    TRY(begin_work(work, hold));
     // A mapping first, then what is behind it: a seal or a revocation that comes in between finds it in the copy. Private and device pages that a revocation takes in the
     // copy could come again from here, so then the fork fails. Nobody else knows the copy but by its mappings, so the two locks have no order to break.
     auto copied = copy_mappings(*copy);

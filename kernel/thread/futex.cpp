@@ -173,6 +173,8 @@ base::Result<FutexWoken> futex_wake(Space& space, std::uint64_t address, bool sh
     Bucket& from = buckets[bucket_number(key)];
     const std::uint32_t target_number = bucket_number(requeue_to ? target.key : key);
     Bucket& to = buckets[target_number];
+    // Who waits at what several spaces share does not hold this one, whose address the key of its own words has: woken, it looks for itself.
+    const bool stays_known = target.frame.get() != 0 || word.frame.get() == 0;
     FutexWoken done;
     std::uint64_t end = 0;  // the turn of who came after the begin
     std::uint64_t next = 0; // behind those that were left alone
@@ -190,12 +192,12 @@ base::Result<FutexWoken> futex_wake(Space& space, std::uint64_t address, bool sh
                 continue;
             }
             from.waiters.remove(thread);
-            if (done.woken >= count) {
+            if (done.woken >= count && stays_known) {
                 move_to(to, target_number, thread, target);
                 ++done.moved;
             } else if (thread.wait_state().claim()) {
+                ++(done.woken >= count ? done.moved : done.woken);
                 thread.finish_wait(0);
-                ++done.woken;
             }
         }
         if (!more) return done;

@@ -61,9 +61,9 @@ void MessageCapabilities::clear() {
     count_ = 0;
 }
 
-void take_back(Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) {
+void take_back(HandleTable& table, const abi::Handle (&handles)[abi::message_handles]) {
     for (const abi::Handle handle : handles) {
-        if (handle != abi::no_handle) (void)receiver.process().handles().close(handle, true);
+        if (handle != abi::no_handle) (void)table.close(handle, true);
     }
 }
 

@@ -7,6 +7,7 @@
 
 namespace kernel {
 
+class HandleTable;
 class Thread;
 
 // The capabilities of a message between two tables. Collected from the sender before anything happens, installed at the receiver as the last step that can fail.
@@ -37,6 +38,6 @@ base::Result<void> check_tag(std::uint64_t tag);
 void copy_message(Thread& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]);
 
 // Closes handles that were installed for a message that then was not delivered. Without locks.
-void take_back(Thread& receiver, const abi::Handle (&handles)[abi::message_handles]);
+void take_back(HandleTable& table, const abi::Handle (&handles)[abi::message_handles]);
 
 } // namespace kernel

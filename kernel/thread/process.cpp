@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "kernel/arch/relax.hpp"
+#include "kernel/core/panic.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/thread/budget.hpp"
@@ -45,9 +47,12 @@ void Process::end_in_steps() { tear_down(Pauses::yes); }
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
-    process->lock_.assume_held(); // nobody knows it yet
-    process->space_ = TRY(Space::create_personality(quota, process->number_));
-    process->roots_ = &process->space_->roots();
+    auto space = TRY(Space::create_personality(quota, process->number_));
+    // It is in the list: the end of its quota may have found it already.
+    LockGuard guard(process->lock_);
+    if (process->torn_down_) return std::unexpected(abi::Error::no_memory);
+    process->roots_ = &space->roots();
+    process->space_ = std::move(space);
     return process;
 }
 
@@ -70,37 +75,43 @@ void Process::thread_started() {
     if (state_.load() == abi::ProcessState::created) state_.store(abi::ProcessState::running, std::memory_order_release);
 }
 
-bool Process::remove_thread(Thread& thread) {
+bool Process::remove_thread(Thread& thread, bool was_known) {
     LockGuard guard(lock_);
     threads_.remove(thread);
-    return --thread_count_ == 0;
+    if (--thread_count_ != 0) return false;
+    // One that has never run waits for its first thread, unless an end that came meanwhile counted on this one. Of another one the last thread that ran ended beside this.
+    if (!was_known && state_.load() == abi::ProcessState::created && !ending_) return false;
+    // Under the lock that counted: it is given no thread any more.
+    if (!base::weakened(base::Weakness::last_thread)) begin_end(abi::EndReason::exit, 0);
+    return true;
 }
 
 void Process::thread_ended(Thread& thread, Pauses pauses) {
-    if (!remove_thread(thread)) return;
-    end(abi::EndReason::exit, 0);
+    if (!remove_thread(thread, true)) return;
+    // In a twin alone: as slow as a CPU may be.
+    constexpr unsigned long_time = 100'000;
+    for (unsigned i = 0; base::weakened(base::Weakness::last_thread) && i < long_time; ++i) arch::relax();
     tear_down(pauses);
 }
 
 void Process::forget_thread(Thread& thread) {
-    if (!remove_thread(thread)) return;
-    // One that has never run waits for its first thread, unless an end that came meanwhile counted on this one. Of another one the last thread that ran ended beside this.
-    if (state_.load() == abi::ProcessState::created && !ending()) return;
-    end(abi::EndReason::exit, 0);
-    tear_down(Pauses::yes);
+    if (remove_thread(thread, false)) tear_down(Pauses::yes);
+}
+
+void Process::begin_end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
+    if (ending_) return;
+    ending_ = true;
+    record_.reason = reason;
+    record_.status = status;
+    record_.fault_address = fault_address;
+    record_.fault_instruction = fault_instruction;
 }
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
     std::uint32_t left = 0;
     {
         LockGuard guard(lock_);
-        if (!ending_) {
-            ending_ = true;
-            record_.reason = reason;
-            record_.status = status;
-            record_.fault_address = fault_address;
-            record_.fault_instruction = fault_instruction;
-        }
+        begin_end(reason, status, fault_address, fault_instruction);
         left = thread_count_;
     }
     if (left == 0) {
@@ -125,11 +136,18 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
     }
 }
 
+void Process::expect_no_threads() const {
+#ifdef KERNEL_FRAME_CHECKS
+    if (thread_count_ != 0) panic("process %u ends with %u threads", number_, thread_count_);
+#endif
+}
+
 void Process::tear_down(Pauses pauses) {
     base::Ref<Space> space;
     {
         LockGuard guard(lock_);
         if (torn_down_) return;
+        expect_no_threads();
         torn_down_ = true;
         ending_ = true;
         space = std::move(space_);

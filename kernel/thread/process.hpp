@@ -106,8 +106,11 @@ private:
     struct WatchTarget {
         std::uintptr_t operator()(const Watch& watch) const { return reinterpret_cast<std::uintptr_t>(watch.target); }
     };
-    // Whether it was the last one.
-    bool remove_thread(Thread& thread);
+    // Whether it was the last one and the process ends by this, which the caller then tears down. `was_known`: others than its maker could have started it.
+    bool remove_thread(Thread& thread, bool was_known);
+    // From here on the process is given no thread.
+    void begin_end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0) BASE_REQUIRES(lock_);
+    void expect_no_threads() const BASE_REQUIRES(lock_);
     static Watch* new_watch(Quota& payer, base::Ref<Object> owner, SignalTarget& target, std::uint64_t bits);
     static void delete_watch(Watch& watch);
     bool ends_long() const override {

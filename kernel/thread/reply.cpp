@@ -1,5 +1,6 @@
 #include "kernel/thread/reply.hpp"
 
+#include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 
 namespace kernel {
@@ -27,8 +28,10 @@ base::Result<void> Reply::answer(Thread& server, const MessageCapabilities& capa
     abi::Handle handles[abi::message_handles];
     // A caller without room for the answer's capabilities learns that; the server did its part.
     if (auto installed = capabilities.install(*caller, handles); !installed) {
-        take_back(*caller, handles);
+        // First the wait, which is claimed and so ends by nothing else; the rest may take long.
+        const base::Ref<Process> process(caller->process());
         caller->finish_wait(-static_cast<std::int32_t>(installed.error()));
+        take_back(process->handles(), handles);
         return {};
     }
     copy_message(server, *caller, handles);

@@ -153,7 +153,7 @@ base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::
     if (!personality_half().contains(entry, 1) || !personality_half().contains(stack, 0)) {
         return std::unexpected(abi::Error::bad_pointer);
     }
-    if (process_->ended() || stopping() || started_.exchange(true)) return std::unexpected(abi::Error::bad_state);
+    if (process_->ending() || stopping() || started_.exchange(true)) return std::unexpected(abi::Error::bad_state);
     process_->thread_started();
     // The reference of the running thread itself; given up when its stack is no longer in use.
     retain();

@@ -48,6 +48,7 @@ enum class Weakness : std::uint8_t {
     user_page_access,   // kernel: the kernel reads and writes user pages in its copy routines alone
     root_left,          // kernel: a thread that ends leaves its process' root before another one may free it
     root_returned,      // kernel: a thread that ends its process comes back from its pauses to no root of it
+    last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
@@ -120,6 +121,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::user_page_access, "user_page_access"},
     {Weakness::root_left, "root_left"},
     {Weakness::root_returned, "root_returned"},
+    {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},

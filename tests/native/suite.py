@@ -48,6 +48,12 @@ def _returned_root(context):
     assert re.search(r"PANIC: processor \d uses a root that is about to be free", text), "a root that is freed too early is not noticed: the checks test nothing"
 
 
+def _open_door(context):
+    """The debug kernel dies where a process is torn down that was given a thread meanwhile."""
+    _, text = context.boot("native-last-thread", append="weaken=last_thread only=no_thread_joins_a_process_whose_last_one_has_left", kernel=_image("calls", paths.DEBUG))
+    assert re.search(r"PANIC: process \d+ ends with [1-9]\d* threads", text), "a thread that joins too late is not noticed: the checks test nothing"
+
+
 def cases(context):
     folder = os.path.join(paths.NATIVE, "bin")
     names = sorted(name.removeprefix("test-native-") for name in os.listdir(folder) if name.startswith("test-native-") and name not in OTHERS)
@@ -62,5 +68,6 @@ def cases(context):
             yield f"lock ranks, {name} {cpus} CPUs", lambda name=name, cpus=cpus: _boot(context, name, cpus, paths.DEBUG)
     yield "lock ranks, teeth", lambda: _wrong_order(context)
     yield "lock ranks, teeth of roots", lambda: _returned_root(context)
+    yield "lock ranks, teeth of threads", lambda: _open_door(context)
     for cpus in CPUS:
         yield f"bounded {cpus} CPUs", lambda cpus=cpus: _bounded(context, cpus)

@@ -210,6 +210,7 @@ guest_call:
     movq %rsi, GUEST_GS_BASE(%rax)
     movq %rsi, STATE_GS_BASE(%rdx)
     xorl %eax, %eax
+    xorl %edx, %edx
     sysretq
 
 fast_call:

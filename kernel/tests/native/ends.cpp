@@ -124,6 +124,20 @@ KERNEL_USER_TEST(a_wait_at_shared_memory_costs_nothing_when_it_is_over) {
     native::release_range(at, 2 * page);
 }
 
+// Its key would name a space that it does not hold: woken, it looks for itself.
+KERNEL_USER_TEST(who_waits_at_shared_memory_is_not_moved_to_a_word_of_one_space) {
+    const std::uint64_t at = native::reserve_range(2 * page).value_or(0);
+    const auto memory = call::memory_create(quota(), page, 0);
+    REQUIRE(at && memory && call::space_map(space(), *memory, at, 0, page, read_write) && call::space_map(space(), 0, at + page, 0, page, read_write));
+    SharedWaiter waiter(at);
+    REQUIRE(waiter.thread);
+    CHECK(call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1, native::any_futex_bits).value_or(0) == std::uint64_t{1} << 32);
+    waiter.thread->join();
+    CHECK(waiter.result == 0);
+    CHECK(call::space_unmap(space(), at, 2 * page) && call::handle_close(*memory));
+    native::release_range(at, 2 * page);
+}
+
 // The write gives the page another frame; the word stays the same.
 KERNEL_USER_TEST(a_word_in_a_private_page_is_the_same_after_its_copy) {
     const std::uint64_t at = native::reserve_range(page).value_or(0);

@@ -1,6 +1,13 @@
 // Trees of leases, and what a revocation does not reach.
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "kernel/tests/native/spinners.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
+#include "lib/native/memory.hpp"
+#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -103,4 +110,53 @@ KERNEL_USER_TEST(what_is_made_from_a_leased_quota_lies_under_the_lease) {
     REQUIRE(child);
     CHECK(call::lease_revoke(lease.get()));
     CHECK_ERROR(call::notification_create(child.get()), revoked);
+}
+
+// What is written comes from a page that another call has in work for long, so the writer sleeps over the revocation.
+KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
+    static constexpr std::uint64_t bytes = 64ull << 20, looked_at = 64;
+    constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
+    static std::uint64_t at;
+    static abi::Handle leased;
+    static std::atomic<bool> written;
+    at = native::reserve_range(bytes).value_or(0);
+    const Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0));
+    REQUIRE(at && memory);
+    const auto content = [&] {
+        std::array<std::byte, looked_at> found{};
+        CHECK(call::memory_read(memory.get(), 0, found));
+        return found;
+    };
+    unsigned slept = 0;
+    for (unsigned round = 0; round < 20 && slept == 0; ++round) {
+        const Owned lease = lease_below(0), low(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 1}).value_or(0));
+        const Owned copy(native::duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
+        REQUIRE(low && copy);
+        leased = copy.get();
+        written = false;
+        const std::array<std::byte, looked_at> before{std::byte{'x'}};
+        CHECK(call::memory_write(memory.get(), 0, before));
+        CHECK(call::space_map(space(), 0, at + bytes - abi::page_size, 0, abi::page_size, read_write));
+        // The worker holds the range while it fills it; the writer comes when it has begun.
+        auto* const worker = native::Thread::create([](void*) { CHECK(call::space_map(space(), 0, at, 0, bytes, read_write | abi::map_flag::replace | abi::map_flag::populate)); }, nullptr,
+                                                    {.budget = low.get()}).value_or(nullptr);
+        REQUIRE(worker);
+        kernel_test::sleep(1 + round);
+        auto* const writer = native::Thread::create([](void*) {
+            (void)call::memory_write(leased, 0, {reinterpret_cast<const std::byte*>(at + bytes - abi::page_size), looked_at});
+            written = true;
+        }, nullptr).value_or(nullptr);
+        REQUIRE(writer);
+        kernel_test::sleep(1);
+        CHECK(call::lease_revoke(lease.get()));
+        const bool sleeps = !written;
+        const auto after = content();
+        writer->join();
+        worker->join();
+        CHECK(content() == after);
+        slept += sleeps;
+        CHECK(call::space_unmap(space(), at, bytes));
+    }
+    CHECK(slept != 0);
+    native::release_range(at, bytes);
 }

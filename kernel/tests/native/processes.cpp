@@ -1,5 +1,6 @@
 // Processes: start, end, watch, fault, and that nothing stays behind.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "abi/kernel_calls.hpp"
@@ -27,6 +28,7 @@ constexpr unsigned char read_nowhere[] = {0x48, 0x8b, 0x04, 0x25, 0x00, 0x10, 0x
 
 // Code that is not so tiny, with numbers of calls in it.
 constexpr unsigned char number_of(abi::KernelCall call) { return static_cast<unsigned char>(call); }
+constexpr unsigned char leave_the_process[] = {0xb8, number_of(abi::KernelCall::thread_exit), 0, 0, 0, 0x0f, 0x05}; // mov $number,%eax; syscall
 constexpr unsigned char destroy_the_quota_in_the_argument[] = {
     0xb8, number_of(abi::KernelCall::quota_destroy), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
     0x48, 0x89, 0xc7,                                                     // mov %rax,%rdi
@@ -258,6 +260,47 @@ KERNEL_USER_TEST(a_thread_starts_once) {
     CHECK(call::thread_start(thread.get(), code_at, stack_at, 0));
     CHECK_ERROR(call::thread_start(thread.get(), code_at, stack_at, 0), bad_state);
     CHECK(call::process_kill(process.get(), 1));
+}
+
+// The last thread leaves while others make threads for the process: either it goes on by one of them, or takes none any more.
+KERNEL_USER_TEST(no_thread_joins_a_process_whose_last_one_has_left) {
+    NEEDS_PROCESSORS(2);
+    static std::atomic<abi::Handle> joined;
+    static std::atomic<bool> over;
+    over = false;
+    joined = abi::no_handle;
+    const auto join = [](void*) {
+        // Not for ever: it would go on by one of them each time.
+        unsigned joins = 0;
+        for (abi::Handle now = abi::no_handle, last = now; !over; last = now) {
+            now = joined;
+            if (now != last) joins = 0;
+            const auto thread = joins < 8 ? call::thread_create(now, budget()) : std::unexpected(abi::Error::no_slots);
+            if (!thread) continue;
+            ++joins;
+            (void)call::thread_start(*thread, code_at, stack_at, 0);
+            (void)call::handle_close(*thread);
+        }
+    };
+    native::Thread* joiners[3] = {};
+    const std::size_t count = std::min<std::size_t>(std::size(joiners), figures().cpu_count - 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        joiners[i] = native::Thread::create(join, nullptr).value_or(nullptr);
+        REQUIRE(joiners[i]);
+    }
+    for (unsigned round = 0; round < 400; ++round) {
+        auto child = Child::create(quota(), leave_the_process);
+        REQUIRE(child);
+        joined = child->process;
+        CHECK(child->run(0));
+        CHECK(child->wait());
+        abi::ProcessInfo info{};
+        CHECK(call::process_inspect(child->process, info) && info.state == abi::ProcessState::ended && info.threads == 0);
+        joined = abi::no_handle;
+        child->close();
+    }
+    over = true;
+    for (std::size_t i = 0; i < count; ++i) joiners[i]->join();
 }
 
 // On one processor, where the caller hands over to the server: each runs in its own memory.
