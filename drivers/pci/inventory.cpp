@@ -171,6 +171,8 @@ base::Result<Bar> Inventory::bar(const Function& function, std::uint32_t index) 
     const Bar& bar = function.bars[index];
     if (bar.size == 0 || bar.address == 0 || bar.address % abi::page_size != 0)
         return base::fail(abi::Error::not_found);
+    if (function.interrupts.capability != 0 && function.interrupts.bar == index && !base::weakened(base::Weakness::bar_table))
+        return base::fail(abi::Error::not_found);
     if (overlaps_another(bar) && !base::weakened(base::Weakness::bar_alone))
         return base::fail(abi::Error::not_found);
     return bar;

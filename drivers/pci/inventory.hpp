@@ -54,7 +54,8 @@ public:
     // A driver's badge: vendor in bits 0-15, device in bits 16-31, in bits 32-39 which one of several. The value is an index. Errors: not_found.
     base::Result<std::size_t> find(std::uint64_t badge) const;
 
-    // A memory BAR that is the function's alone, on pages of its own. Errors: not_found, bad_argument (no such index).
+    // A memory BAR that is the function's alone, on pages of its own, and in which nothing of its interrupts lies: whoever writes the MSI-X table sends any processor any
+    // interrupt. Errors: not_found, bad_argument (no such index).
     base::Result<Bar> bar(const Function& function, std::uint32_t index) const;
     // The first structure of a type that lies in its BAR. Errors: not_found.
     base::Result<VirtioStructure> structure(const Function& function, std::uint32_t type) const;

@@ -237,6 +237,16 @@ TEST(HostileConfiguration, BarOverAnother) {
     EXPECT_TRUE(inventory.bar(inventory[1], 4));
 }
 
+TEST(HostileConfiguration, BarWithTheInterruptTable) {
+    base::expect_teeth(Weakness::bar_table, [] {
+        const Machine machine = with(card());
+        Inventory inventory(machine);
+        EXPECT_TRUE(inventory.scan());
+        EXPECT_TRUE(inventory.interrupt_table(inventory[0]));
+        return !inventory.bar(inventory[0], 1);
+    });
+}
+
 TEST(HostileConfiguration, BarInsideAPage) {
     const Machine machine = with(card(0xfebd'1000, 0xfe00'0800));
     Inventory inventory(machine);

@@ -9,6 +9,9 @@ namespace kernel {
 // under a lock) is to be checked again. References that are held stay good.
 void preemption_point();
 
+// Whether the current thread does not go back to user mode: what it asked for may stop half-way where nothing is left of that.
+bool caller_ends();
+
 // For a loop that waits for what another thread is at work on: sleeps, the longer the more attempts (from 0) there were, so that a thread of any lower priority on the same
 // CPU comes to its end meanwhile. A kick does not end it. As at a preemption point, no lock may be held.
 void wait_for_turn(unsigned attempt);

@@ -74,6 +74,7 @@ base::Result<base::Ref<Memory>> Memory::create(Quota& quota, std::uint64_t size,
             if (!ends_step(page)) continue;
             preemption_point();
             if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+            if (caller_ends()) return std::unexpected(abi::Error::canceled);
         }
     }
     return memory;

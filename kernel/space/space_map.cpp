@@ -126,6 +126,7 @@ base::Result<void> Space::map_range(const Held<Memory>& memory, Range range, std
     if (!(flags & abi::map_flag::populate)) return {};
     const abi::Protection access = protection & abi::protection::write ? abi::protection::write : abi::protection::read;
     return walk_in_steps(range, [&](auto& table, Walk& walk) -> base::Result<void> {
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         for (; !walk.done() && !walk.stopped(); walk.at += abi::page_size) {
             TRY(table.resolve(walk.at, access));
             walk.spend(Walk::frame_work);

@@ -560,6 +560,11 @@ void preemption_point() {
     (void)Scheduling::run_if_ready(*queue);
 }
 
+bool caller_ends() {
+    Task* const self = Scheduling::current();
+    return self != nullptr && self->thread().stopping();
+}
+
 void wait_for_turn(unsigned attempt) {
     constexpr std::uint64_t shortest = 50'000;
     constexpr unsigned doublings = 7;

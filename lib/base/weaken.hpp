@@ -71,6 +71,7 @@ enum class Weakness : std::uint8_t {
     capability_circle,  // pci: a list of capabilities that runs in a circle ends
     capability_place,   // pci: a capability lies in configuration space as a whole
     bar_wrap,           // pci: a BAR does not wrap round the end of the addresses
+    bar_table,          // pci: a BAR with the table of interrupts is no driver's
     bar_alone,          // pci: a BAR that overlaps another one is nobody's
 };
 
@@ -144,6 +145,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::capability_circle, "capability_circle"},
     {Weakness::capability_place, "capability_place"},
     {Weakness::bar_wrap, "bar_wrap"},
+    {Weakness::bar_table, "bar_table"},
     {Weakness::bar_alone, "bar_alone"},
 };
 

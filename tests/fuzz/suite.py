@@ -3,18 +3,19 @@
 import os
 import re
 
-from xt import paths
+from xt import build, paths
 
 CPUS = (1, 2, 4)
 SEED = 1
 # Calls in the boot with so many processors: ten millions in all. More processors hinder each other, and a call costs the more.
 SHORT = {1: 9_000_000, 2: 600_000, 4: 400_000}
 WHOLE = 100_000_000 // len(CPUS)
+CHECKED = 200_000
 
 
-def _fuzz(context, cpus):
-    calls = WHOLE if context.full else SHORT[cpus]
-    code, text = context.boot(f"fuzz-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(paths.NATIVE, "bin", "test-fuzz"),
+def _fuzz(context, cpus, folder=paths.NATIVE, most=WHOLE):
+    calls = min(most, WHOLE if context.full else SHORT[cpus])
+    code, text = context.boot(f"fuzz-{os.path.basename(folder)}-{cpus}", append=f"seed={SEED + cpus} calls={calls} threads={min(cpus + 1, 4)}", kernel=os.path.join(folder, "bin", "test-fuzz"),
                               cpus=cpus, timeout=7200 if context.full else 1800)
     lines = [line for line in text.splitlines() if line.startswith(("fuzz:", "  ", "FAIL", "PANIC"))]
     figures = [line for line in lines if line.startswith("fuzz:")]
@@ -27,3 +28,7 @@ def _fuzz(context, cpus):
 def cases(context):
     for cpus in CPUS:
         yield f"{cpus} CPUs", lambda cpus=cpus: _fuzz(context, cpus)
+    # What a kernel without checks may survive: ranks of locks, frames and roots that somebody still uses.
+    yield "checks, build", lambda: build.build("debug", targets=["test-fuzz"])
+    for cpus in (2, 4):
+        yield f"checks, {cpus} CPUs", lambda cpus=cpus: _fuzz(context, cpus, paths.DEBUG, CHECKED)

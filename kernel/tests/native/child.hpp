@@ -15,17 +15,17 @@ struct Child {
     abi::Handle watch = 0;
 
     // One that has not started, of at most a page of code that can be put anywhere. What fails half-way leaves its handles behind. Errors: those of the calls.
-    static base::Result<Child> create(abi::Handle payer, std::span<const unsigned char> code) {
+    static base::Result<Child> create(abi::Handle payer, std::span<const unsigned char> code, abi::Handle budget = kernel_test::budget()) {
         namespace call = native::call;
         namespace protection = abi::protection;
         Child child;
-        child.process = TRY(call::process_create(payer, budget()));
+        child.process = TRY(call::process_create(payer, budget));
         const auto its_space = TRY(call::process_space(child.process));
         const auto memory = TRY(call::memory_create(payer, abi::page_size, 0));
         TRY(call::memory_write(memory, 0, std::as_bytes(code)));
         TRY(call::space_map(its_space, memory, code_at, 0, abi::page_size, protection::read | protection::execute));
         TRY(call::space_map(its_space, 0, stack_at, 0, abi::page_size, protection::read | protection::write));
-        child.thread = TRY(call::thread_create(child.process, budget()));
+        child.thread = TRY(call::thread_create(child.process, budget));
         child.watch = TRY(call::notification_create(quota()));
         TRY(call::process_watch(child.process, child.watch, 1));
         TRY(call::handle_close(its_space));

@@ -28,6 +28,20 @@ constexpr unsigned char read_nowhere[] = {0x48, 0x8b, 0x04, 0x25, 0x00, 0x10, 0x
 
 // Code that is not so tiny, with numbers of calls in it.
 constexpr unsigned char number_of(abi::KernelCall call) { return static_cast<unsigned char>(call); }
+// 256 MiB, and then nothing.
+constexpr unsigned char make_much_of_the_quota_in_the_argument[] = {
+    0xbe, 0, 0, 0, 0x10,                                               // mov $256 MiB,%esi
+    0xba, abi::memory_flag::populate, 0, 0, 0,                         // mov $flags,%edx
+    0xb8, number_of(abi::KernelCall::memory_create), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
+    0xeb, 0xfe};                                                       // jmp .
+constexpr unsigned char map_much[] = {
+    0x31, 0xf6,                                                     // xor %esi,%esi: no Memory
+    0x48, 0xba, 0, 0, 0, 0, 0x20, 0x80, 0xff, 0xff,                 // mov $address,%rdx
+    0x45, 0x31, 0xd2,                                               // xor %r10d,%r10d
+    0x41, 0xb8, 0, 0, 0, 0x10,                                      // mov $256 MiB,%r8d
+    0x41, 0xb9, protection::read | protection::write, abi::map_flag::populate >> 8, 0, 0, // mov $flags,%r9d
+    0xb8, number_of(abi::KernelCall::space_map), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
+    0xeb, 0xfe};                                                    // jmp .
 constexpr unsigned char leave_the_process[] = {0xb8, number_of(abi::KernelCall::thread_exit), 0, 0, 0, 0x0f, 0x05}; // mov $number,%eax; syscall
 constexpr unsigned char destroy_the_quota_in_the_argument[] = {
     0xb8, number_of(abi::KernelCall::quota_destroy), 0, 0, 0, 0x0f, 0x05, // mov $number,%eax; syscall
@@ -301,6 +315,41 @@ KERNEL_USER_TEST(no_thread_joins_a_process_whose_last_one_has_left) {
     }
     over = true;
     for (std::size_t i = 0; i < count; ++i) joiners[i]->join();
+}
+
+// What it was filling when it was killed is filled no further.
+KERNEL_USER_TEST(a_process_that_fills_memory_can_be_killed) {
+    constexpr std::uint64_t pages = 64 << 10, several_steps = 8 << 10;
+    const auto pause = call::notification_create(quota());
+    const auto low = call::budget_create(quota(), budget(), {1024, 0, 0, 0, 0});
+    REQUIRE(pause && low);
+    for (const bool maps : {false, true}) {
+        const auto payer = call::quota_create(quota(), pages + 4096);
+        REQUIRE(payer);
+        auto child = maps ? Child::create(*payer, map_much, *low) : Child::create(*payer, make_much_of_the_quota_in_the_argument, *low);
+        REQUIRE(child);
+        const auto own_space = call::process_space(child->process);
+        REQUIRE(own_space);
+        const auto argument = call::process_grant(child->process, maps ? *own_space : *payer, 0, 0);
+        REQUIRE(argument && child->run(*argument));
+        const auto used = [&] {
+            abi::QuotaInfo info{};
+            CHECK(call::quota_inspect(*payer, info));
+            return info.used_pages;
+        };
+        while (used() < 256) (void)call::notification_wait(*pause, native::after_milliseconds(1));
+        CHECK(call::process_kill(child->process, 9));
+        const std::uint64_t before = used();
+        std::uint64_t most = before;
+        for (abi::ProcessInfo info{}; info.state != abi::ProcessState::ended; most = std::max(most, used())) {
+            CHECK(call::process_inspect(child->process, info));
+            (void)call::notification_wait(*pause, native::after_milliseconds(1));
+        }
+        CHECK(most < before + several_steps);
+        child->close();
+        for (const auto handle : {*own_space, *payer}) CHECK(call::handle_close(handle));
+    }
+    for (const auto handle : {*pause, *low}) CHECK(call::handle_close(handle));
 }
 
 // On one processor, where the caller hands over to the server: each runs in its own memory.
