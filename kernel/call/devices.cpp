@@ -34,7 +34,9 @@ base::Result<std::uint64_t> call_irq_inspect(Thread& caller, Held<Irq> irq, User
 }
 
 base::Result<std::uint64_t> call_device_slice(Thread& caller, Held<Device> device, Held<Quota> quota, std::uint64_t base, std::uint64_t size) {
-    return give(caller, TRY(device->slice(*quota, base, size)), device.rights, device.hold);
+    auto slice = TRY(device->slice(*quota, base, size));
+    if (!quota.valid()) return std::unexpected(abi::Error::revoked); // it was looked through in steps
+    return give(caller, std::move(slice), device.rights, device.hold);
 }
 
 base::Result<std::uint64_t> call_device_map(Thread& caller, Held<Device> device, std::uint64_t address, std::uint32_t protection) {
@@ -71,19 +73,21 @@ base::Result<std::uint64_t> call_io_space_release(Thread&, Held<IoSpace> io_spac
     return 0;
 }
 
-base::Result<std::uint64_t> call_log_write(Thread& caller, Held<AuditLog>, UserBytes text) {
+base::Result<std::uint64_t> call_log_write(Thread& caller, Held<AuditLog> log, UserBytes text) {
     constexpr std::size_t limit = 1024;
     if (text.length > limit) return std::unexpected(abi::Error::too_large);
     char buffer[limit];
     TRY(copy_from_user(caller, buffer, text.address, text.length));
+    if (!log.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
     log_text({buffer, static_cast<std::size_t>(text.length)});
     return 0;
 }
 
-base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog>, std::uint64_t position, UserBytes buffer) {
+base::Result<std::uint64_t> call_log_read(Thread& caller, Held<AuditLog> log, std::uint64_t position, UserBytes buffer) {
     char step[1024];
     std::uint64_t done = 0;
     while (done < buffer.length) {
+        if (!log.valid()) return std::unexpected(abi::Error::revoked);
         const std::size_t room = std::min<std::uint64_t>(buffer.length - done, sizeof(step));
         const std::size_t part = log_copy(position, {step, room});
         if (part == 0) break;

@@ -103,7 +103,9 @@ base::Result<std::uint64_t> call_space_create(Thread& caller, Held<Quota> quota,
 }
 
 base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, Held<Quota> quota) {
-    return give(caller, TRY(space->fork(*quota, TRY(caller.process().space()), space.hold)), Space::rights, space.hold);
+    auto copy = TRY(space->fork(*quota, TRY(caller.process().space()), space.hold));
+    if (!quota.valid()) return std::unexpected(abi::Error::revoked); // it was made in steps
+    return give(caller, std::move(copy), Space::rights, space.hold);
 }
 
 base::Result<std::uint64_t> call_space_map(Thread&, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,

@@ -10,6 +10,7 @@ namespace kernel {
 
 base::Result<std::uint64_t> call_budget_create(Thread& caller, Held<Quota> quota, Held<Budget> parent, UserPointer<abi::BudgetParameters> parameters) {
     const abi::BudgetParameters wanted = TRY(parameters.read(caller));
+    if (!quota.valid() || !parent.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
     return give(caller, TRY(Budget::create(*quota, std::move(parent.object), wanted)), Budget::rights, parent.hold);
 }
 
@@ -71,7 +72,8 @@ base::Result<std::uint64_t> call_process_set_fixup(Thread& caller, std::uint64_t
 base::Result<std::uint64_t> call_thread_create(Thread& caller, Held<Process> process, Held<Budget> budget) {
     auto thread = TRY(Thread::create(*process, std::move(budget.object)));
     base::Ref<Thread> keep = thread;
-    auto handle = give(caller, std::move(thread), Thread::rights, process.hold);
+    // A place for its page was looked for in steps.
+    auto handle = process.valid() ? give(caller, std::move(thread), Thread::rights, process.hold) : std::unexpected(abi::Error::revoked);
     // Nobody could start or end it without the handle, and its process goes on without it.
     if (!handle) keep->discard();
     return handle;

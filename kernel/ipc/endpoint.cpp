@@ -167,8 +167,9 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
 }
 
 base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
-    for (bool first = true;; first = false, preemption_point()) {
-        if (!first && !hold.valid()) return std::unexpected(abi::Error::revoked);
+    for (;; preemption_point()) {
+        // Also where a wait comes before this that ended without a message.
+        if (!hold.valid()) return std::unexpected(abi::Error::revoked);
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
         {

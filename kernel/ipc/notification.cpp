@@ -40,13 +40,14 @@ base::Result<std::uint64_t> Notification::wait(Thread& thread, const LeaseHold& 
         if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);
         if (!queue(thread)) continue;
         const std::int32_t outcome = thread.wait(deadline, hold);
-        if (outcome != 0) {
+        // Woken before a revocation, it may run after it: what came is somebody else's then.
+        if (outcome != 0 || !hold.valid()) {
             {
                 LockGuard guard(lock_);
                 waiters_.remove_if_queued(thread);
             }
             if (bits_.load(std::memory_order_seq_cst) != 0) tell();
-            return std::unexpected(static_cast<abi::Error>(-outcome));
+            return std::unexpected(outcome != 0 ? static_cast<abi::Error>(-outcome) : abi::Error::revoked);
         }
     }
 }

@@ -127,11 +127,12 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
             waiters_.push(thread);
         }
         const std::int32_t outcome = thread.wait(deadline, hold);
-        if (outcome != 0) {
+        // Woken before a revocation, it may run after it: what came is somebody else's then.
+        if (outcome != 0 || !hold.valid()) {
             LockGuard guard(lock_);
             waiters_.remove_if_queued(thread);
             if (!ready_.empty()) wake_one();
-            return std::unexpected(static_cast<abi::Error>(-outcome));
+            return std::unexpected(outcome != 0 ? static_cast<abi::Error>(-outcome) : abi::Error::revoked);
         }
     }
 }

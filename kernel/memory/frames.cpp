@@ -263,7 +263,7 @@ void begin_reference(std::uint64_t physical) {
 
 void zero(std::uint64_t physical) { std::memset(reinterpret_cast<void*>(window + physical), 0, page); }
 
-#ifdef KERNEL_FRAME_CHECKS
+#ifdef KERNEL_CHECKS
 void expect_zeroed(std::uint64_t physical) {
     const auto* const words = reinterpret_cast<const std::uint64_t*>(window + physical);
     for (std::size_t i = 0; i < page / sizeof *words; ++i)
@@ -305,7 +305,9 @@ void initialize(const limine::MemoryEntry* entries, std::size_t count, std::uint
         const auto& entry = entries[i];
         if (entry.type == limine::MemoryType::usable) {
             const std::uint64_t begin = entry.base == place ? place + bytes : entry.base;
-            // The first MiB is kept for the other CPUs' start code.
+            // The first MiB is kept for the other CPUs' start code, and no device's either.
+            for (std::uint64_t at = entry.base; at < entry.base + entry.length && at < 0x100000; at += page)
+                records[at / page].order_and_flags = flag_memory;
             add_range(begin < 0x100000 ? 0x100000 : begin, entry.base + entry.length);
         } else if (entry.type == limine::MemoryType::executable_and_modules) {
             for (std::uint64_t at = entry.base; at < entry.base + entry.length; at += page)

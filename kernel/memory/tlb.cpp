@@ -75,7 +75,7 @@ void go_on(const RootPair& pair, bool guest_runs) {
 
 namespace {
 
-#ifdef KERNEL_FRAME_CHECKS
+#ifdef KERNEL_CHECKS
 // Whoever has entered the pair would go on with what is free a moment later.
 void expect_unused(Machine& machine, const RootPair& pair) {
     for (std::size_t i = 0; i < machine.limit(); ++i)

@@ -372,7 +372,7 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
         if (taken) continue;
         // Behind the last place: below where the search began is what the program gave up itself.
         if (!half_.contains(address, abi::page_size) && begin != abi::thread_pages_base) {
-            address = begin = abi::thread_pages_base;
+            next_thread_page_ = address = begin = abi::thread_pages_base;
             continue;
         }
         // One reference is the thread's, the other the mapping's.

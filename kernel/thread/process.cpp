@@ -137,7 +137,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
 }
 
 void Process::expect_no_threads() const {
-#ifdef KERNEL_FRAME_CHECKS
+#ifdef KERNEL_CHECKS
     if (thread_count_ != 0) panic("process %u ends with %u threads", number_, thread_count_);
 #endif
 }

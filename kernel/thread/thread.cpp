@@ -167,7 +167,7 @@ void Thread::stop() {
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
         remove_page();
-        process_->thread_ended(*this, Process::Pauses::no);
+        process_->thread_ended(*this, Process::Pauses::yes);
         return;
     }
     end_wait(abi::Error::canceled);

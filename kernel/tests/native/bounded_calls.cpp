@@ -256,4 +256,3 @@ KERNEL_USER_TEST(bounded_ends_of_processes) { run_below(ends_of_processes); }
 KERNEL_USER_TEST(bounded_devices_and_log) { run_below(devices_and_log); }
 KERNEL_USER_TEST(bounded_calls_without_a_size) { run_below(calls_without_a_size); }
 KERNEL_USER_TEST(bounded_largest_entries) { run_below(largest_entries); }
-

@@ -74,9 +74,9 @@ void many_threads(Watch& watch) {
                 if (!crowd.start(low, *granted)) return false;
             return true;
         });
-        watch({K::notification_signal, K::notification_wait}, "signal where many wait", [&] {
+        watch({K::notification_signal, K::notification_wait, K::thread_yield}, "signal where many wait", [&] {
             for (std::size_t i = 0; i < signals; ++i)
-                if (!call::notification_signal(*bell, 1)) return false;
+                if (!call::notification_signal(*bell, 1) || !call::thread_yield()) return false;
             return true;
         });
         CHECK(crowd.threads() == count);
@@ -95,17 +95,22 @@ void many_handles(Watch& watch) {
     const abi::Handle low = budget_of(1, 1);
     const auto memory = call::memory_create(quota(), page, 0);
     REQUIRE(low && memory);
-    for (const bool by_itself : {false, true}) {
+    enum class Way { kill, kill_before_the_start, exit };
+    for (const Way way : {Way::kill, Way::kill_before_the_start, Way::exit}) {
         Crowded crowd;
         REQUIRE(crowd.make(leave));
         watch(K::process_grant, "fill a table of handles", [&] {
             for (;;)
                 if (const auto granted = call::process_grant(crowd.process, *memory, 0, 0); !granted) return granted.error() == abi::Error::no_slots;
         });
-        if (by_itself)
+        const auto unstarted = way == Way::kill_before_the_start ? call::thread_create(crowd.process, low) : base::Result<abi::Handle>(abi::no_handle);
+        REQUIRE(unstarted);
+        if (way == Way::exit)
             watch(K::process_exit, "exit with a full table", [&] { return crowd.start(low, 0) && crowd.ended(); });
         else
-            watch(K::process_kill, "kill a process with a full table", [&] { return call::process_kill(crowd.process, 9) && crowd.ended(); });
+            watch(K::process_kill, way == Way::kill ? "kill a process with a full table" : "kill a process with a full table and a thread that never ran",
+                  [&] { return call::process_kill(crowd.process, 9) && crowd.ended(); });
+        if (*unstarted != abi::no_handle) CHECK(call::handle_close(*unstarted));
         crowd.close();
     }
     for (const auto handle : {low, *memory}) CHECK(call::handle_close(handle));

@@ -154,10 +154,11 @@ KERNEL_USER_TEST(a_device_range_does_not_wrap) {
     CHECK_ERROR(call::device_slice(native::granted("device"), quota(), 0 - abi::page_size, 2 * abi::page_size), bad_argument);
 }
 
-// None of it: what the kernel keeps about each frame is at the begin.
+// None of it: what the kernel keeps about each frame is at the begin, and below the first MiB what other processors start with. As the emulator lays it out, without reserved ranges.
 KERNEL_USER_TEST(memory_is_no_device) {
     unsigned given = 0;
-    for (std::uint64_t at = 1 << 20; at < 512 << 20; at += abi::page_size) {
+    for (std::uint64_t at = abi::page_size; at < 512 << 20; at += abi::page_size) {
+        if (at >= 0x9f000 && at < 1 << 20) continue;
         const auto slice = call::device_slice(native::granted("device"), quota(), at, abi::page_size);
         if (!slice) continue;
         CHECK(call::handle_close(*slice));

@@ -132,7 +132,7 @@ KERNEL_USER_TEST(who_waits_at_shared_memory_is_not_moved_to_a_word_of_one_space)
     SharedWaiter waiter(at);
     REQUIRE(waiter.thread);
     CHECK(call::futex_wake(at, 0, native::futex_flag::shared, at + page, 1, native::any_futex_bits).value_or(0) == std::uint64_t{1} << 32);
-    waiter.thread->join();
+    waiter.finish();
     CHECK(waiter.result == 0);
     CHECK(call::space_unmap(space(), at, 2 * page) && call::handle_close(*memory));
     native::release_range(at, 2 * page);

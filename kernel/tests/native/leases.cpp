@@ -118,7 +118,7 @@ KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
     constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
     static std::uint64_t at;
     static abi::Handle leased;
-    static std::atomic<bool> written;
+    static std::atomic<bool> begun, written;
     at = native::reserve_range(bytes).value_or(0);
     const Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0));
     REQUIRE(at && memory);
@@ -133,7 +133,7 @@ KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
         const Owned copy(native::duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
         REQUIRE(low && copy);
         leased = copy.get();
-        written = false;
+        begun = written = false;
         const std::array<std::byte, looked_at> before{std::byte{'x'}};
         CHECK(call::memory_write(memory.get(), 0, before));
         CHECK(call::space_map(space(), 0, at + bytes - abi::page_size, 0, abi::page_size, read_write));
@@ -141,12 +141,14 @@ KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
         auto* const worker = native::Thread::create([](void*) { CHECK(call::space_map(space(), 0, at, 0, bytes, read_write | abi::map_flag::replace | abi::map_flag::populate)); }, nullptr,
                                                     {.budget = low.get()}).value_or(nullptr);
         REQUIRE(worker);
-        kernel_test::sleep(1 + round);
+        if (round != 0) kernel_test::sleep(round);
         auto* const writer = native::Thread::create([](void*) {
+            begun = true;
             (void)call::memory_write(leased, 0, {reinterpret_cast<const std::byte*>(at + bytes - abi::page_size), looked_at});
             written = true;
         }, nullptr).value_or(nullptr);
         REQUIRE(writer);
+        while (!begun) kernel_test::sleep(1);
         kernel_test::sleep(1);
         CHECK(call::lease_revoke(lease.get()));
         const bool sleeps = !written;
@@ -159,4 +161,41 @@ KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
     }
     CHECK(slept != 0);
     native::release_range(at, bytes);
+}
+
+// It was woken before the revocation and gets a turn only after it: what was signalled then is somebody else's.
+KERNEL_USER_TEST(who_was_woken_before_a_revocation_takes_nothing_after_it) {
+    static Owned bell, lease;
+    static abi::Handle leased, low;
+    static std::atomic<std::int32_t> outcome;
+    bell = Owned(call::notification_create(quota()).value_or(0));
+    lease = lease_below(0);
+    const Owned copy(native::duplicate(bell.get(), 0, 0, lease.get()).value_or(0));
+    const Owned above(call::budget_create(quota(), budget(), {1024, 2, 0, 0, 1}).value_or(0)), below(call::budget_create(quota(), budget(), {1024, 1, 0, 0, 1}).value_or(0));
+    REQUIRE(bell && lease && copy && above && below);
+    leased = copy.get();
+    low = below.get();
+    auto* const owner = native::Thread::create([](void*) {
+        static std::atomic<bool> begun;
+        begun = false;
+        outcome = 0;
+        auto* const borrower = native::Thread::create([](void*) {
+            begun = true;
+            outcome = error_of(call::notification_wait(leased, abi::never));
+        }, nullptr, {.budget = low}).value_or(nullptr);
+        REQUIRE(borrower);
+        while (!begun) kernel_test::sleep(1);
+        kernel_test::sleep(2);
+        // From here on the borrower has no turn until it is waited for.
+        CHECK(call::notification_signal(bell.get(), 1));
+        CHECK(call::lease_revoke(lease.get()));
+        CHECK(call::notification_signal(bell.get(), 2));
+        borrower->join();
+        CHECK(outcome == static_cast<std::int32_t>(abi::Error::revoked));
+        CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 3);
+    }, nullptr, {.budget = above.get()}).value_or(nullptr);
+    REQUIRE(owner);
+    owner->join();
+    bell = {};
+    lease = {};
 }
