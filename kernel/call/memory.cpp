@@ -1,6 +1,7 @@
 // Calls on Memory and spaces, restricted mode and futexes.
 #include <algorithm>
 
+#include "kernel/arch/relax.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/thread/futex.hpp"
 #include "kernel/space/memory.hpp"
@@ -25,6 +26,11 @@ base::Result<void> pause(Thread& caller, const Held<Memory>& memory, std::uint64
     if (caller.stopping()) return std::unexpected(abi::Error::canceled);
     if (!memory.valid()) return std::unexpected(abi::Error::revoked);
     return {};
+}
+
+// In a twin alone: widens the gap between a look at a lease and what is done by it.
+void linger() {
+    for (int i = 0; i < 20'000; ++i) arch::relax();
 }
 
 constexpr std::uint32_t futex_guest = 1u << 0;
@@ -85,6 +91,7 @@ base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memor
         const std::size_t part = std::min<std::uint64_t>(buffer.length - done, copy_step);
         TRY(copy_from_user(caller, step, buffer.address + done, part));
         if (!memory.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
+        if (base::weakened(base::Weakness::revoke_grace)) linger();
         TRY(memory->write(offset + done, {step, part}));
         done += part;
         TRY(pause(caller, memory, done));

@@ -26,9 +26,9 @@ def _fuzz(context, cpus, folder=paths.NATIVE, most=WHOLE):
 
 
 def cases(context):
+    yield "build", lambda: build.build("debug", targets=["test-fuzz"])
     for cpus in CPUS:
         yield f"{cpus} CPUs", lambda cpus=cpus: _fuzz(context, cpus)
     # What a kernel without checks may survive: ranks of locks, frames and roots that somebody still uses.
-    yield "checks, build", lambda: build.build("debug", targets=["test-fuzz"])
     for cpus in (2, 4):
         yield f"checks, {cpus} CPUs", lambda cpus=cpus: _fuzz(context, cpus, paths.DEBUG, CHECKED)
