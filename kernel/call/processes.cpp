@@ -73,7 +73,7 @@ base::Result<std::uint64_t> call_thread_create(Thread& caller, Held<Process> pro
     auto thread = TRY(Thread::create(*process, std::move(budget.object)));
     base::Ref<Thread> keep = thread;
     // A place for its page was looked for in steps.
-    auto handle = process.valid() ? give(caller, std::move(thread), Thread::rights, process.hold) : std::unexpected(abi::Error::revoked);
+    auto handle = process.valid() && budget.valid() ? give(caller, std::move(thread), Thread::rights, process.hold) : std::unexpected(abi::Error::revoked);
     // Nobody could start or end it without the handle, and its process goes on without it.
     if (!handle) keep->discard();
     return handle;

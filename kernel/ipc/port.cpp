@@ -112,11 +112,11 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
         bool more = false;
         if (const std::size_t count = collect(events, more)) return count;
         if (more) {
+            preemption_point();
             // Others may bring sources as fast as they are looked through.
             if (thread.stopping() || thread.take_kick()) return std::unexpected(abi::Error::canceled);
             if (!hold.valid()) return std::unexpected(abi::Error::revoked);
             if (deadline != abi::poll && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
-            preemption_point();
             continue;
         }
         if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);

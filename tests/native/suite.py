@@ -45,7 +45,11 @@ def _wrong_order(context):
 def _returned_root(context):
     """The debug kernel dies where a root is to be free that a processor uses."""
     def is_noticed():
-        _, text = context.boot("native-root-returned", append="weaken=root_returned only=a_processor_has_no_root_of_the_process_that_ends_there", kernel=_image("calls", paths.DEBUG))
+        try:
+            _, text = context.boot("native-root-returned", append="weaken=root_returned only=a_processor_has_no_root_of_the_process_that_ends_there",
+                                   kernel=_image("calls", paths.DEBUG), timeout=60)
+        except AssertionError:
+            return False
         return re.search(r"PANIC: processor \d uses a root that is about to be free", text)
 
     # The other processor may have taken the root up again by then, which ends otherwise.

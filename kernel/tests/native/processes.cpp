@@ -337,7 +337,7 @@ KERNEL_USER_TEST(a_process_that_fills_memory_can_be_killed) {
             CHECK(call::quota_inspect(*payer, info));
             return info.used_pages;
         };
-        while (used() < 256) (void)call::notification_wait(*pause, native::after_milliseconds(1));
+        CHECK(comes_true([&] { return used() >= 256; }));
         CHECK(call::process_kill(child->process, 9));
         const std::uint64_t before = used();
         std::uint64_t most = before;
