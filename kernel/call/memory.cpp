@@ -30,7 +30,7 @@ base::Result<void> pause(Thread& caller, const Held<Memory>& memory, std::uint64
 
 // In a twin alone: widens the gap between a look at a lease and what is done by it.
 void linger() {
-    for (int i = 0; i < 20'000; ++i) arch::relax();
+    for (int i = 0; i < 500; ++i) arch::relax();
 }
 
 constexpr std::uint32_t futex_guest = 1u << 0;
