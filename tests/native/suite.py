@@ -48,7 +48,8 @@ def _returned_root(context):
         try:
             _, text = context.boot("native-root-returned", append="weaken=root_returned only=a_processor_has_no_root_of_the_process_that_ends_there",
                                    kernel=_image("calls", paths.DEBUG), timeout=60)
-        except AssertionError:
+        except AssertionError as hangs:
+            print(f"the twin neither stops nor ends, tried once more: {hangs}", flush=True)
             return False
         return re.search(r"PANIC: processor \d uses a root that is about to be free", text)
 

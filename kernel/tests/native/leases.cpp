@@ -1,9 +1,7 @@
 // Trees of leases, and what a revocation does not reach.
-#include <algorithm>
 #include <array>
-#include <atomic>
 
-#include "kernel/tests/native/spinners.hpp"
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/memory.hpp"
@@ -25,6 +23,33 @@ struct Leased {
     explicit Leased(const Owned& lease) : copy(native::duplicate(plain.get(), 0, 0, lease.get()).value_or(0)) {}
     bool lives() const { return call::notification_signal(copy.get(), 1).has_value(); }
 };
+
+// Threads on the first processor, each of a priority of its own.
+Owned of_priority(std::uint32_t priority) { return Owned(call::budget_create(quota(), budget(), {1024, priority, 0, 0, 1}).value_or(0)); }
+
+native::Thread* start(void (*entry)(void*), const Owned& its_budget) { return native::Thread::create(entry, nullptr, {.budget = its_budget.get()}).value_or(nullptr); }
+
+void run_at(std::uint32_t priority, void (*entry)(void*)) {
+    const Owned its_budget = of_priority(priority);
+    auto* const thread = start(entry, its_budget);
+    REQUIRE(thread);
+    thread->join();
+}
+
+// Until no thread of that processor above `priority`, but the caller, has anything to do: whoever has just begun to wait there waits.
+void until_others_wait(std::uint32_t priority) {
+    static abi::Handle told;
+    const Owned bell(call::notification_create(quota()).value_or(0)), its_budget = of_priority(priority);
+    told = bell.get();
+    auto* const teller = start([](void*) { CHECK(call::notification_signal(told, 1)); }, its_budget);
+    REQUIRE(teller);
+    CHECK(call::notification_wait(told, abi::never));
+    teller->join();
+}
+
+constexpr std::uint64_t filled = 64ull << 20, looked_at = 64;
+std::uint64_t at;
+abi::Handle leased;
 
 } // namespace
 
@@ -114,88 +139,57 @@ KERNEL_USER_TEST(what_is_made_from_a_leased_quota_lies_under_the_lease) {
 
 // What is written comes from a page that another call has in work for long, so the writer sleeps over the revocation.
 KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
-    static constexpr std::uint64_t bytes = 64ull << 20, looked_at = 64;
-    constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
-    static std::uint64_t at;
-    static abi::Handle leased;
-    static std::atomic<bool> begun, written;
-    at = native::reserve_range(bytes).value_or(0);
-    const Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0));
-    REQUIRE(at && memory);
-    const auto content = [&] {
-        std::array<std::byte, looked_at> found{};
-        CHECK(call::memory_read(memory.get(), 0, found));
-        return found;
-    };
-    unsigned slept = 0;
-    for (unsigned round = 0; round < 20 && slept == 0; ++round) {
-        const Owned lease = lease_below(0), low(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 1}).value_or(0));
+    run_at(4, [](void*) {
+        constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
+        constexpr std::uint64_t last = filled - abi::page_size, some_pages = 256;
+        at = native::reserve_range(filled).value_or(0);
+        const Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0)), lease = lease_below(0), low = of_priority(1), middle = of_priority(3);
         const Owned copy(native::duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
-        REQUIRE(low && copy);
+        REQUIRE(at && copy && low && middle);
         leased = copy.get();
-        begun = written = false;
-        const std::array<std::byte, looked_at> before{std::byte{'x'}};
-        CHECK(call::memory_write(memory.get(), 0, before));
-        CHECK(call::space_map(space(), 0, at + bytes - abi::page_size, 0, abi::page_size, read_write));
-        // The worker holds the range while it fills it; the writer comes when it has begun.
-        auto* const worker = native::Thread::create([](void*) { CHECK(call::space_map(space(), 0, at, 0, bytes, read_write | abi::map_flag::replace | abi::map_flag::populate)); }, nullptr,
-                                                    {.budget = low.get()}).value_or(nullptr);
-        REQUIRE(worker);
-        if (round != 0) kernel_test::sleep(round);
-        auto* const writer = native::Thread::create([](void*) {
-            begun = true;
-            (void)call::memory_write(leased, 0, {reinterpret_cast<const std::byte*>(at + bytes - abi::page_size), looked_at});
-            written = true;
-        }, nullptr).value_or(nullptr);
+        const auto content = [&] {
+            std::array<std::byte, looked_at> found{};
+            CHECK(call::memory_read(memory.get(), 0, found));
+            return found;
+        };
+        CHECK(call::memory_write(memory.get(), 0, std::array<std::byte, looked_at>{std::byte{'x'}}));
+        CHECK(call::space_map(space(), 0, at + last, 0, abi::page_size, read_write));
+        const std::uint64_t before = figures().used_pages;
+        auto* const worker = start([](void*) {
+            CHECK(call::space_map(space(), 0, at, 0, filled, read_write | abi::map_flag::replace | abi::map_flag::populate));
+        }, low);
+        REQUIRE(worker && comes_true([&] { return figures().used_pages > before + some_pages; }));
+        auto* const writer = start([](void*) {
+            CHECK_ERROR(call::memory_write(leased, 0, {reinterpret_cast<const std::byte*>(at + last), looked_at}), revoked);
+        }, middle);
         REQUIRE(writer);
-        while (!begun) kernel_test::sleep(1);
-        kernel_test::sleep(1);
+        until_others_wait(2);
         CHECK(call::lease_revoke(lease.get()));
-        const bool sleeps = !written;
         const auto after = content();
+        CHECK(after[0] == std::byte{'x'});
         writer->join();
         worker->join();
         CHECK(content() == after);
-        slept += sleeps;
-        CHECK(call::space_unmap(space(), at, bytes));
-    }
-    CHECK(slept != 0);
-    native::release_range(at, bytes);
+        CHECK(call::space_unmap(space(), at, filled));
+        native::release_range(at, filled);
+    });
 }
 
 // It was woken before the revocation and gets a turn only after it: what was signalled then is somebody else's.
 KERNEL_USER_TEST(who_was_woken_before_a_revocation_takes_nothing_after_it) {
-    static Owned bell, lease;
-    static abi::Handle leased, low;
-    static std::atomic<std::int32_t> outcome;
-    bell = Owned(call::notification_create(quota()).value_or(0));
-    lease = lease_below(0);
-    const Owned copy(native::duplicate(bell.get(), 0, 0, lease.get()).value_or(0));
-    const Owned above(call::budget_create(quota(), budget(), {1024, 2, 0, 0, 1}).value_or(0)), below(call::budget_create(quota(), budget(), {1024, 1, 0, 0, 1}).value_or(0));
-    REQUIRE(bell && lease && copy && above && below);
-    leased = copy.get();
-    low = below.get();
-    auto* const owner = native::Thread::create([](void*) {
-        static std::atomic<bool> begun;
-        begun = false;
-        outcome = 0;
-        auto* const borrower = native::Thread::create([](void*) {
-            begun = true;
-            outcome = error_of(call::notification_wait(leased, abi::never));
-        }, nullptr, {.budget = low}).value_or(nullptr);
+    run_at(2, [](void*) {
+        const Owned bell(call::notification_create(quota()).value_or(0)), lease = lease_below(0), low = of_priority(1);
+        const Owned copy(native::duplicate(bell.get(), 0, 0, lease.get()).value_or(0));
+        REQUIRE(copy && low);
+        leased = copy.get();
+        auto* const borrower = start([](void*) { CHECK_ERROR(call::notification_wait(leased, abi::never), revoked); }, low);
         REQUIRE(borrower);
-        while (!begun) kernel_test::sleep(1);
-        kernel_test::sleep(2);
+        until_others_wait(0);
         // From here on the borrower has no turn until it is waited for.
         CHECK(call::notification_signal(bell.get(), 1));
         CHECK(call::lease_revoke(lease.get()));
         CHECK(call::notification_signal(bell.get(), 2));
         borrower->join();
-        CHECK(outcome == static_cast<std::int32_t>(abi::Error::revoked));
         CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 3);
-    }, nullptr, {.budget = above.get()}).value_or(nullptr);
-    REQUIRE(owner);
-    owner->join();
-    bell = {};
-    lease = {};
+    });
 }
