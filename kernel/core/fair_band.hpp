@@ -1,4 +1,4 @@
-// The ready tasks of one CPU's fair band: who is furthest behind in virtual time goes first, and of equals the one that came first. No architecture code, no lock and no
+// What is ready of one level of a CPU's fair band: who is furthest behind in virtual time goes first, and of equals the one that came first. No architecture code, no lock and no
 // allocation, so the host tests walk it.
 #pragma once
 #include <cstdint>
@@ -11,7 +11,10 @@ namespace kernel {
 // What may be ready in a fair band, in one at most.
 class FairNode {
 public:
+    constexpr explicit FairNode(bool is_level = false) : is_level_(is_level) {}
     bool in_band() const { return rank_ != 0; }
+    // Whether it stands for all that is ready one level below.
+    bool is_level() const { return is_level_; }
 
     std::uint64_t virtual_time_ = 0; // not changed while it is in a band, whose times are less than 2^63 apart
 
@@ -21,10 +24,10 @@ private:
     FairNode* child_[2] = {nullptr, nullptr}; // the one of the higher rank first
     std::uint64_t arrival_ = 0;
     std::uint32_t rank_ = 0; // nodes on the shortest way down and out; 0 outside a band
+    const bool is_level_;
 };
 
-// A leftist heap (Knuth, volume 3, 5.2.3): unlike a balanced tree, a whole one is taken into another in logarithmic time, which a change of the rules asks for. Any user
-// can make it long, so that nothing here takes longer than the logarithm of its length. The owner's lock serialises.
+// A leftist heap (Knuth, volume 3, 5.2.3). Any user can make it long, so that nothing here takes longer than the logarithm of its length. The owner's lock serialises.
 class FairBand {
 public:
     constexpr FairBand() = default;
@@ -47,17 +50,6 @@ public:
         while (parent != nullptr && settle(*parent)) parent = parent->parent_;
         node.parent_ = node.child_[0] = node.child_[1] = nullptr;
         node.rank_ = 0;
-    }
-
-    // All of another one, which is empty then.
-    void take_all(FairBand& other) { root_ = meld(root_, std::exchange(other.root_, nullptr)); }
-
-    // One that suits among `most` of them, the first before all others; null where none does.
-    template <class Suits> FairNode* find(unsigned most, Suits&& suits) const {
-        FairNode* node = root_;
-        for (; node != nullptr && most != 0; node = behind(*node), --most)
-            if (suits(*node)) return node;
-        return nullptr;
     }
 
     // For tests: whether links, ranks and the order are as they have to be.
@@ -93,14 +85,6 @@ private:
         if (*link != nullptr) (*link)->parent_ = parent;
         for (; parent != nullptr; parent = parent->parent_) (void)settle(*parent);
         return root;
-    }
-
-    // Parents come before their children.
-    static FairNode* behind(FairNode& of) {
-        if (of.child_[0] != nullptr) return of.child_[0];
-        FairNode* node = &of;
-        while (node->parent_ != nullptr && (node->parent_->child_[1] == node || node->parent_->child_[1] == nullptr)) node = node->parent_;
-        return node->parent_ != nullptr ? node->parent_->child_[1] : nullptr;
     }
 
     static bool sound_below(const FairNode& node) {

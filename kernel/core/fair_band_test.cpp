@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
@@ -50,51 +49,6 @@ TEST(FairBandTest, AgreesWithAnOrderedMap) {
         order.erase(order.begin());
     }
     EXPECT_TRUE(band.empty());
-}
-
-TEST(FairBandTest, TakesAnotherOneWhole) {
-    std::vector<FairNode> nodes(200);
-    FairBand band, other;
-    std::mt19937_64 random(3);
-    for (unsigned round = 0; round < 50; ++round) {
-        for (FairNode& node : nodes) {
-            node.virtual_time_ = random() % 1000;
-            (random() % 3 == 0 ? band : other).add(node);
-        }
-        band.take_all(other);
-        ASSERT_TRUE(other.empty() && band.sound());
-        std::uint64_t last = 0;
-        for (std::size_t left = nodes.size(); left > 0; --left) {
-            ASSERT_NE(band.first(), nullptr);
-            ASSERT_GE(band.first()->virtual_time_, last);
-            last = band.first()->virtual_time_;
-            band.remove(*band.first());
-        }
-        ASSERT_TRUE(band.empty());
-    }
-}
-
-TEST(FairBandTest, LooksAtNoMoreThanItIsAskedTo) {
-    std::vector<FairNode> nodes(100);
-    FairBand band;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-        nodes[i].virtual_time_ = i * 37 % nodes.size();
-        band.add(nodes[i]);
-    }
-    std::vector<FairNode*> seen;
-    const auto note = [&](FairNode& node) {
-        seen.push_back(&node);
-        return false;
-    };
-    EXPECT_EQ(band.find(32, note), nullptr);
-    EXPECT_EQ(seen.size(), 32u);
-    EXPECT_EQ(seen.front(), band.first());
-    seen.clear();
-    EXPECT_EQ(band.find(1000, note), nullptr);
-    std::sort(seen.begin(), seen.end());
-    EXPECT_EQ(seen.size(), nodes.size());
-    EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end());
-    EXPECT_EQ(band.find(1000, [&](FairNode& node) { return &node == &nodes[50]; }), &nodes[50]);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// The virtual clock of a CPU's fair band: where a task that wakes takes its place, and whether it goes before the one that runs.
+// The virtual clock of one level of a CPU's fair band: where what wakes takes its place, and whether it goes before the one that runs.
 #pragma once
 #include <algorithm>
 #include <cstdint>

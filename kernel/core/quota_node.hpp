@@ -11,7 +11,8 @@ namespace kernel {
 // Charges are in pages. Kernel objects are smaller than pages: what is charged for them are the pages that hold nobody else's (memory/heap.hpp).
 //
 // All figures are atomics and every charge goes from the node to the root, taking back what it charged where an ancestor refuses. So two charges that race
-// for the last page may both fail for a moment, but the limit is never exceeded.
+// for the last page may both fail for a moment, but the limit is never exceeded. What is more than there is was never charged, or whoever asks for that in a loop would have all
+// others refused.
 class QuotaNode {
 public:
     QuotaNode(QuotaNode* parent, std::uint64_t limit) : parent_(parent), limit_(limit) {}
@@ -20,7 +21,7 @@ public:
 
     // True where `pages` are now charged to this node and all its ancestors. A closed node refuses, and so do the nodes below it.
     bool charge_pages(std::uint64_t pages) {
-        if (closed()) return false;
+        if (closed() || (pages > 1 && !has_room(pages))) return false;
         for (QuotaNode* node = this; node; node = node->parent_) {
             const std::uint64_t before = node->used_.fetch_add(pages, std::memory_order_relaxed);
             if (before > node->limit_ || pages > node->limit_ - before) {
@@ -79,6 +80,14 @@ public:
     std::uint64_t objects(std::size_t kind) const { return objects_[kind].load(std::memory_order_relaxed); }
 
 private:
+    bool has_room(std::uint64_t pages) const {
+        for (const QuotaNode* node = this; node; node = node->parent_) {
+            const std::uint64_t used = node->used_.load(std::memory_order_relaxed);
+            if (used > node->limit_ || pages > node->limit_ - used) return false;
+        }
+        return true;
+    }
+
     QuotaNode* parent_;
     std::uint64_t limit_;
     std::atomic<std::uint64_t> used_{0};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,20 @@ TEST(QuotaNode, FiguresAreRightUnderRaces) {
     EXPECT_EQ(root.used(), 0u);
     EXPECT_EQ(one.used(), 0u);
     EXPECT_EQ(two.used(), 0u);
+}
+
+TEST(QuotaNode, WhatCannotBeHadTakesNothingFromOthers) {
+    QuotaNode root(nullptr, 1000), one(&root, UINT64_MAX), other(&root, 1000);
+    std::atomic<bool> over{false};
+    std::thread hopeless([&] {
+        while (!over) EXPECT_FALSE(one.charge_pages(1001));
+    });
+    for (int round = 0; round < 200'000; ++round) {
+        ASSERT_TRUE(other.charge_pages(1));
+        other.release_pages(1);
+    }
+    over = true;
+    hopeless.join();
 }
 
 } // namespace

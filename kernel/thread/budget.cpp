@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/thread/scheduler.hpp"
 #include "lib/base/weaken.hpp"
@@ -11,14 +12,14 @@ namespace kernel {
 constinit std::atomic<std::uint32_t> Budget::pools_in_use{0};
 
 Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters)
-    : Object(object_kind), parent_(std::move(parent)), shares_(parent_ ? &parent_->shares_ : nullptr, parameters.weight), parameters_(parameters), depth_(parent_ ? parent_->depth_ + 1 : 0) {
+    : Object(object_kind), parent_(std::move(parent)), group_(parent_ ? &parent_->group_ : nullptr, parameters.weight), parameters_(parameters), depth_(parent_ ? parent_->depth_ + 1 : 0) {
     set_up();
 }
 
 Budget::~Budget() {
 #ifdef KERNEL_LOCK_RANKS
     for (std::size_t cpu = 0; cpu < arch::max_cpus; ++cpu)
-        if (!shares_.is_idle(cpu)) panic("a budget ends while something of it is runnable");
+        if (!group_.is_idle(cpu)) panic("a budget ends while something of it is runnable");
 #endif
     if (limited_.load(std::memory_order_relaxed)) pools_in_use.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -50,19 +51,23 @@ base::Result<void> Budget::check(const abi::BudgetParameters& parameters, const 
 
 base::Result<void> Budget::configure(const abi::BudgetParameters& parameters) {
     TRY(check(parameters, parent_.get()));
-    bool same_rules;
+    bool same_rules, same_limit;
     {
         LockGuard guard(lock_);
         same_rules = parameters_.priority == parameters.priority && parameters_.cpus == parameters.cpus;
+        same_limit = parameters_.limit_microseconds == parameters.limit_microseconds && parameters_.period_microseconds == parameters.period_microseconds;
         parameters_ = parameters;
         set_up();
     }
-    if (!same_rules) sched::apply_rules();
+    if (!same_rules)
+        sched::apply_rules();
+    else if (!same_limit && parameters.limit_microseconds != 0)
+        sched::look_again_everywhere();
     return {};
 }
 
 void Budget::set_up() {
-    shares_.set_weight(parameters_.weight);
+    group_.set_weight(parameters_.weight);
     priority_.store(parameters_.priority, std::memory_order_relaxed);
     cpus_.store(parameters_.cpus, std::memory_order_relaxed);
     const bool limited = parameters_.limit_microseconds != 0;
@@ -70,7 +75,13 @@ void Budget::set_up() {
         LockGuard guard(pool_.lock);
         const std::uint64_t limit = parameters_.limit_microseconds * 1000;
         // A lower limit takes what is too much at once; a debt stays.
-        if (limited) pool_.left = pool_.limit == 0 ? static_cast<std::int64_t>(limit) : std::min(pool_.left, static_cast<std::int64_t>(limit));
+        if (limited && pool_.limit == 0) {
+            pool_.left = static_cast<std::int64_t>(limit);
+            pool_.refill = 0;
+            pool_.since = arch::monotonic_nanoseconds();
+        } else if (limited) {
+            pool_.left = std::min(pool_.left, static_cast<std::int64_t>(limit));
+        }
         pool_.limit = limit;
         pool_.period = parameters_.period_microseconds * 1000;
     }
@@ -96,7 +107,8 @@ Budget::Left Budget::charge(std::uint64_t used, std::uint64_t now) {
             const std::uint64_t debt = pool.left < 0 ? static_cast<std::uint64_t>(-pool.left) : 0;
             pool.left = periods > debt / pool.limit + 1 ? limit : std::min(limit, pool.left + static_cast<std::int64_t>(periods) * limit);
         }
-        pool.left -= base::weakened(base::Weakness::budget_charge) ? 0 : static_cast<std::int64_t>(used);
+        const std::uint64_t counted = std::min(used, now > pool.since ? now - pool.since : 0);
+        pool.left -= base::weakened(base::Weakness::budget_charge) ? 0 : static_cast<std::int64_t>(counted);
         // Of several that are overdrawn the last one to be filled counts.
         if (pool.left <= 0 && least.nanoseconds <= 0)
             least = {0, std::max(least.refill, pool.refill)};

@@ -8,7 +8,7 @@
 #include "kernel/object/object.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/spin_lock.hpp"
-#include "kernel/core/shares.hpp"
+#include "kernel/core/fair_group.hpp"
 
 namespace kernel {
 
@@ -18,8 +18,8 @@ class Budget final : public Object {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::budget;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::charge | abi::right::control;
-    using Shares = kernel::Shares<arch::max_cpus>;
-    static constexpr std::uint32_t usual_weight = Shares::usual_weight;
+    using Group = FairGroup<arch::max_cpus>;
+    static constexpr std::uint32_t usual_weight = Group::usual_weight;
     static constexpr std::uint32_t highest_weight = 10000;
     static constexpr std::uint32_t highest_priority = 31;
     // What is walked at every charge is no longer than this.
@@ -34,8 +34,7 @@ public:
     Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters);
     ~Budget() override;
 
-    // Reaches weight and limit of running threads at their next charge; priority and processors have reached every thread at return, so no locks are held. Errors:
-    // bad_argument.
+    // A weight reaches running threads at their next charge; all else has reached every thread at return, so no locks are held. Errors: bad_argument.
     base::Result<void> configure(const abi::BudgetParameters& parameters);
     abi::BudgetParameters parameters() const;
     // What holds for threads of this budget, by it and all above it: the least priority, and the processors that all have. Where a budget has none of those above it
@@ -57,8 +56,8 @@ public:
     // Takes `used` from every pool from this budget up. With a queue's lock held: the pools' locks are inside it.
     Left charge(std::uint64_t used, std::uint64_t now);
 
-    // The weight, and the ready and running threads on each CPU, those under that CPU's queue lock.
-    Shares& shares() { return shares_; }
+    // The weight, and what is ready and runs on each CPU, that under the CPU's queue lock.
+    Group& group() { return group_; }
 
 private:
     // Processor time in a period. A debt is paid from the next periods' time; what is left over is lost.
@@ -66,6 +65,7 @@ private:
         SpinLock lock{LockRank::budget_pool};
         std::uint64_t limit BASE_GUARDED_BY(lock) = 0; // nanoseconds; 0: no limit
         std::uint64_t period BASE_GUARDED_BY(lock) = 0;
+        std::uint64_t since BASE_GUARDED_BY(lock) = 0; // what was used before that is free
         std::int64_t left BASE_GUARDED_BY(lock) = 0;
         std::uint64_t refill BASE_GUARDED_BY(lock) = 0;
     };
@@ -74,7 +74,7 @@ private:
     static base::Result<void> check(const abi::BudgetParameters& parameters, const Budget* parent);
 
     base::Ref<Budget> parent_;
-    Shares shares_;
+    Group group_;
     mutable SpinLock lock_{LockRank::budget};
     abi::BudgetParameters parameters_ BASE_GUARDED_BY(lock_);
     std::atomic<std::uint32_t> priority_{0};

@@ -50,10 +50,14 @@ HAND_OVER_ASIDE void change_process(Thread& after) {
     arch::enter_domain(after.process().domain());
 }
 
-// What comes is counted first: what is above both stays active.
+// What comes is counted first: what is above both stays active. Both are of the same priority.
 HAND_OVER_ASIDE void change_budgets(RunQueue& queue, Task& from, Task& to) BASE_REQUIRES(queue.lock) {
-    to.budget_.shares().enter(queue.cpu);
-    from.budget_.shares().leave(queue.cpu);
+    Budget::Group &before = from.budget_.group(), &after = to.budget_.group();
+    after.enter(queue.fair, queue.cpu);
+    before.leave(queue.fair, queue.cpu);
+    if (!before.runs(queue.cpu)) return;
+    before.stop(queue.fair, queue.cpu);
+    after.run(queue.fair, queue.cpu);
 }
 
 HAND_OVER_ASIDE void wake_soon(Task& task) { wake_at_home(task); }

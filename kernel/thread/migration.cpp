@@ -36,6 +36,10 @@ void sched::apply_rules() {
     constexpr std::uint32_t last = (1u << 31) - 1;
     std::uint32_t before = migration::rules.load(std::memory_order_relaxed);
     while (!migration::rules.compare_exchange_weak(before, before == last ? 1 : before + 1, std::memory_order_seq_cst)) {}
+    look_again_everywhere();
+}
+
+void sched::look_again_everywhere() {
     arch::this_cpu().reschedule = true;
     // Every other CPU is interrupted, and looks at its running task and at its queue before it returns to user mode.
     wait_for_grace_period();
@@ -79,10 +83,6 @@ Found find(RunQueue& queue, std::uint64_t cpus) BASE_REQUIRES(queue.lock) {
     for (std::uint32_t left = queue.occupied; left != 0;) {
         const unsigned index = static_cast<unsigned>(std::bit_width(left)) - 1;
         left &= ~(1u << index);
-        if (index == 0) {
-            FairNode* const found = queue.fair.find(most_looked_at - looked_at, [cpus](FairNode& node) { return (static_cast<Task&>(node).allowed_ & cpus) != 0; });
-            return {static_cast<Task*>(found), 0};
-        }
         for (Task& task : queue.ready[index]) {
             if ((task.allowed_ & cpus) != 0)
                 return {&task, index};
@@ -99,18 +99,14 @@ constinit std::atomic<std::uint32_t> choices{0};
 // The task is ready, and in no list.
 void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock) {
     --from.load;
-    task.budget_.shares().leave(from.cpu);
+    Budget::Group& group = task.budget_.group();
+    group.leave(from.fair, from.cpu);
     // Whoever waits with a deadline looks at it when it runs, and arms again.
     from.disarm(task);
-    // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead, below 0 too.
-    task.virtual_time_ -= from.clock.now();
+    // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead of its group's, below 0 too.
+    task.virtual_time_ -= group.now(from.cpu);
     task.sorted_ = Task::unsorted;
-    RunQueue::Arrivals& arrivals = queues[to].arrivals;
-    const LockGuard guard(arrivals.lock);
-    arrivals.tasks.push_back(task);
-    __atomic_store_n(&arrivals.any, true, __ATOMIC_RELEASE);
-    // Last: from here on the lock of the other queue guards it.
-    task.set_home(to);
+    queues[to].arrivals.add(task, to);
 }
 
 void notify(std::uint32_t cpu) {
@@ -137,18 +133,13 @@ RunQueue* fullest(std::uint64_t but) {
 
 // One that came here, counted; null where there is none.
 Task* arrived(RunQueue& queue) BASE_REQUIRES(queue.lock) {
-    RunQueue::Arrivals& arrivals = queue.arrivals;
-    if (!__atomic_load_n(&arrivals.any, __ATOMIC_ACQUIRE))
-        return nullptr;
-    const LockGuard guard(arrivals.lock);
-    Task* const task = arrivals.tasks.pop_front();
-    if (arrivals.tasks.empty())
-        __atomic_store_n(&arrivals.any, false, __ATOMIC_RELAXED);
+    Task* const task = queue.arrivals.any() ? queue.arrivals.take() : nullptr;
     if (task == nullptr)
         return nullptr;
-    task->virtual_time_ += queue.clock.now();
+    Budget::Group& group = task->budget_.group();
+    task->virtual_time_ += group.now(queue.cpu);
     ++queue.load;
-    task->budget_.shares().enter(queue.cpu);
+    group.enter(queue.fair, queue.cpu);
     return task;
 }
 
@@ -178,7 +169,7 @@ std::uint32_t least_loaded(std::uint64_t cpus) {
     std::uint32_t least = ~0u;
     for (std::uint64_t left = cpus & sched::processors(); left != 0; left &= left - 1) {
         const auto cpu = static_cast<std::uint32_t>(std::countr_zero(left));
-        const std::uint32_t load = __atomic_load_n(&queues[cpu].load, __ATOMIC_RELAXED);
+        const std::uint32_t load = queues[cpu].competing();
         if (load >= least)
             continue;
         least = load;
@@ -225,6 +216,15 @@ bool choose(RunQueue& queue, Task& task, Task::State state) {
     return false;
 }
 
+void send_new(RunQueue& to, Task& task) {
+    task.virtual_time_ = 0;
+    task.sorted_ = Task::unsorted;
+    // Whoever sees this sees its home as well.
+    task.state_.store(Task::State::ready, std::memory_order_release);
+    to.arrivals.add(task, to.cpu);
+    notify(to.cpu);
+}
+
 void send_away(RunQueue& from, Task& task) {
     const std::uint32_t to = least_loaded(task.allowed_);
     send(from, task, to);
@@ -251,19 +251,17 @@ void sort_in_step(RunQueue& queue) {
         queue.rules = now;
         for (std::uint32_t left = queue.occupied; left != 0; left &= left - 1)
             queue.unsorted.splice_back(queue.ready[std::countr_zero(left)]);
-        queue.unsorted_fair.take_all(queue.fair);
-        queue.occupied = 0;
+        queue.occupied = queue.fair_ready != 0 ? 1 : 0;
     }
     for (unsigned i = 0; i < step_tasks; ++i) {
         Task* task = arrived(queue);
         if (task == nullptr)
             task = queue.unsorted.pop_front();
-        if (task == nullptr) {
-            task = static_cast<Task*>(queue.unsorted_fair.first());
-            if (task == nullptr)
-                return;
-            queue.unsorted_fair.remove(*task);
-        }
+        if (task == nullptr)
+            return;
+        // Of the fair band it was ready all the time.
+        if (task->in_band())
+            queue.take(0, *task);
         if (may_stay(queue, *task))
             queue.add(*task);
         else

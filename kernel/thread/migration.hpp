@@ -40,11 +40,13 @@ inline bool may_stay(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         renew_rules(task);
     return (task.allowed_ >> queue.cpu & 1) != 0;
 }
+// A new task, in no list and counted nowhere: its home, another CPU's, puts it among its ready ones, where it begins with what the others of its budget have had.
+void send_new(RunQueue& to, Task& task) BASE_REQUIRES(to.lock);
 // The task is counted as ready there, and in no list. It goes to a CPU of its mask, which is told.
 void send_away(RunQueue& from, Task& task) BASE_REQUIRES(from.lock);
 
 inline bool is_unsorted(RunQueue& queue) BASE_REQUIRES(queue.lock) {
-    return __atomic_load_n(&queue.arrivals.any, __ATOMIC_ACQUIRE) || !queue.unsorted.empty() || !queue.unsorted_fair.empty();
+    return queue.arrivals.any() || !queue.unsorted.empty();
 }
 void sort_in_step(RunQueue& queue) BASE_REQUIRES(queue.lock);
 // By its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,

@@ -84,31 +84,21 @@ struct Scheduling {
         task.since_ = now;
         if (queue.payer != nullptr) [[unlikely]]
             charge_lender(queue, std::exchange(used, 0), now);
-        pay(task, used, queue);
-        if (task.priority() == 0)
-            queue.clock.advance(task.virtual_time_, queue.fair.empty() ? task.virtual_time_ : queue.fair.first()->virtual_time_);
+        task.used_ += used;
+        // Above the fair band its clocks stand still.
+        if (task.budget_.group().runs(queue.cpu)) task.budget_.group().charge(queue.fair, queue.cpu, task, used, true);
         return charge(queue, task.budget_, used, now);
-    }
-    [[gnu::always_inline]] static void pay(Task& task, std::uint64_t used, const RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        task.used_.store(task.used_.load(std::memory_order_relaxed) + used, std::memory_order_relaxed);
-        // Above the fair band its clock stands still. Before it waits, so that it is one of those that have a part in what its budget has.
-        if (task.priority() == 0) task.virtual_time_ = queue.clock.charge(task.virtual_time_, task.budget_.shares().virtual_time(queue.cpu, used));
     }
     [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
         Task& lender = *std::exchange(queue.payer, nullptr);
-        Budget::Shares& running = current()->budget_.shares();
-        // It waits, but for its own turn's time it counts, in the place of the one that works for it.
-        running.leave(queue.cpu);
-        lender.budget_.shares().enter(queue.cpu);
-        pay(lender, used, queue);
-        lender.budget_.shares().leave(queue.cpu);
-        running.enter(queue.cpu);
+        lender.used_ += used;
+        if (lender.priority() == 0) lender.budget_.group().charge(queue.fair, queue.cpu, lender, used, false);
         // What it has left is no matter of the one that works for it.
         (void)lender.budget_.charge(used, now);
     }
 
-    // Before the shares change: a turn is charged by those that it had, or who has long ones would pay for the short bursts of others. A lent turn ends by a charge, so it is
-    // left alone.
+    // Before somebody takes a place: by clocks of when the turn began, which on a processor without ticks is long ago, it would be placed before all that the turn has used. A
+    // lent turn ends by a charge, so it is left alone.
     static void pay_so_far(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task* const running = current();
         if (running == nullptr || &queue != &Scheduling::queue() || queue.payer != nullptr || running->priority() != 0)
@@ -126,7 +116,7 @@ struct Scheduling {
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        const std::uint32_t sharers = task.budget_.shares().threads(queue.cpu);
+        const std::uint64_t sharers = std::uint64_t{task.budget_.group().threads(queue.cpu)} * queue.fair.groups();
         if (sharers <= 1)
             return slice_nanoseconds;
         const std::uint64_t part = slice_nanoseconds / sharers;
@@ -136,14 +126,14 @@ struct Scheduling {
     // The task is none of the runnable ones from here on.
     static void leave(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
         --queue.load;
-        task.budget_.shares().leave(queue.cpu);
+        task.budget_.group().leave(queue.fair, queue.cpu);
     }
 
     // The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
     // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
     static void program_timer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         std::uint64_t next = abi::never;
-        if (Task* const running = current(); running != nullptr && queue.best() != nullptr)
+        if (Task* const running = current(); running != nullptr && queue.occupied != 0)
             next = queue.slice_end;
         next = std::min(next, queue.next_deadline());
         if (next >= queue.timer_due)
@@ -162,7 +152,7 @@ struct Scheduling {
         // Whoever sees this sees its home as well.
         task.state_.store(Task::State::ready, std::memory_order_release);
         ++queue.load;
-        task.budget_.shares().enter(queue.cpu);
+        task.budget_.group().enter(queue.fair, queue.cpu);
         if (migration::may_stay(queue, task)) [[likely]]
             queue.add(task);
         else
@@ -173,10 +163,16 @@ struct Scheduling {
     // before that: who is sorted in may be sent away, which the current task, whose stack is in use, must not.
     static void switch_away(RunQueue& queue) BASE_RELEASE(queue.lock) {
         Task* const from = current();
+        if (from != nullptr && from->budget_.group().runs(queue.cpu))
+            from->budget_.group().stop(queue.fair, queue.cpu);
         Task* const to = queue.take_best();
         migration::offer(queue);
-        if (to != nullptr)
+        if (to != nullptr) {
             to->state_.store(Task::State::running, std::memory_order_relaxed);
+            // Ready since before the rules changed: it looks at itself before it returns to user mode.
+            if (to->sorted_ != queue.rules) [[unlikely]]
+                arch::this_cpu().reschedule = true;
+        }
         arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
         if (from == to) {
             if (to != nullptr)
@@ -285,7 +281,7 @@ struct Scheduling {
     static bool run_if_ready(RunQueue& queue) BASE_RELEASE(queue.lock) {
         arch::this_cpu().reschedule = false;
         migration::sort_in(queue);
-        if (queue.best() == nullptr) {
+        if (queue.occupied == 0) {
             const bool more = migration::is_unsorted(queue);
             queue.lock.unlock();
             return more;
@@ -301,17 +297,16 @@ struct Scheduling {
         migration::renew_rules(task);
         task.set_home(migration::least_loaded(task.allowed_));
         RunQueue& queue = home(task);
-        {
-            const LockGuard guard(queue.lock);
-            // Who chooses from here on finds it started.
-            if (task.chosen() != chosen) [[unlikely]]
-                migration::renew_rules(task);
-            task.virtual_time_ = queue.clock.now();
-            make_ready(queue, task);
-            if (&queue == &Scheduling::queue())
-                return look_again(queue);
-        }
-        arch::send_interrupt(arch::cpu(queue.cpu).apic_id, arch::vector::reschedule);
+        const LockGuard guard(queue.lock);
+        // Who chooses from here on finds it started.
+        if (task.chosen() != chosen) [[unlikely]]
+            migration::renew_rules(task);
+        if (&queue != &Scheduling::queue())
+            return migration::send_new(queue, task);
+        pay_so_far(queue);
+        task.virtual_time_ = task.budget_.group().now(queue.cpu);
+        make_ready(queue, task);
+        look_again(queue);
     }
 };
 
@@ -373,8 +368,8 @@ void block() {
     }
     // The best one runs from here on: what was to be looked at is.
     arch::this_cpu().reschedule = false;
-    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
+    migration::sort_in(queue);
     Scheduling::leave(queue, self);
     Scheduling::switch_away(queue);
 }
@@ -420,6 +415,21 @@ void wake_at_home(Task& task) {
         task.thread().release_shared();
     // Also where it was on the way: who posted it may not have come to this.
     arch::send_interrupt(arch::cpu(cpu).apic_id, arch::vector::reschedule);
+}
+
+std::uint64_t processor_nanoseconds(const Task& task) {
+    for (;;) {
+        RunQueue& queue = Scheduling::home(task);
+        const LockGuard guard(queue.lock);
+        if (&Scheduling::home(task) != &queue)
+            continue;
+        const Task* const running = __atomic_load_n(&arch::cpu(queue.cpu).current, __ATOMIC_RELAXED);
+        // Whoever pays for the turn has used what of it is not charged yet: a processor with nothing else to do charges seldom.
+        if (running == nullptr || (queue.payer != nullptr ? queue.payer : running) != &task)
+            return task.used_;
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        return task.used_ + (now > running->since_ ? now - running->since_ : 0);
+    }
 }
 
 void interrupt(Task& task) {
@@ -471,8 +481,8 @@ void exit_current() {
     RunQueue& queue = Scheduling::queue();
     Task& self = *Scheduling::current();
     queue.lock.lock();
-    migration::sort_in(queue);
     (void)Scheduling::account(self, queue);
+    migration::sort_in(queue);
     self.state_.store(Task::State::ended, std::memory_order_relaxed);
     Scheduling::leave(queue, self);
     queue.ended = &self;

@@ -23,6 +23,8 @@ void block();
 void wake(Task& task);
 // The same, by an interrupt of the task's home: also with a queue's lock held.
 void wake_at_home(Task& task);
+// What the task has used so far, and others for it on its turns. No locks held.
+std::uint64_t processor_nanoseconds(const Task& task);
 // Makes a task that is in user mode come into the kernel soon.
 void interrupt(Task& task);
 // Gives the processor to the next ready thread of the same rank.
@@ -45,6 +47,8 @@ std::uint64_t processors();
 void apply_rules();
 // After a started task chose other CPUs: at return it runs on none but those. Nobody is interrupted but its home, and that only where it runs there against its choice. No locks held.
 void apply_choice(Task& task);
+// After a budget got a limit: what runs below it is looked at now, and not when its processor has something else to do. Every CPU is interrupted. No locks held.
+void look_again_everywhere();
 // What a thread does first that comes out of a switch in a way of its own.
 void after_switch();
 

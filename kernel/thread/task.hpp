@@ -45,7 +45,6 @@ public:
     void use_native_frame() { use_frame(native_top); }
     void use_guest_frame() { use_frame(native_top - sizeof(arch::Registers)); }
 
-    std::uint64_t processor_nanoseconds() const { return used_.load(std::memory_order_relaxed); }
     std::uint32_t home() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_seq_cst) & 0xffff); }
     std::uint32_t priority() const { return static_cast<std::uint32_t>(place_.load(std::memory_order_relaxed) >> 16 & 0xffff); }
     // Which state of all rules the priority and the allowed CPUs are of.
@@ -102,7 +101,7 @@ public:
         wake_pending_.store(true, std::memory_order_seq_cst);
         return is_asleep(state_.load(std::memory_order_seq_cst));
     }
-    std::atomic<std::uint64_t> used_{0};
+    std::uint64_t used_ = 0; // nanoseconds up to `since_`
     std::uint64_t since_ = 0;
     std::uint64_t saved_fs_ = 0;
     std::uint64_t saved_gs_ = 0;

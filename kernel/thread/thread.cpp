@@ -234,7 +234,7 @@ void Thread::exit() {
 
 void Thread::inspect(abi::ThreadInfo& info) {
     info.thread_page = page_address_;
-    info.cpu_nanoseconds = task_.processor_nanoseconds();
+    info.cpu_nanoseconds = sched::processor_nanoseconds(task_);
     info.cpu = task_.home();
     info.state = stopping() ? 2 : started_.load() ? 1 : 0;
 }
