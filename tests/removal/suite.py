@@ -20,6 +20,8 @@ STALL = 0.5 # seconds
 STRETCH = 200 * MILLISECOND # in which somebody is looked at
 # How large each is at least: processes, threads, GiB, mappings.
 LOADS = {"processes": 2048, "threads": 2048, "sparse": 128, "mappings": 4096}
+TASKS = ("processes", "threads") # of those each is a thread of the container
+SPARE = 256 # pages that a heap may have grown by
 # Without --pids-limit a container has as many threads as its personality's memory bears: those 2,048 where the node has so much, in MiB.
 MEMORY = 2304
 # The guest's clock counts instructions where it is busy, whatever this machine does besides, and goes as time does where it idles.
@@ -35,11 +37,29 @@ def _done(port, *words):
     return result.stdout
 
 
-def _now(port):
-    """The guest's time, as the API tells it."""
+def _figures(port):
     answer = api.get(port, "/themelios/node", timeout=100)
     assert answer and answer[0] == 200, answer
-    return json.loads(answer[1])["monotonic_nanoseconds"]
+    return json.loads(answer[1])
+
+
+def _now(port):
+    """The guest's time, as the API tells it."""
+    return _figures(port)["monotonic_nanoseconds"]
+
+
+def _grow(port, load, *options):
+    """Runs a load, and says once it is at its largest how large that is."""
+    _done(port, "run", "-d", *options, "--name", load, NAME, NAME, load)
+    limit = time.monotonic() + 600
+    while not (said := _done(port, "logs", load)).endswith("\n"):
+        assert time.monotonic() < limit, f"{load} does not come to its largest"
+        time.sleep(0.2)
+    word, size, tasks = said.split()
+    assert word == "ready", said
+    if load in TASKS:
+        assert tasks == size, f"{load}: {size} of them, and {tasks} threads by the control group"
+    return int(size)
 
 
 class Watch:
@@ -94,15 +114,8 @@ def _remove(port, watch, load):
     """How long it took until it was gone, by how much longer the neighbour's and the API's worst answers took meanwhile than before, and all that in words."""
     before = _now(port)
     quiet = watch.worst(before, before + STRETCH)
-    _done(port, "run", "-d", "--name", load, NAME, NAME, load)
-    limit = time.monotonic() + 600
-    while not (said := _done(port, "logs", load)).endswith("\n"):
-        assert time.monotonic() < limit, f"{load} does not come to its largest"
-        time.sleep(0.2)
-    word, size, tasks = said.split()
-    assert word == "ready" and int(size) >= LOADS[load], f"{load}: {said}"
-    if load in ("processes", "threads"):
-        assert tasks == size, f"{load}: {size} of them, and {tasks} threads by the control group"
+    size = _grow(port, load)
+    assert size >= LOADS[load], f"{load}: no more than {size}"
     begin = _now(port)
     _done(port, "rm", "-f", load)
     end = _now(port)
@@ -126,6 +139,36 @@ def _removal(port, watch, load, counts):
         if rest and api_too <= LONGER:
             return
     raise AssertionError(text)
+
+
+def _settled(port, sandboxes):
+    """The figures once there are so many sandboxes, and for a second nothing changes but what the looks themselves cost."""
+    limit = time.monotonic() + 300
+    before, same = _figures(port), 0
+    while same < 5:
+        assert time.monotonic() < limit, f"the node does not come to rest: {before}"
+        time.sleep(0.2)
+        now = _figures(port)
+        rests = now["sandboxes"] == sandboxes and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
+        before, same = now, same + 1 if rests else 0
+    return before
+
+
+def _pages_come_back(port, load):
+    """Of so many threads nothing is left, neither a page nor an object. A small one first: what the management plane's heap takes for it stays."""
+    sandboxes = _figures(port)["sandboxes"]
+    assert _grow(port, load, "--pids-limit", "100") == 100
+    _done(port, "rm", "-f", load)
+    before = _settled(port, sandboxes)
+    size = _grow(port, load)
+    there = _figures(port)
+    _done(port, "rm", "-f", load)
+    after = _settled(port, sandboxes)
+    taken, left = (before["free_pages"] - each["free_pages"] for each in (there, after))
+    text = f"{size} {load}: free pages {before['free_pages']}, {there['free_pages']} with them, {after['free_pages']} behind them: {left} fewer than before"
+    print(text, flush=True)
+    assert size >= LOADS[load] and taken > size, text
+    assert left < SPARE and after["objects"] == before["objects"], f"{text}; objects {before['objects']} -> {after['objects']}"
 
 
 def _stall_is_seen(port, watch):
@@ -158,21 +201,28 @@ def _cases(context, where):
     port = watch = None
 
     def start():
-        nonlocal port, watch
-        assert port is None, "the node is not as the tests need it"
-        port = node.__enter__()
-        _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
-        _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
-        watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
+        nonlocal port
+        if port is None:
+            port = node.__enter__()
+            _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
+            _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
+        return port
+
+    def quiet(function, *words):
+        return lambda: function(start(), *words)
 
     def case(function, *words):
         def run():
+            nonlocal watch
+            start()
             if watch is None:
-                start()
+                watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
             function(port, watch, *words)
         return run
 
     try:
+        for load in TASKS:
+            yield f"pages of {load} at {where}", quiet(_pages_come_back, load)
         for load in LOADS:
             yield f"{load} at {where}", case(_removal, load, counts)
         yield f"teeth a stall is seen at {where}", case(_stall_is_seen)
