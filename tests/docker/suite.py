@@ -111,7 +111,8 @@ def _missing_program(context):
 
 
 def _fork_bomb(context):
-    """A container has as many threads as --pids-limit says, or as its personality bears; its neighbours do not feel it, and nothing is left of it."""
+    """A container has as many threads as --pids-limit says, or as its personality bears; its neighbours do not feel it, and nothing is left of it. Shells end where they cannot fork,
+    so that this bomb has never all of them at once: `removal` has 2,048, and looks at their pages."""
     limited = _run(context, "--pids-limit", "20", "busybox", "sh", "-c", "cat /sys/fs/cgroup/pids.max; for i in $(seq 100); do sleep 1000 & done")
     assert limited.stdout == "20\n" and "can't fork" in limited.stderr, limited.stdout + limited.stderr
     # A small one first: what the management plane's heap takes for it stays.
