@@ -1,8 +1,9 @@
 // Who uses a container's budget, and tells by the guest's clock what came of it.
-// Usage: load spin THREADS SECONDS | sleep THREADS SECONDS | eat MIB | serve | ask ADDRESS | pace
+// Usage: load spin THREADS SECONDS | sleep THREADS SECONDS | places SECONDS | eat MIB | serve | ask ADDRESS | pace
 #include <algorithm>
 #include <arpa/inet.h>
 #include <atomic>
+#include <cpuid.h>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +15,8 @@
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace {
@@ -104,6 +107,74 @@ int sleep_again_and_again(unsigned threads, long duration) {
     return 0;
 }
 
+// How often somebody was seen on which processor, by getcpu and by the processor's own word. In memory that children share.
+constexpr unsigned seen_processors = 8;
+struct Seen {
+    std::atomic<std::uint64_t> told[seen_processors];
+    std::atomic<std::uint64_t> found[seen_processors];
+
+    void look() {
+        unsigned cpu = seen_processors;
+        if (syscall(SYS_getcpu, &cpu, nullptr, nullptr) != 0 || cpu >= seen_processors)
+            die("getcpu");
+        ++told[cpu];
+        look_alone();
+    }
+
+    // Without a call: nothing but an interrupt leads into the kernel. The number of the local APIC is at the top of EBX (Intel SDM, CPUID leaf 1); QEMU numbers them from 0 on.
+    void look_alone() {
+        unsigned a = 0, b = 0, c = 0, d = 0;
+        __cpuid(1, a, b, c, d);
+        ++found[std::min(b >> 24, seen_processors - 1)];
+    }
+};
+enum Doing : unsigned { computes, sleeps, forks, creates, doings };
+
+// Where its threads are while they compute, after each nap, in each child and in each thread that is new: for each of those a line, of each processor how
+// often getcpu told it and then of each how often CPUID did.
+int places(long duration) {
+    void* const memory = mmap(nullptr, sizeof(Seen) * doings, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        die("mmap");
+    Seen* const seen = static_cast<Seen*>(memory);
+    seen[computes].look();
+    pthread_t thread;
+    const auto compute_and_look = [](void* at) -> void* {
+        while (true) {
+            for (int i = 0; i < 50; ++i)
+                static_cast<Seen*>(at)->look_alone();
+            static_cast<Seen*>(at)->look();
+        }
+    };
+    for (int i = 0; i < 3; ++i)
+        start(compute_and_look, &seen[computes], thread);
+    for (const long end = now() + duration; now() < end;) {
+        sleep_until(now() + millisecond);
+        seen[sleeps].look();
+        start([](void* at) -> void* { static_cast<Seen*>(at)->look(); return nullptr; }, &seen[creates], thread);
+        pthread_join(thread, nullptr);
+        const pid_t child = fork();
+        if (child < 0)
+            die("fork");
+        if (child == 0) {
+            seen[forks].look();
+            sleep_until(now() + millisecond);
+            seen[forks].look();
+            _exit(0);
+        }
+        int status = 0;
+        if (waitpid(child, &status, 0) != child || status != 0)
+            die("waitpid");
+    }
+    for (unsigned doing = 0; doing < doings; ++doing) {
+        for (const auto* counts : {seen[doing].told, seen[doing].found})
+            for (unsigned cpu = 0; cpu < seen_processors; ++cpu)
+                std::printf("%lu ", counts[cpu].load());
+        std::puts("");
+    }
+    return 0;
+}
+
 // A timer is always about to go off: a guest that waits does not go on by more than that.
 [[noreturn]] void pace() {
     while (true)
@@ -186,6 +257,8 @@ int main(int count, char** words) {
         return spin(number(words[2]), seconds(words[3]));
     if (mode == "sleep" && count > 3)
         return sleep_again_and_again(number(words[2]), seconds(words[3]));
+    if (mode == "places" && count > 2)
+        return places(seconds(words[2]));
     if (mode == "eat" && count > 2)
         return eat(std::size_t{number(words[2])} << 20);
     if (mode == "serve")

@@ -1,6 +1,7 @@
 // What is removed, and who is not to feel it. Usage: load serve | ask ADDRESS | processes | threads | sparse | mappings
 #include <algorithm>
 #include <arpa/inet.h>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <ctime>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string_view>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -29,8 +31,19 @@ long now() {
     return time.tv_sec * 1'000'000'000 + time.tv_nsec;
 }
 
-[[noreturn]] void ready() {
-    std::puts("ready");
+// Threads of the container, by its own control group.
+unsigned long tasks() {
+    unsigned long found = 0;
+    std::FILE* const file = std::fopen("/sys/fs/cgroup/pids.current", "r");
+    if (file == nullptr || std::fscanf(file, "%lu", &found) != 1)
+        die("pids.current");
+    std::fclose(file);
+    return found;
+}
+
+// "ready SIZE TASKS": how many there are of what it makes, and of the container's threads.
+[[noreturn]] void ready(unsigned long size) {
+    std::printf("ready %lu %lu\n", size, tasks());
     std::fflush(stdout);
     while (true)
         pause();
@@ -92,29 +105,8 @@ constexpr unsigned stall = 500'000; // microseconds
     }
 }
 
-// Every process makes more of them, for as long as there is room.
-[[noreturn]] void processes() {
-    const pid_t first = getpid();
-    while (fork() >= 0) {
-    }
-    if (getpid() == first)
-        ready();
-    while (true)
-        pause();
-}
-
-[[noreturn]] void threads() {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, 16384);
-    pthread_t thread;
-    while (pthread_create(&thread, &attributes, [](void*) -> void* { while (true) pause(); }, nullptr) == 0) {
-    }
-    ready();
-}
-
 char* shared(std::size_t size, int file) {
-    void* const place = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void* const place = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | (file < 0 ? MAP_ANONYMOUS : 0), file, 0);
     if (place == MAP_FAILED)
         die("mmap");
     return static_cast<char*>(place);
@@ -127,20 +119,49 @@ int memory_file(std::size_t size) {
     return file;
 }
 
+// Every process makes more of them, for as long as there is room.
+[[noreturn]] void processes() {
+    auto& count = *reinterpret_cast<std::atomic<unsigned long>*>(shared(4096, -1));
+    const pid_t first = getpid();
+    ++count;
+    for (pid_t child; (child = fork()) >= 0;)
+        count += child == 0 ? 1 : 0;
+    if (getpid() == first) {
+        // The last ones may not have run yet.
+        while (count < tasks())
+            sched_yield();
+        ready(count);
+    }
+    while (true)
+        pause();
+}
+
+[[noreturn]] void threads() {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 16384);
+    pthread_t thread;
+    unsigned long count = 1;
+    while (pthread_create(&thread, &attributes, [](void*) -> void* { while (true) pause(); }, nullptr) == 0)
+        ++count;
+    ready(count);
+}
+
 [[noreturn]] void sparse() {
     constexpr std::size_t size = 128ul << 30, step = 64ul << 20;
     char* const place = shared(size, memory_file(size));
     for (std::size_t i = 0; i < size; i += step)
         place[i] = 1;
-    ready();
+    ready(size >> 30);
 }
 
 [[noreturn]] void mappings() {
     constexpr std::size_t page = 4096;
     const int file = memory_file(page);
-    for (int i = 0; i < 4096; ++i)
+    constexpr int count = 4096;
+    for (int i = 0; i < count; ++i)
         *shared(page, file) = 1;
-    ready();
+    ready(count);
 }
 
 } // namespace

@@ -7,7 +7,7 @@ import threading
 import time
 
 from image import docker_archive
-from xt import api, docker, paths
+from xt import api, docker, paths, qemu
 
 PROGRAM = os.path.join(paths.SERVICES, "bin", "test-removal")
 NAME = "test-removal"
@@ -15,15 +15,20 @@ MILLISECOND = 1_000_000
 # From the request to its answer, and how much longer than before anybody else's may take.
 GONE = 3000 * MILLISECOND
 LONGER = 300 * MILLISECOND
-PROCESSES = 200 # each switch between two empties the emulator's TLB: with more of them the guest's time hardly goes on
-ATTEMPTS = 4
+ATTEMPTS = 3 # where this machine's own pauses are in a figure
+STALL = 0.5 # seconds
 STRETCH = 200 * MILLISECOND # in which somebody is looked at
-LOADS = ("processes", "threads", "sparse", "mappings")
+# How large each is at least: processes, threads, GiB, mappings.
+LOADS = {"processes": 2048, "threads": 2048, "sparse": 128, "mappings": 4096}
+TASKS = ("processes", "threads") # of those each is a thread of the container
+SPARE = 256 # pages that a heap may have grown by
+# Without --pids-limit a container has as many threads as its personality's memory bears: those 2,048 where the node has so much, in MiB.
+MEMORY = 2304
 # The guest's clock counts instructions where it is busy, whatever this machine does besides, and goes as time does where it idles.
 ICOUNT = ("-icount", "shift=0,sleep=on")
-# With more of them the measure would tell of the emulator: under -icount QEMU 7.2 takes the turn from a processor that sets its timer, and
-# lets the others compute until that timer is due, so that whoever has short timers does hardly anything else beside one that computes.
-PROCESSORS = 1
+# With more processors that measure would tell of the emulator: under -icount QEMU 7.2 takes the turn from a processor that sets its timer, and lets the others compute until
+# that timer is due, so that whoever has short timers does hardly anything else beside one that computes. With two the guest's clock goes as time does.
+COUNTS, GOES = "1 CPU", "2 CPUs"
 
 
 def _done(port, *words):
@@ -32,11 +37,29 @@ def _done(port, *words):
     return result.stdout
 
 
-def _now(port):
-    """The guest's time, as the API tells it."""
+def _figures(port):
     answer = api.get(port, "/themelios/node", timeout=100)
     assert answer and answer[0] == 200, answer
-    return json.loads(answer[1])["monotonic_nanoseconds"]
+    return json.loads(answer[1])
+
+
+def _now(port):
+    """The guest's time, as the API tells it."""
+    return _figures(port)["monotonic_nanoseconds"]
+
+
+def _grow(port, load, *options):
+    """Runs a load, and says once it is at its largest how large that is."""
+    _done(port, "run", "-d", *options, "--name", load, NAME, NAME, load)
+    limit = time.monotonic() + 600
+    while not (said := _done(port, "logs", load)).endswith("\n"):
+        assert time.monotonic() < limit, f"{load} does not come to its largest"
+        time.sleep(0.2)
+    word, size, tasks = said.split()
+    assert word == "ready", said
+    if load in TASKS:
+        assert tasks == size, f"{load}: {size} of them, and {tasks} threads by the control group"
+    return int(size)
 
 
 class Watch:
@@ -91,12 +114,8 @@ def _remove(port, watch, load):
     """How long it took until it was gone, by how much longer the neighbour's and the API's worst answers took meanwhile than before, and all that in words."""
     before = _now(port)
     quiet = watch.worst(before, before + STRETCH)
-    limits = ["--pids-limit", str(PROCESSES)] if load == "processes" else []
-    _done(port, "run", "-d", *limits, "--name", load, NAME, NAME, load)
-    limit = time.monotonic() + 600
-    while "ready" not in _done(port, "logs", load):
-        assert time.monotonic() < limit, f"{load} does not come to its largest"
-        time.sleep(0.2)
+    size = _grow(port, load)
+    assert size >= LOADS[load], f"{load}: no more than {size}"
     begin = _now(port)
     _done(port, "rm", "-f", load)
     end = _now(port)
@@ -104,21 +123,52 @@ def _remove(port, watch, load):
     there = watch.worst(begin - STRETCH, begin)
     text = ", ".join(f"{who} {was // MILLISECOND} ms, {loaded // MILLISECOND} ms beside it, {took // MILLISECOND} ms while it went"
                      for who, was, loaded, took in zip(("neighbour", "API"), quiet, there, meanwhile))
-    text = f"removal of {load}: {(end - begin) // MILLISECOND} ms; {text}"
+    text = f"removal of {load}, {size} of them: {(end - begin) // MILLISECOND} ms; {text}"
     print(text, flush=True)
     assert load not in _done(port, "ps", "-a", "--format", "{{.Names}}").split()
     return end - begin, *(took - was for was, took in zip(quiet, meanwhile)), text
 
 
-def _removal(port, watch, load):
-    """Who asks from outside goes at the pace of this machine, which may stop while the guest's clock goes on: of those figures one of a few attempts has to be right, and
-    where the removal itself takes too long none is."""
+def _removal(port, watch, load, counts):
+    """This machine may stop while the guest's clock goes on: where that counts instructions the pauses of who asks the API from outside are in the API's figure alone, else they
+    are in all. Those figures are measured again where they are too large; what the removal itself does is in each attempt."""
     for _ in range(ATTEMPTS):
         gone, neighbour, api_too, text = _remove(port, watch, load)
-        assert neighbour <= LONGER, text
-        if gone <= GONE and api_too <= LONGER:
+        rest = gone <= GONE and neighbour <= LONGER
+        assert rest or not counts, text
+        if rest and api_too <= LONGER:
             return
     raise AssertionError(text)
+
+
+def _settled(port, sandboxes):
+    """The figures once there are so many sandboxes, and for a second nothing changes but what the looks themselves cost."""
+    limit = time.monotonic() + 300
+    before, same = _figures(port), 0
+    while same < 5:
+        assert time.monotonic() < limit, f"the node does not come to rest: {before}"
+        time.sleep(0.2)
+        now = _figures(port)
+        rests = now["sandboxes"] == sandboxes and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
+        before, same = now, same + 1 if rests else 0
+    return before
+
+
+def _pages_come_back(port, load):
+    """Of so many threads nothing is left, neither a page nor an object. A small one first: what the management plane's heap takes for it stays."""
+    sandboxes = _figures(port)["sandboxes"]
+    assert _grow(port, load, "--pids-limit", "100") == 100
+    _done(port, "rm", "-f", load)
+    before = _settled(port, sandboxes)
+    size = _grow(port, load)
+    there = _figures(port)
+    _done(port, "rm", "-f", load)
+    after = _settled(port, sandboxes)
+    taken, left = (before["free_pages"] - each["free_pages"] for each in (there, after))
+    text = f"{size} {load}: free pages {before['free_pages']}, {there['free_pages']} with them, {after['free_pages']} behind them: {left} fewer than before"
+    print(text, flush=True)
+    assert size >= LOADS[load] and taken > size, text
+    assert left < SPARE and after["objects"] == before["objects"], f"{text}; objects {before['objects']} -> {after['objects']}"
 
 
 def _stall_is_seen(port, watch):
@@ -129,26 +179,61 @@ def _stall_is_seen(port, watch):
     assert neighbour > LONGER, f"{neighbour // MILLISECOND} ms: the measure tests nothing"
 
 
-def cases(context):
-    node = context.own_node("removal", extra=ICOUNT, accel="tcg,thread=single", cpus=PROCESSORS)
+def _stall_of_the_api_is_seen(port, watch, control, counts):
+    """Where the API gets no request and gives no answer for half a second, the measure tells it, and that the neighbour goes on."""
+    begin = _now(port)
+    with qemu.Qmp(control) as machine:
+        machine.monitor("set_link net0 off")
+        time.sleep(STALL)
+        machine.monitor("set_link net0 on")
+    neighbour, api_too = watch.worst(begin, begin + STRETCH)
+    print(f"without a link: neighbour {neighbour // MILLISECOND} ms, API {api_too // MILLISECOND} ms", flush=True)
+    assert api_too > LONGER, f"{api_too // MILLISECOND} ms: the measure tests nothing"
+    assert neighbour <= LONGER or not counts, f"{neighbour // MILLISECOND} ms: it stalls as well"
+
+
+def _cases(context, where):
+    counts = where == COUNTS
+    control = os.path.join(context.log_folder, "removal.qmp")
+    extra = ("-m", str(MEMORY), "-qmp", f"unix:{control},server=on,wait=off")
+    how = {"extra": (*extra, *ICOUNT), "accel": "tcg,thread=single", "cpus": 1} if counts else {"extra": extra, "cpus": 2}
+    node = context.own_node("removal", **how)
     port = watch = None
 
     def start():
-        nonlocal port, watch
-        port = node.__enter__()
-        _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
-        _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
-        watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
+        nonlocal port
+        if port is None:
+            port = node.__enter__()
+            _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
+            _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
+        return port
+
+    def quiet(function, *words):
+        return lambda: function(start(), *words)
+
+    def case(function, *words):
+        def run():
+            nonlocal watch
+            start()
+            if watch is None:
+                watch = Watch(port, _done(port, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", "serves").strip())
+            function(port, watch, *words)
+        return run
 
     try:
-        yield "build", start
-        if watch is None:
-            return
+        for load in TASKS:
+            yield f"pages of {load} at {where}", quiet(_pages_come_back, load)
         for load in LOADS:
-            yield load, lambda load=load: _removal(port, watch, load)
-        yield "teeth a stall is seen", lambda: _stall_is_seen(port, watch)
+            yield f"{load} at {where}", case(_removal, load, counts)
+        yield f"teeth a stall is seen at {where}", case(_stall_is_seen)
+        yield f"teeth a stall of the API is seen at {where}", case(_stall_of_the_api_is_seen, control, counts)
     finally:
         if watch:
             watch.close()
         if port:
             node.__exit__(None, None, None)
+
+
+def cases(context):
+    for where in (COUNTS, GOES):
+        yield from _cases(context, where)
