@@ -76,13 +76,13 @@ constexpr std::uint64_t short_life = 3000; // microseconds
 constexpr std::uint32_t in_herd = 256;
 constexpr std::uint64_t work_in_herd = 400; // microseconds
 std::uint32_t gate;
-std::atomic<std::uint32_t> ready, begun, finished;
+std::atomic<std::uint32_t> ready, finished;
 const Spinners* beside_herd;
 std::array<native::Thread*, in_herd> herd;
 struct Had {
     std::uint64_t herd, spinner;
 };
-Had at_first, at_half;
+Had at_half;
 
 Had look() {
     Had had{0, beside_herd->used()};
@@ -93,7 +93,6 @@ Had look() {
 void run_in_herd(void*) {
     ready.fetch_add(1);
     (void)native::futex_wait(&gate, 0, abi::never);
-    if (begun.fetch_add(1) == 0) at_first = look();
     compute(work_in_herd);
     if (finished.fetch_add(1) == in_herd / 2) at_half = look();
     // Until nobody looks at it any more.
@@ -140,7 +139,7 @@ KERNEL_USER_TEST(threads_that_end_soon_have_one_part) {
 KERNEL_USER_TEST(threads_that_wake_together_leave_others_their_part) {
     loop_turns = turns_of_millisecond();
     gate = 0;
-    ready = begun = finished = 0;
+    ready = finished = 0;
     const Owned its_budget = confined_to(1);
     REQUIRE(its_budget);
     for (auto& thread : herd) {
@@ -152,13 +151,14 @@ KERNEL_USER_TEST(threads_that_wake_together_leave_others_their_part) {
     REQUIRE(spinner);
     sleep(100);
     beside_herd = &*spinner;
+    const Had before = look();
     __atomic_store_n(&gate, 1, __ATOMIC_SEQ_CST);
     native::futex_wake(&gate, in_herd);
     while (finished != in_herd) sleep(1);
     __atomic_store_n(&gate, 2, __ATOMIC_SEQ_CST);
     native::futex_wake(&gate, in_herd);
     for (auto* const thread : herd) thread->join();
-    const std::uint64_t of_herd = at_half.herd - at_first.herd, beside = at_half.spinner - at_first.spinner;
+    const std::uint64_t of_herd = at_half.herd - before.herd, beside = at_half.spinner - before.spinner;
     native::print("half of the herd: ", of_herd / millisecond, " ms, beside it: ", beside / millisecond, " ms");
     CHECK(beside >= of_herd / 2);
     spinner->end();
