@@ -2,6 +2,7 @@
 
 #include "kernel/object/capability.hpp"
 #include "kernel/core/grace.hpp"
+#include "kernel/core/panic.hpp"
 #include "kernel/core/preempt.hpp"
 #include "lib/base/weaken.hpp"
 
@@ -31,6 +32,14 @@ base::Result<base::Ref<Lease>> Lease::create(Quota& payer, base::Ref<Lease> pare
 Lease::~Lease() {
     LockGuard guard(lease_tree_lock);
     node_.unlink();
+#ifdef KERNEL_CHECKS
+    if (!uses_.empty()) panic("a lease is gone and has uses");
+#endif
+}
+
+bool LeaseUse::is_linked_where_valid(const Lease& lease, std::uint64_t generation) const {
+    LockGuard guard(lease_tree_lock);
+    return linked_to_ == &lease || !lease.node_.valid(generation);
 }
 
 bool LeaseUse::link(Lease& lease, std::uint64_t generation) {

@@ -23,6 +23,8 @@ public:
 
     // Links to the lease; false where it was revoked since `generation` (nothing is linked then). The caller keeps the lease alive until it has unlinked.
     bool link(Lease& lease, std::uint64_t generation);
+    // For checks: false where it is not linked though the lease still has the generation.
+    bool is_linked_where_valid(const Lease& lease, std::uint64_t generation) const;
     // Safe on what is not linked, and after the revocation took it off the list.
     void unlink();
 

@@ -86,6 +86,13 @@ public:
 
     void inspect(abi::MemoryInfo& info);
 
+    // For checks: the frame of a page, 0 where there is none, and whether that may be about to change.
+    struct Shown {
+        std::uint64_t frame;
+        bool in_work;
+    };
+    Shown shown(std::uint64_t page);
+
     // --- mappings: every place where a space shares this Memory. Called by the space, under its lock.
     // No Memory is written through one mapping and executed through another, whoever has them: what `allowed` has beyond the protection gives way, else bad_state. What is
     // taken from a mapping that is there (a part, a fork's copy) starts with its `counted`, which never clashes,

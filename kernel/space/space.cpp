@@ -116,6 +116,7 @@ void Space::remove_all(Manner manner) {
     if (!table_) return;
     {
         LockGuard guard(lock_);
+        if (!ended_) expect_sound();
         // Calls that are at work see this at their next step and enter nothing any more.
         ended_ = true;
     }
@@ -385,6 +386,7 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
         }
         // A page below may have been removed meanwhile.
         if (next_thread_page_ == begin) next_thread_page_ = address + abi::page_size;
+        count_thread_pages(1);
         return frame;
     }
 }
@@ -395,6 +397,7 @@ void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
     // The process may have mapped something else there.
     if ((tables(batch).look_up(address) & entry::address_mask) != frame) return;
     (void)tables(batch).unmap(address, address + abi::page_size);
+    count_thread_pages(-1);
     next_thread_page_ = std::min(next_thread_page_, address);
 }
 

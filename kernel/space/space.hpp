@@ -153,6 +153,14 @@ private:
     void top_changed(unsigned index, std::uint64_t entry);
     unsigned top_level() const;
     PageTable<TableBatch> tables(TableBatch& batch) const;
+    // With KERNEL_CHECKS: halts where the tables show what no mapping says, or are not those that the quota was charged for. What is in work is let be.
+    void expect_sound() BASE_REQUIRES(lock_);
+    void expect_sound_page(std::uint64_t address, std::uint64_t value, std::uint64_t& without_mapping) BASE_REQUIRES(lock_);
+    // The tables of a lower level that this one leads to, themselves too.
+    std::uint64_t expect_sound_tables(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t& without_mapping) BASE_REQUIRES(lock_);
+    // Tables that were charged for, less those that were given back.
+    void count_tables(std::int64_t change) BASE_NO_THREAD_SAFETY_ANALYSIS;
+    void count_thread_pages(std::int64_t change) BASE_REQUIRES(lock_);
     // Of an address of this half.
     base::Result<void> resolve_others(std::uint64_t address, abi::Protection access);
 
@@ -187,6 +195,10 @@ private:
     bool ended_ BASE_GUARDED_BY(lock_) = false;           // remove_all is at work or done: nothing is entered any more
     bool emptied_ BASE_GUARDED_BY(lock_) = false;         // remove_all is done
     std::uint32_t drops_ BASE_GUARDED_BY(lock_) = 0;      // mappings that revocation took
+#ifdef KERNEL_CHECKS
+    std::uint64_t charged_tables_ BASE_GUARDED_BY(lock_) = 0; // below the top one
+    std::uint64_t thread_pages_ BASE_GUARDED_BY(lock_) = 0;   // less those that went with their threads
+#endif
     std::uint64_t next_thread_page_ BASE_GUARDED_BY(lock_) = abi::thread_pages_base; // where the search begins: below it nothing is free but what the program unmapped
     base::List<RangeWork> works_ BASE_GUARDED_BY(lock_);
     base::Tree<Mapping, MappingEnd, InSpace> mappings_ BASE_GUARDED_BY(lock_);

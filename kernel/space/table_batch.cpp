@@ -16,6 +16,7 @@ std::uint64_t TableBatch::allocate_table() {
     if (!space_.quota().charge_table()) return 0;
     const std::uint64_t physical = frames::allocate_zeroed();
     if (!physical) space_.quota().release_table();
+    space_.count_tables(physical ? 1 : 0);
     return physical;
 }
 
@@ -69,6 +70,7 @@ void TableBatch::finish() {
     frame_count_ = 0;
     for (std::size_t i = 0; i < table_count_; ++i) {
         frames::release(tables_[i]);
+        space_.count_tables(-1);
         space_.quota().release_table();
     }
     table_count_ = 0;

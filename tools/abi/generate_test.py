@@ -68,6 +68,14 @@ class Language(unittest.TestCase):
         self.refuse(body + "".join(f"  in h{i}: handle any\n" for i in range(5)) + "  errors none\n", "4 handles")
         self.refuse(body + "  in x: pointer Foo in\n  errors none\n", "numbers, bytesN and handles only")
 
+    def test_refuses_rules_that_say_nothing(self):
+        self.refuse(kernel(["doc A.", "in x: u64; often 3 else bad_argument", "errors bad_argument"]), "unknown rule")
+        self.refuse(kernel(["doc A.", "in x: u64; not 0 else bad_luck", "errors bad_argument"]), "unknown error")
+        self.refuse(kernel(["doc A.", "in x: u64; not 0 else bad_argument", "errors none"]), "not among the call's errors")
+        self.refuse(kernel(["doc A.", "in x: u64; ends in heaven else bad_argument", "errors bad_argument"]), "ends in 'heaven'")
+        self.refuse(kernel(["doc A.", "in x: deadline; not 0 else bad_argument", "errors bad_argument"]), "rules are for numbers")
+        self.refuse("interface a\ncall 1 b\n  doc A.\n  in x: u64; not 0 else bad_argument\n  errors bad_argument\n", "for kernel calls")
+
     def test_an_error_names_its_line(self):
         self.refuse(kernel(["doc A.", "in x: u16"]), r"x\.abi:4")
 
@@ -86,11 +94,28 @@ class KernelOutput(unittest.TestCase):
 
     def test_negative_cases_cover_each_fault(self):
         text = kernel_output.negative(parse(CALL), "x")
-        for row in ("{5, 0, Fault::bad_handle,", "{5, 0, Fault::closed_handle, abi::Error::bad_handle}", "{5, 2, Fault::too_wide, abi::Error::bad_argument}",
-                    "{5, 0, Fault::wrong_kind,", "{5, 0, Fault::missing_right,", "{5, 3, Fault::bad_pointer,",
-                    "{5, 5, Fault::bad_pointer,"):
+        for row in ("{5, 0, Fault::bad_handle,", "{5, 0, Fault::closed_handle, Place::none, abi::Error::bad_handle, 0x0}", "{5, 0, Fault::revoked_handle,",
+                    "{5, 2, Fault::too_wide, Place::none, abi::Error::bad_argument, 0x0}", "{5, 0, Fault::wrong_kind,", "{5, 0, Fault::missing_right,",
+                    "{5, 3, Fault::bad_pointer,", "{5, 3, Fault::half_readable,", "{5, 5, Fault::read_only,", "{5, 5, Fault::bad_pointer,"):
             self.assertIn(row, text)
+        self.assertNotIn("{5, 3, Fault::read_only", text)
 
+    def test_negative_cases_break_each_rule(self):
+        text = kernel_output.negative(parse(kernel([
+            "doc A.", "in at: u64; multiple of 8 else bad_argument; begins in half else bad_pointer", "in size: u64; not 0 else bad_argument; ends in half else bad_pointer",
+            "in flags: u32; bits 0x6fffffff else bad_argument", "in width: u32; one of 1 3 else bad_argument", "in bytes: bytes in; at most 16 else too_large",
+            "errors bad_argument, bad_pointer, too_large"])), "x")
+        for index, rest in ((0, "distance, Place::none, abi::Error::bad_argument, 0x7"), (0, "beside, Place::half, abi::Error::bad_pointer, 0x0"),
+                            (1, "value, Place::none, abi::Error::bad_argument, 0x0"), (1, "too_long, Place::half, abi::Error::bad_pointer, 0x0"),
+                            (2, "value, Place::none, abi::Error::bad_argument, 0x10000000"), (2, "value, Place::none, abi::Error::bad_argument, 0x80000000"),
+                            (3, "value, Place::none, abi::Error::bad_argument, 0x2"), (5, "value, Place::none, abi::Error::too_large, 0x11")):
+            self.assertIn(f"{{1, {index}, Fault::{rest}}}", text)
+        self.assertNotIn("Fault::value, Place::none, abi::Error::bad_argument, 0x40000000", text)
+
+    def test_negative_deadlines_end_as_the_call_says(self):
+        for errors, polled in (("timed_out, canceled", "timed_out"), ("timed_out, canceled, would_block", "would_block")):
+            text = kernel_output.negative(parse(kernel(["doc A.", "in until: deadline", f"errors {errors}"])), "x")
+            self.assertIn(f"{{1, 0, Fault::poll, Place::none, abi::Error::{polled}, 0x0}}", text)
 
     def test_the_call_table_names_what_a_call_may_answer(self):
         row = kernel_output.call_table(parse(CALL), "x")

@@ -298,20 +298,50 @@ constexpr std::uint64_t error_bit(abi::Error error) { return std::uint64_t{1} <<
 
 NEGATIVE_HEAD = """#include "native/call_table.hpp"
 
-// Cases in which each call must refuse: for inclusion at namespace scope. All arguments before the tested one are to be valid, as `calls` describes them.
+// Cases in which each call must refuse: for inclusion at namespace scope. All arguments but the tested one are to be right, as `calls` describes them.
 namespace negative {
 
 using native::call_table::Argument;
 using native::call_table::ArgumentType;
-using native::call_table::Call;
-enum class Fault : std::uint8_t { bad_handle, closed_handle, wrong_kind, missing_right, bad_pointer, too_wide };
 
+enum class Fault : std::uint8_t {
+    bad_handle, closed_handle, revoked_handle, wrong_kind, missing_right, too_wide,
+    bad_pointer,    // an address that is not the caller's
+    half_readable,  // what is behind it is not mapped
+    read_only,      // it may be read, and is to be written
+    half_read_only, // the same for what is behind its first bytes
+    value,          // the value
+    distance,       // so far from the right value
+    beside,         // an address that begins outside the place
+    too_long,       // a length that ends outside the place
+    unmapped,
+    more_rights,    // than the handle before it has
+    message,        // a tag, or what it says is in the ThreadPage
+    past, poll, never,
+};
 
+// Where a value is to lie.
+enum class Place : std::uint8_t { none, half, memory, device, io_port };
+
+// What is right for an argument that is neither a handle nor a pointer.
+struct Right {
+    enum class Form : std::uint8_t { constant, begin, length, word };
+    Form form;
+    Place place;
+    std::uint8_t turn;   // of the places that this call names: the second is another one
+    std::uint64_t value; // of a constant
+};
+struct Call {
+    native::call_table::Call as_named;
+    Right rights[6];
+};
 struct Test {
     std::uint32_t number;
     std::uint8_t index; // register of the tested argument
     Fault fault;
+    Place place;
     abi::Error expected;
+    std::uint64_t value;
 };
 """
 
@@ -359,32 +389,117 @@ def call_table(interface, source):
     return HEAD.format(source=source) + CALL_TABLE_HEAD + "\ninline constexpr Call calls[] = {\n" + calls + "};\n\n} // namespace native::call_table\n"
 
 
-def negative_faults(item):
-    """What can be wrong with an argument, and the error that it must give."""
+def widest(item):
+    return (1 << (32 if item.type.name == "u32" else 64)) - 1
+
+
+def wrong_values(rule, item):
+    """Numbers that break a rule, and whether they are distances from the right value."""
+    if rule.word == "multiple of":
+        return sorted({1, rule.numbers[0] // 2, rule.numbers[0] - 1}), True
+    if rule.word == "at most":
+        most = [rule.numbers[0] + 1, rule.numbers[0] * 2 + 2]
+        # Bytes of a length that no half has room for are a bad pointer.
+        return most if item.type.category == "buffer" else [*most, widest(item)], False
+    if rule.word == "at least":
+        return sorted({0, 1, rule.numbers[0] - 1}), False
+    if rule.word == "not 0":
+        return [0], False
+    if rule.word == "to":
+        low, high = rule.numbers
+        return [*([low - 1] if low else []), high + 1, widest(item)], False
+    if rule.word == "one of":
+        near = {number + step for number in (0, *rule.numbers) for step in (-1, 0, 1)}
+        return sorted(number for number in near if number >= 0 and number not in rule.numbers) + [widest(item)], False
+    if rule.word == "bits":
+        return [1 << bit for bit in range(widest(item).bit_length()) if not rule.numbers[0] >> bit & 1], False
+    return [], False
+
+
+PLACE_FAULTS = {"begins": "beside", "ends": "too_long", "mapped": "unmapped", "rights held": "more_rights", "a message": "message"}
+
+
+def rule_faults(item):
+    for rule in item.rules:
+        if rule.word in PLACE_FAULTS:
+            yield PLACE_FAULTS[rule.word], rule.error, rule.place or "none", 0
+        values, distances = wrong_values(rule, item)
+        for value in values:
+            yield "distance" if distances else "value", rule.error, "none", value
+
+
+def handle_faults(kind):
+    yield "bad_handle", "bad_handle"
+    yield "closed_handle", "bad_handle"
+    if kind.category == "handle":
+        yield "revoked_handle", "revoked"
+        if kind.name != "any":
+            yield "wrong_kind", "wrong_kind"
+    if kind.rights:
+        yield "missing_right", "missing_right"
+
+
+def memory_faults(kind):
+    yield "bad_pointer", "bad_pointer"
+    yield "half_readable", "bad_pointer"
+    if kind.direction == "out":
+        yield "read_only", "bad_pointer"
+        yield "half_read_only", "bad_pointer"
+
+
+def negative_faults(item, call):
+    """What can be wrong with an argument: fault, the error that it must give, the place and the value of the fault, registers behind the first."""
     kind = item.type
     if kind.category in ("handle", "slot"):
-        yield "bad_handle", "bad_handle"
-        yield "closed_handle", "bad_handle"
-        if kind.category == "handle" and kind.name != "any":
-            yield "wrong_kind", "wrong_kind"
-        if kind.rights:
-            yield "missing_right", "missing_right"
+        yield from ((*fault, "none", 0, 0) for fault in handle_faults(kind))
     if kind.category in ("pointer", "buffer"):
-        yield "bad_pointer", "bad_pointer"
+        yield from ((*fault, "none", 0, 0) for fault in memory_faults(kind))
+    if kind.category == "deadline":
+        yield "past", "timed_out", "none", 0, 0
+        yield "poll", "would_block" if "would_block" in call.errors else "timed_out", "none", 0, 0
+        yield "never", "canceled", "none", 0, 0
     if kind.name == "u32":
-        yield "too_wide", "bad_argument"
+        yield "too_wide", "bad_argument", "none", 0, 0
+    yield from ((*fault, kind.registers - 1) for fault in rule_faults(item))
+
+
+def right_constant(item):
+    """A number that keeps all rules."""
+    number = 0
+    for rule in item.rules:
+        if rule.word == "not 0":
+            number = max(number, 1)
+        elif rule.word in ("at least", "to", "one of"):
+            number = max(number, rule.numbers[0])
+    return number
+
+
+def right_rows(call):
+    begins = 0
+    for item in call.inputs:
+        places = {rule.word: rule.place for rule in item.rules if rule.place}
+        if item.type.category == "buffer":
+            yield "{Right::Form::constant, Place::none, 0, 0}"
+            yield f"{{Right::Form::constant, Place::none, 0, {max(64, right_constant(item))}}}"
+        elif "begins" in places:
+            yield f"{{Right::Form::begin, Place::{places['begins']}, {begins}, 0}}"
+            begins += places["begins"] == "half"
+        elif "ends" in places:
+            yield f"{{Right::Form::length, Place::{places['ends']}, 0, 0}}"
+        elif any(rule.word == "mapped" for rule in item.rules):
+            yield "{Right::Form::word, Place::none, 0, 0}"
+        else:
+            yield f"{{Right::Form::constant, Place::none, 0, {right_constant(item)}}}"
 
 
 def negative(interface, source):
     calls, tests = "", ""
     for call in interface.calls:
-        if call.custom:
-            continue
         index = 0
         for item in call.inputs:
-            for fault, error in negative_faults(item):
-                tests += f"    {{{call.number}, {index}, Fault::{fault}, abi::Error::{error}}},\n"
+            for fault, error, place, value, behind in negative_faults(item, call):
+                tests += f"    {{{call.number}, {index + behind}, Fault::{fault}, Place::{place}, abi::Error::{error}, {value:#x}}},\n"
             index += item.type.registers
-        calls += call_row(call)
+        calls += "    {" + call_row(call).strip().rstrip(",") + f", {{{', '.join(right_rows(call))}}}}},\n"
     return (HEAD.format(source=source) + NEGATIVE_HEAD + "\nusing native::call_table::error_bit;\n\ninline constexpr Call calls[] = {\n" + calls +
             "};\n\ninline constexpr Test tests[] = {\n" + tests + "};\n\n} // namespace negative\n")

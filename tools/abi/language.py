@@ -20,6 +20,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]*$")
 HANDLE = re.compile(r"(optional )?handle(?: (\w+))?(?: ?\{([a-z_, ]*)\})?$")
 POINTER = re.compile(r"pointer (\w+) (in|out)$")
 BYTES = re.compile(r"bytes(\d+)$")
+RULE = re.compile(r"(?:(?P<word>multiple of|at most|at least|bits) (?P<number>\w+)|(?P<low>\d+) to (?P<high>\d+)|(?P<choice>one of)(?P<list>(?: \d+)+)|"
+                  r"(?P<place>begins|ends) in (?P<object>\w+)|(?P<plain>not 0|mapped|rights held|a message)) else (?P<error>\w+)$")
+# What a value can lie in: the half of the space that the call works on, or an object that the call names.
+PLACES = ("half", "memory", "device", "io_port")
 
 
 class InterfaceError(Exception):
@@ -50,10 +54,21 @@ class Type:
 
 
 @dataclass
+class Rule:
+    """What the kernel asks of a value, and the error that it gives otherwise. `word` is the rule's name, `numbers` what it says."""
+
+    word: str
+    error: str
+    numbers: tuple = ()
+    place: str = ""
+
+
+@dataclass
 class Field:
     name: str
     type: Type
     text: str  # as written, for the reference page
+    rules: tuple = ()
 
 
 @dataclass
@@ -103,6 +118,25 @@ def parse_type(text):
                 raise InterfaceError(f"unknown right '{right}'")
         return Type("slot" if kind == "slot" else "handle", kind, rights, bool(match[1]))
     raise InterfaceError(f"unknown type '{text}'")
+
+
+def parse_rule(text):
+    match = RULE.match(text)
+    if not match:
+        raise InterfaceError(f"unknown rule '{text}'")
+    if match["error"] not in ERRORS:
+        raise InterfaceError(f"unknown error '{match['error']}'")
+    if match["word"]:
+        return Rule(match["word"], match["error"], (int(match["number"], 0),))
+    if match["low"]:
+        return Rule("to", match["error"], (int(match["low"]), int(match["high"])))
+    if match["choice"]:
+        return Rule("one of", match["error"], tuple(int(number) for number in match["list"].split()))
+    if match["place"]:
+        if match["object"] not in PLACES:
+            raise InterfaceError(f"nothing begins or ends in '{match['object']}'")
+        return Rule(match["place"], match["error"], place=match["object"])
+    return Rule(match["plain"], match["error"])
 
 
 class Parser:
@@ -199,7 +233,11 @@ class Parser:
         if any(other.name == name for other in fields):
             raise InterfaceError(f"two arguments named '{name}'")
         text = " ".join(text.split())
-        return Field(name, parse_type(text), text)
+        kind, *rules = (part.strip() for part in text.split(";"))
+        item = Field(name, parse_type(kind), text, tuple(parse_rule(rule) for rule in rules))
+        if item.rules and item.type.category not in ("scalar", "buffer"):
+            raise InterfaceError(f"{name}: rules are for numbers and for the length of bytes")
+        return item
 
     def finish_call(self):
         if self.call is not None:
@@ -238,6 +276,9 @@ def check(interface, path):
 
 def check_kernel_call(call, refuse):
     for item in call.inputs:
+        for rule in item.rules:
+            if rule.error not in call.errors:
+                refuse(f"{item.name}: its rule gives {rule.error}, which is not among the call's errors")
         if item.type.category == "bytes":
             refuse(f"{item.name}: kernel calls take bytes by address: 'bytes in' or 'bytes out'")
     if len(call.outputs) > 1:
@@ -254,6 +295,8 @@ def check_message(call, refuse):
         refuse("flags are for kernel calls")
     for fields in (call.inputs, call.outputs):
         for item in fields:
+            if item.rules:
+                refuse(f"{item.name}: rules are for kernel calls")
             if item.type.category not in ("scalar", "handle", "bytes"):
                 refuse(f"{item.name}: a message has numbers, bytesN and handles only")
         if message_words(fields) > MESSAGE_WORDS:
