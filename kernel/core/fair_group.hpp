@@ -25,6 +25,15 @@ private:
         node.virtual_time_ = clock_.place(node.virtual_time_);
         ready_.add(node);
     }
+    // A group that was never here has not slept.
+    void place(FairLevel& level) {
+        if (level.is_new_) begin(level);
+        place(static_cast<FairNode&>(level));
+    }
+    void begin(FairLevel& level) {
+        level.virtual_time_ = clock_.now();
+        level.is_new_ = false;
+    }
     // The one that runs has used so much.
     void charge(FairNode& node, std::uint64_t virtual_nanoseconds) { node.virtual_time_ = clock_.charge(node.virtual_time_, virtual_nanoseconds); }
     void advance(const FairNode& running) { clock_.advance(running.virtual_time_, ready_.empty() ? running.virtual_time_ : ready_.first()->virtual_time_); }
@@ -35,6 +44,7 @@ private:
     std::uint32_t threads_ = 0; // runnable ones of the group itself
     std::uint32_t groups_ = 0;
     bool runs_ = false; // what runs is of this group, or below it
+    bool is_new_ = true;
 };
 
 // One group. What is of a CPU is under that CPU's lock, and every function takes its number and its top level: what directly below the root is active there. Nothing takes
@@ -127,6 +137,7 @@ public:
         for (FairGroup* group = this; group != nullptr; group = group->above_) {
             FairLevel& own = group->levels_[cpu];
             FairLevel& above = group->above(top, cpu);
+            if (own.is_new_) above.begin(own);
             if (own.in_band())
                 above.ready_.remove(own);
             else
@@ -139,8 +150,8 @@ public:
     void charge(FairLevel& top, std::size_t cpu, FairNode& task, std::uint64_t used, bool running) {
         used = std::min(used, std::uint64_t{FairClock::furthest_nanoseconds});
         FairLevel& level = levels_[cpu];
-        // Beside child groups all own tasks together are one of the usual weight.
-        level.charge(task, level.groups_ != 0 ? used * std::max(level.threads_, std::uint32_t{1}) : used);
+        // All own tasks together are one of the usual weight, beside child groups; and so the clock goes as fast as the group has the CPU, whoever of many tasks sleeps for how long.
+        level.charge(task, used * std::max(level.threads_, std::uint32_t{1}));
         if (running) level.advance(task);
         for (FairGroup* group = this; group != nullptr; group = group->above_) {
             FairLevel& own = group->levels_[cpu];

@@ -194,6 +194,11 @@ TEST_F(Two, WhoWakesGoesBeforeWhoComputes) {
     Group third(&root, 1024);
     for (int i = 0; i < 100; ++i) processor.begin(*many.emplace_back(std::make_unique<Thread>(third)));
     Thread sleeper(other);
+    // Whoever comes for the first time has not slept.
+    processor.run(50 * millisecond);
+    processor.begin(sleeper);
+    processor.run(50 * millisecond);
+    processor.end(sleeper);
     for (int i = 0; i < 100; ++i) {
         processor.run(50 * millisecond);
         processor.wake(sleeper);

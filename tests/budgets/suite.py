@@ -22,7 +22,7 @@ LATEST = 10 * MILLISECOND # behind its deadline a sleeper runs
 LONGER = 3 # times the answers of a neighbour may take
 OFFENDERS = 8 # containers that go beyond their memory, one behind another
 DOINGS = ("computing", "sleeping", "forking", "creating threads")
-LEAST_SEEN = 50 # times in each of them, or it tells nothing
+LEAST_SEEN = 20 # times in each of them, or it tells nothing
 
 
 class Load:

@@ -81,7 +81,8 @@ public:
         if (random_.below(8) == 0) {
             message();
         } else {
-            const negative::Call& chosen = random_.one_of(negative::calls);
+            const auto& chosen = random_.one_of(negative::calls).as_named;
+            if (chosen.custom) return message();
             // What ends the attacker at once ends the attack: seldom.
             if ((chosen.number == 17 || chosen.number == 24) && random_.below(256) != 0) return;
             std::uint64_t words[6] = {};
