@@ -50,6 +50,7 @@ enum class Weakness : std::uint8_t {
     root_returned,      // kernel: a thread that ends its process comes back from its pauses to no root of it
     last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
+    ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -124,6 +125,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::root_returned, "root_returned"},
     {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
+    {Weakness::ring_rights, "ring_rights"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

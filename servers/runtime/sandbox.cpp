@@ -94,11 +94,11 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     base::Vector<native::Grant> all;
     const ring::Handles control = control_.peer_handles();
     TRY(all.append(grants));
-    TRY(all.push_back({"control.ring", control.memory, ring::Pair::memory_rights}));
+    TRY(all.push_back({"control.ring", control.memory, ring::Pair::memory_rights()}));
     TRY(all.push_back({"control.wait", control.wait, ring::Pair::wait_rights}));
     TRY(all.push_back({"control.signal", control.signal, ring::Pair::signal_rights}));
     if (network.number != 0) {
-        TRY(all.push_back({"net.ring", network.ring.memory, ring::Pair::memory_rights & ~abi::right::transfer}));
+        TRY(all.push_back({"net.ring", network.ring.memory, ring::Pair::memory_rights() & ~abi::right::transfer}));
         TRY(all.push_back({"net.wait", network.ring.wait, ring::Pair::wait_rights & ~abi::right::transfer}));
         TRY(all.push_back({"net.signal", network.ring.signal, ring::Pair::signal_rights & ~abi::right::transfer}));
     }
