@@ -51,6 +51,7 @@ enum class Weakness : std::uint8_t {
     last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
+    ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -126,6 +127,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
     {Weakness::ring_rights, "ring_rights"},
+    {Weakness::ring_commit, "ring_commit"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

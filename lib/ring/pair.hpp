@@ -20,7 +20,7 @@ struct Handles {
 class Pair {
 public:
     Pair() = default;
-    // Makes ring pair, notifications and mapping: Memory and Notifications are charged to `quota`. `size` is of each direction. Errors: no_memory, bad_argument.
+    // Makes ring pair, notifications and mapping: Memory and Notifications are charged to `quota`, all of the Memory at once: neither side faults where the payer has nothing left. `size` is of each direction. Errors: no_memory, bad_argument.
     static base::Result<Pair> create(abi::Handle quota, abi::RingUse use, std::uint64_t size, Side side);
     // Takes over the handles, whatever the outcome, and maps and checks the Memory. Errors: broken, and those of the mapping.
     static base::Result<Pair> attach(const Handles& handles, abi::RingUse use, Side side);

@@ -43,6 +43,7 @@ NATIVE_TEETH = (
     ("fetch_once", "a_guest_that_is_moved_under_the_check_stays_in_its_half"),
     ("derive_rights", "no_two_operations_give_back_a_right"),
     ("ring_rights", "a_ring_is_not_taken_from_its_maker"),
+    ("ring_commit", "a_payer_without_memory_ends_nobody_at_its_ring"),
     ("slice_bounds", "a_range_of_ports_does_not_grow_by_a_wrap"),
     ("budget_charge", "a_limit_is_not_got_round_by_giving_up_the_processor"),
     ("handle_generation", "a_closed_handle_reaches_nobody_whose_slot_it_was"),
