@@ -153,6 +153,8 @@ base::Result<void> Space::begin_work(RangeWork& work, const LeaseHold& hold) {
             if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
         }
         if (!free || others >= works_at_once) continue;
+        // What takes something from a mapping follows a move by `work_on`, which needs the mapping to lie within the range from the first moment on.
+        if (work.target.end != 0 && !base::weakened(base::Weakness::move_cut)) TRY(split_at_edges(work.range));
         works_.push_back(work);
         return {};
     }
@@ -415,6 +417,7 @@ void Space::drop_past(Mapping& mapping, std::uint64_t size) {
         if (whole.target.end) work.target = {whole.target.begin + keep, whole.target.end};
         works_.push_back(work);
     }
+    linger_in_move(8);
     // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail. Where a move is under way it goes from the range to the target.
     for (const Range range : {work.range, work.target}) {
         (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
@@ -434,6 +437,7 @@ void Space::drop_write(Mapping& mapping) {
         work.target = whole.target;
         works_.push_back(work);
     }
+    linger_in_move(8);
     for (const Range range : {work.range, work.target}) {
         (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) -> base::Result<void> {
             table.for_each_page(walk, [](std::uint64_t, std::uint64_t value) { return value & ~(entry::writable | entry::allow_write); });
@@ -457,6 +461,7 @@ void Space::drop(Mapping& mapping) {
         work.target = whole.target;
         works_.push_back(work);
     }
+    linger_in_move(8);
     for (const Range range : {work.range, work.target}) {
         (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
     }

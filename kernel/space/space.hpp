@@ -113,7 +113,8 @@ private:
         Range target;
         bool hides; // accesses wait as well
     };
-    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked. Without the lock, as the other members here.
+    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked; of a move no_memory,
+    // for no mapping reaches across its range's edges from then on. Without the lock, as the other members here.
     base::Result<void> begin_work(RangeWork& work, const LeaseHold& hold);
     void end_work(RangeWork& work);
     // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.

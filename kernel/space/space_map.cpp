@@ -375,6 +375,7 @@ base::Result<void> Space::move(std::uint64_t from, std::uint64_t to, std::uint64
 
 base::Result<void> Space::move_range(Range source, Range target) {
     TRY(check_empty(target));
+    linger_in_move(1);
     TRY(cut_edges(source));
     if (auto prepared = walk_in_steps(source, [&](auto& table, Walk& walk) { return table.prepare_move(walk, target.begin); }); !prepared) {
         (void)clear_range(target);

@@ -143,6 +143,12 @@ def _keeps_others_waiting(context, weakness, test, operation):
     assert _result(text) == (0, 1) and re.search(rf"bounded\.hpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
 
 
+def _calls_notice(context, weakness, test):
+    """The kernel's own test from user mode fails where the line that it is about is left out."""
+    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test}", kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"))
+    assert _result(text) == (0, 1) and f"FAIL {test}" in text, f"{test} still holds without {weakness}: it tests nothing"
+
+
 def _server_pays(context):
     """Of the processor's time that a server spends for a caller, as the kernel's own test measures it."""
     test = "a_caller_pays_for_what_its_server_does_in_its_turn"
@@ -377,6 +383,7 @@ def cases(context):
         yield f"teeth {weakness} {attack}", lambda each=(weakness, attack, image, cpus): _harms(context, *each)
     for each in UNBOUNDED:
         yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
+    yield "teeth move_cut", lambda: _calls_notice(context, "move_cut", "what_is_taken_from_a_mapping_is_taken_where_it_moved")
     yield "teeth lender_charge", lambda: _server_pays(context)
     for weakness in ("user_page_run", "user_page_access"):
         yield f"teeth {weakness}", lambda weakness=weakness: _kernel_test_notices(context, weakness)
