@@ -145,6 +145,9 @@ private:
     base::Result<void> copy_mappings(Space& copy);
     // For a mapping that is to lose something: the range, and where a move that is under way has brought part of it.
     RangeWork work_on(const Mapping& mapping, bool hides) const BASE_REQUIRES(lock_);
+    Range part_of(const Mapping& mapping, const RangeWork& work, bool target) const BASE_REQUIRES(lock_);
+    // `step(table, walk)` for the pages that are still the mapping's.
+    template <class Step> void take_away(const Mapping& mapping, const RangeWork& work, Step&& step);
     void remove_all(Manner manner);
     static void relax(Manner manner);
     base::Result<void> create_roots(Space& personality);
@@ -167,8 +170,8 @@ private:
     // The first that lies within the range; null where there is none.
     Mapping* first_within(Range range) BASE_REQUIRES(lock_);
     bool hidden(std::uint64_t address) const BASE_REQUIRES(lock_);
-    // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
-    base::Result<void> split_at_edges(Range range) BASE_REQUIRES(lock_);
+    // Splits marks and mappings so that none crosses the edges of the range. Errors: no_memory.
+    base::Result<void> cut_at_edges(TableBatch& batch, Range range) BASE_REQUIRES(lock_);
     base::Result<void> split_at(std::uint64_t address) BASE_REQUIRES(lock_);
     // Errors: revoked (meanwhile), bad_state (it would be written here and executed elsewhere, or the other way).
     // `origin`: the one it is taken from.

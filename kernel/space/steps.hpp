@@ -16,8 +16,8 @@ inline constexpr unsigned works_at_once = 64;
 
 inline std::uint64_t work_of_step() { return base::weakened(base::Weakness::unbounded_step) ? Walk::unlimited : step_work; }
 
-// In a twin alone: widens the gap between two steps of a move, and leaves a seal that began in it behind the move (`parts`: how much of that).
-inline void linger_in_move(unsigned parts) {
+// In a twin alone: widens the gap between two steps of a call, and leaves a seal that began in it behind the call (`parts`: how much of that).
+inline void linger_beside_call(unsigned parts) {
     if (!base::weakened(base::Weakness::move_cut)) return;
     for (unsigned i = 0; i < parts * 2000; ++i) arch::relax();
 }

@@ -12,8 +12,9 @@ namespace protection = abi::protection;
 namespace {
 
 constexpr std::uint64_t page = abi::page_size;
-// The part that moves lies amid the mapping.
-constexpr std::uint64_t mapped = 6 * page, first = page, moved = 4 * page;
+// What moves begins where the mapping does: it stays the mapping that something is taken from, and the rest becomes another one.
+constexpr std::uint64_t mapped = 6 * page, moved = 4 * page;
+constexpr std::uint64_t first = page; // of what is replaced
 constexpr unsigned rounds = 120;
 
 enum class Way { seal, shrink, revoke };
@@ -54,7 +55,7 @@ unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t fro
     const bool shown = call::space_map(space(), leased.get(), from, 0, mapped, protection::read | protection::write).has_value();
     taker.meet();
     // What was revoked before it begins is not there any more: then it moves nothing.
-    const auto done = call::space_move(space(), from + first, to, moved);
+    const auto done = call::space_move(space(), from, to, moved);
     if (thread) thread->join();
     CHECK(thread && shown && taker.done && (done || way == Way::revoke));
     unsigned left = 0;
@@ -67,7 +68,44 @@ unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t fro
     return left;
 }
 
+// How many pages of what was mapped in the middle of the mapping, in its place, lost something with it.
+unsigned lost_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t from, unsigned& replaced) {
+    const native::Owned memory(call::memory_create(quota(), mapped, abi::memory_flag::populate).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
+    const native::Owned leased(call::handle_duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
+    Taker taker{way, memory.get(), lease.get(), delay};
+    auto* thread = native::Thread::create(Taker::run, &taker).value_or(nullptr);
+    const bool shown = call::space_map(space(), leased.get(), from, 0, mapped, protection::read | protection::write).has_value();
+    taker.meet();
+    const std::uint32_t flags = protection::read | protection::write | abi::map_flag::replace | abi::map_flag::populate;
+    const auto done = call::space_map(space(), abi::no_handle, from + first, 0, moved, flags);
+    if (thread) thread->join();
+    // A mapping under a lease that goes is not cut any more.
+    CHECK(thread && shown && taker.done && (done || way == Way::revoke));
+    unsigned lost = 0;
+    for (std::uint64_t at = from + first; done && at < from + first + moved; at += page) lost += !writes(scratch, at);
+    replaced += done.has_value();
+    CHECK(call::space_unmap(space(), from, mapped));
+    return lost;
+}
+
 } // namespace
+
+KERNEL_USER_TEST(what_came_in_a_mappings_place_is_not_taken_with_it) {
+    NEEDS_PROCESSORS(2);
+    const native::Owned scratch(call::memory_create(quota(), page, 0).value_or(0));
+    const std::uint64_t from = native::reserve_range(mapped).value_or(0);
+    REQUIRE(scratch && from != 0);
+    unsigned lost[3] = {}, replaced[3] = {};
+    for (unsigned round = 0; round < rounds; ++round)
+        for (const Way way : {Way::seal, Way::shrink, Way::revoke}) {
+            const auto index = static_cast<unsigned>(way);
+            lost[index] += lost_by(way, round % 40 * 8, scratch.get(), from, replaced[index]);
+        }
+    native::print("lost by a seal ", lost[0], ", a shrink ", lost[1], ", a revocation ", lost[2]);
+    for (const unsigned pages : lost) CHECK(pages == 0);
+    for (const unsigned times : replaced) CHECK(times != 0);
+    native::release_range(from, mapped);
+}
 
 KERNEL_USER_TEST(what_is_taken_from_a_mapping_is_taken_where_it_moved) {
     NEEDS_PROCESSORS(2);
