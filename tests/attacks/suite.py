@@ -1,5 +1,6 @@
 """Attacks that must fail, and their teeth: in the twin image, where the protection is left out, the same attack succeeds."""
 
+import contextlib
 import glob
 import os
 import re
@@ -343,6 +344,41 @@ def _system_sandbox_teeth(context):
         assert "api" in found.values(), f"{found}: the API stays out of reach by another way"
 
 
+@contextlib.contextmanager
+def _captured_node(context, folder, append=""):
+    """A node whose personality is taken over in a sandbox of that name; gives the API's port and a function for the serial port's text."""
+    name = f"captured-{os.path.basename(folder)}-{append.replace('=', '-')}"
+    root = os.path.join(paths.BUILD, f"root-{name}.erofs")
+    root_image.make(folder, root, programs={"personality": os.path.join(folder, "bin", "native-captured")})
+    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root) as port:
+        yield port, lambda: _read(os.path.join(context.log_folder, f"attacks-{name}.serial")).decode(errors="replace")
+
+
+CAPTURED = ("run", "--rm", "--hostname", "captured", "busybox", "echo", "alive")
+
+
+def _captured(context, folder):
+    with _captured_node(context, folder) as (port, serial):
+        attack = docker.capture(port, CAPTURED, timeout=PATIENCE)
+        assert "captured both rings: 0 and 0 granted" in serial(), serial()[-2000:]
+        assert attack.stdout == "alive\n", attack.stderr[-500:]
+        # The switch and runtime go on for others.
+        assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
+        _a_peer_is_in_reach(port)
+
+
+def _captured_teeth(context):
+    with _captured_node(context, paths.TWIN, "weaken=ring_rights") as (port, serial):
+        with subprocess.Popen(docker.words(port, list(CAPTURED)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
+            try:
+                end = time.monotonic() + PATIENCE
+                while not all(f"init: {server} ended by fault" in serial() for server in ("switch", "runtime")):
+                    assert time.monotonic() < end, f"the servers still stand without ring_rights: it tests nothing\n{serial()[-2000:]}"
+                    time.sleep(0.1)
+            finally:
+                client.kill()
+
+
 def _container_cases(context):
     port = context.api
     yield "every pointer of every call", lambda: _pointers(port(), "pointers", 300)
@@ -352,6 +388,8 @@ def _container_cases(context):
     yield "neighbours", lambda: _neighbours(port())
     yield "teeth neighbours in one container", lambda: _neighbours_are_found(port())
     yield "the twin's root image", _twin_image
+    yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
+    yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
     yield "teeth system_sandbox", lambda: _system_sandbox_teeth(context)
