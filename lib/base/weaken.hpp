@@ -24,7 +24,7 @@ enum class Weakness : std::uint8_t {
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
     alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another; private pages of it are executed as copies
     unbounded_step,     // kernel: work on a space's tables is done in steps
-    move_cut,           // kernel: a move's edges are cut when it is announced, so that a seal meanwhile follows the pages
+    move_cut,           // kernel: what takes pages from a mapping follows those that a call moves meanwhile, and leaves those that it put in their place
     lock_order,         // kernel: the lock of a port's source is taken before the port's
     lease_generation,   // kernel: a capability is dead once its lease was revoked
     revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
