@@ -86,7 +86,7 @@ inline constexpr Rights resume = 1u << 12;      // Thread
 inline constexpr Rights acknowledge = 1u << 13; // Irq
 inline constexpr Rights bind = 1u << 14;        // Irq, Notification, Endpoint (to a Port)
 inline constexpr Rights charge = 1u << 15;      // Quota, Budget: create objects that are charged to it
-inline constexpr Rights control = 1u << 16;     // Quota, Budget, Lease, Process: configure, destroy, revoke, grant into
+inline constexpr Rights control = 1u << 16;     // Quota, Budget, Lease, Process, IoSpace, Memory: configure, destroy, revoke, grant into, map for a device, resize and seal
 inline constexpr Rights all = (1u << 17) - 1;
 } // namespace right
 

@@ -51,7 +51,7 @@ base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota
 }
 
 base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota, Held<Memory> memory, std::uint64_t offset, std::uint64_t size) {
-    const abi::Rights rights = memory.rights & ~abi::right::write;
+    const abi::Rights rights = memory.rights & ~(abi::right::write | abi::right::control);
     auto slice = TRY(Memory::create_slice(*quota, std::move(memory.object), offset, size));
     return give(caller, std::move(slice), rights, memory.hold);
 }

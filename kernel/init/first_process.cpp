@@ -134,7 +134,7 @@ private:
         TRY(grant("log", TRY(make_object<AuditLog>(quota)), AuditLog::rights));
         if (images_.root) {
             auto root = TRY(Memory::create_fixed(quota, images_.root, images_.root_size, true));
-            TRY(grant("root_image", root, Memory::rights & ~abi::right::write));
+            TRY(grant("root_image", root, Memory::rights & ~(abi::right::write | abi::right::control)));
         }
         constexpr std::uint64_t physical_end = 1ull << 46;
         TRY(grant("device", TRY(make_object<Device>(quota, 0, physical_end)), Device::rights));
@@ -142,7 +142,7 @@ private:
         TRY(grant("irq", TRY(make_object<Irq>(quota)), Irq::rights));
         TRY(grant("io_space", TRY(make_object<IoSpace>(quota)), IoSpace::rights));
         auto clock = TRY(Memory::create_fixed(quota, images_.clock, abi::page_size, false));
-        return grant("clock", clock, Memory::rights & ~abi::right::execute);
+        return grant("clock", clock, Memory::rights & ~(abi::right::execute | abi::right::control));
     }
 
     const BootImages& images_;

@@ -25,7 +25,7 @@ class Memory final : public Object, public base::ListNodeOf<InIoSpace> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::memory;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::read |
-                                          abi::right::write | abi::right::execute | abi::right::map;
+                                          abi::right::write | abi::right::execute | abi::right::map | abi::right::control;
     static constexpr std::uint64_t max_pages = PageMap::max_pages;
 
     // In steps, without locks, where frames are committed at once; `hold` is the quota's and is looked at again between them.

@@ -154,6 +154,11 @@ base::Result<void> Space::begin_work(RangeWork& work, const LeaseHold& hold) {
             if (other.overlaps(work.range) || other.overlaps(work.target)) free = false;
         }
         if (!free || others >= works_at_once) continue;
+        // What takes something from a mapping follows a move by `work_on`, which needs the mapping to lie within the range from the first moment on.
+        if (work.target.end != 0 && !base::weakened(base::Weakness::move_cut)) {
+            [[clang::uninitialized]] TableBatch batch(*this);
+            TRY(cut_at_edges(batch, work.range));
+        }
         works_.push_back(work);
         return {};
     }
@@ -242,7 +247,10 @@ base::Result<void> Space::split_at(std::uint64_t address) {
     return {};
 }
 
-base::Result<void> Space::split_at_edges(Range range) {
+base::Result<void> Space::cut_at_edges(TableBatch& batch, Range range) {
+    // The marks first: what takes all of a mapping away must not have to cut one, for that can fail.
+    TRY(tables(batch).split(range.begin));
+    TRY(tables(batch).split(range.end));
     TRY(split_at(range.begin));
     return split_at(range.end);
 }
@@ -403,7 +411,42 @@ void Space::remove_thread_page(std::uint64_t address, std::uint64_t frame) {
 
 // --- for Memory and leases
 
-// New work waits for theirs, so what is in work now stays where work_on saw it.
+// New work waits for theirs, so what is in work now stays where work_on saw it. But it goes on: what it takes out of the mapping, and gives to others, is not the mapping's any more.
+
+// What the mapping has now of the range that was its own when the work on it began, or of where a move brought that.
+Space::Range Space::part_of(const Mapping& mapping, const RangeWork& work, bool target) const {
+    const Range& range = target ? work.target : work.range;
+    if (!mapping.live) return {range.end, range.end};
+    std::uint64_t begin = mapping.begin, end = mapping.end;
+    const std::uint64_t distance = work.target.begin - work.range.begin;
+    const bool at_target = work.target.end != 0 && work.target.begin <= begin && begin < work.target.end;
+    if (target && !at_target) {
+        begin += distance;
+        end += distance;
+    } else if (!target && at_target) {
+        begin -= distance;
+        end -= distance;
+    }
+    return {std::max(begin, range.begin), std::min(end, range.end)};
+}
+
+template <class Step> void Space::take_away(const Mapping& mapping, const RangeWork& work, Step&& step) {
+    linger_beside_call(8);
+    // Where a move is under way the pages go from the range to the target.
+    for (const bool target : {false, true}) {
+        std::uint64_t at = target ? work.target.begin : work.range.begin;
+        (void)in_steps(Manner::removal, [&](TableBatch& batch) -> base::Result<bool> {
+            lock_.assert_held();
+            const Range part = base::weakened(base::Weakness::move_cut) ? target ? work.target : work.range : part_of(mapping, work, target);
+            Walk walk(std::max(at, part.begin), part.end, work_of_step());
+            if (walk.done()) return true;
+            auto table = tables(batch);
+            step(table, walk);
+            at = walk.at;
+            return walk.done();
+        });
+    }
+}
 
 void Space::drop_past(Mapping& mapping, std::uint64_t size) {
     RangeWork work({}, false);
@@ -418,10 +461,8 @@ void Space::drop_past(Mapping& mapping, std::uint64_t size) {
         if (whole.target.end) work.target = {whole.target.begin + keep, whole.target.end};
         works_.push_back(work);
     }
-    // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail. Where a move is under way it goes from the range to the target.
-    for (const Range range : {work.range, work.target}) {
-        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
-    }
+    // Entries of a shared mapping are single pages, so nothing has to be split and this cannot fail.
+    take_away(mapping, work, [](auto& table, Walk& walk) { (void)table.unmap(walk); });
     end_work(work);
 }
 
@@ -437,12 +478,9 @@ void Space::drop_write(Mapping& mapping) {
         work.target = whole.target;
         works_.push_back(work);
     }
-    for (const Range range : {work.range, work.target}) {
-        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) -> base::Result<void> {
-            table.for_each_page(walk, [](std::uint64_t, std::uint64_t value) { return value & ~(entry::writable | entry::allow_write); });
-            return {};
-        });
-    }
+    take_away(mapping, work, [](auto& table, Walk& walk) {
+        table.for_each_page(walk, [](std::uint64_t, std::uint64_t value) { return value & ~(entry::writable | entry::allow_write); });
+    });
     LockGuard guard(lock_);
     works_.remove(work);
     if (mapping.live) mapping.memory->end_write(mapping);
@@ -460,9 +498,7 @@ void Space::drop(Mapping& mapping) {
         work.target = whole.target;
         works_.push_back(work);
     }
-    for (const Range range : {work.range, work.target}) {
-        (void)walk_in_steps(Manner::removal, range, [](auto& table, Walk& walk) { return table.unmap(walk); });
-    }
+    take_away(mapping, work, [](auto& table, Walk& walk) { (void)table.unmap(walk); });
     LockGuard guard(lock_);
     works_.remove(work);
     if (mapping.live) remove_mapping(mapping);

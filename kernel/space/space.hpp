@@ -113,7 +113,8 @@ private:
         Range target;
         bool hides; // accesses wait as well
     };
-    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked. Without the lock, as the other members here.
+    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked; of a move no_memory,
+    // for no mapping reaches across its range's edges from then on. Without the lock, as the other members here.
     base::Result<void> begin_work(RangeWork& work, const LeaseHold& hold);
     void end_work(RangeWork& work);
     // How steps follow on each other. A call stops where the space has ended; what takes something away goes on, since it promises that nothing is left when it returns.
@@ -144,6 +145,9 @@ private:
     base::Result<void> copy_mappings(Space& copy);
     // For a mapping that is to lose something: the range, and where a move that is under way has brought part of it.
     RangeWork work_on(const Mapping& mapping, bool hides) const BASE_REQUIRES(lock_);
+    Range part_of(const Mapping& mapping, const RangeWork& work, bool target) const BASE_REQUIRES(lock_);
+    // `step(table, walk)` for the pages that are still the mapping's.
+    template <class Step> void take_away(const Mapping& mapping, const RangeWork& work, Step&& step);
     void remove_all(Manner manner);
     static void relax(Manner manner);
     base::Result<void> create_roots(Space& personality);
@@ -174,8 +178,8 @@ private:
     // The first that lies within the range; null where there is none.
     Mapping* first_within(Range range) BASE_REQUIRES(lock_);
     bool hidden(std::uint64_t address) const BASE_REQUIRES(lock_);
-    // Splits mappings so that none crosses the edges of the range. Errors: no_memory.
-    base::Result<void> split_at_edges(Range range) BASE_REQUIRES(lock_);
+    // Splits marks and mappings so that none crosses the edges of the range. Errors: no_memory.
+    base::Result<void> cut_at_edges(TableBatch& batch, Range range) BASE_REQUIRES(lock_);
     base::Result<void> split_at(std::uint64_t address) BASE_REQUIRES(lock_);
     // Errors: revoked (meanwhile), bad_state (it would be written here and executed elsewhere, or the other way).
     // `origin`: the one it is taken from.

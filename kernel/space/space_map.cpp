@@ -105,6 +105,7 @@ base::Result<void> Space::map(const Held<Memory>& memory, std::uint64_t address,
     }
     RangeWork work(range, true);
     TRY(begin_work(work, hold));
+    linger_beside_call(1);
     auto mapped = flags & abi::map_flag::replace ? cut_edges(range) : check_empty(range);
     // A refusal leaves what is there, as far as it does not come of what others do meanwhile.
     if (mapped && (flags & abi::map_flag::replace) && memory && !copied) mapped = check_sharing(*memory.object, range, protection);
@@ -304,9 +305,7 @@ base::Result<void> Space::check_empty(Range range) {
 base::Result<void> Space::cut_edges(Range range) {
     return in_steps([&](TableBatch& batch) -> base::Result<bool> {
         lock_.assert_held();
-        TRY(split_at_edges(range));
-        TRY(tables(batch).split(range.begin));
-        TRY(tables(batch).split(range.end));
+        TRY(cut_at_edges(batch, range));
         return true;
     });
 }
@@ -375,6 +374,7 @@ base::Result<void> Space::move(std::uint64_t from, std::uint64_t to, std::uint64
 
 base::Result<void> Space::move_range(Range source, Range target) {
     TRY(check_empty(target));
+    linger_beside_call(1);
     TRY(cut_edges(source));
     if (auto prepared = walk_in_steps(source, [&](auto& table, Walk& walk) { return table.prepare_move(walk, target.begin); }); !prepared) {
         (void)clear_range(target);

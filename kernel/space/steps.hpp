@@ -1,5 +1,6 @@
 // Work on a space in steps: how much one does, and the loops around them.
 #pragma once
+#include "kernel/arch/relax.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/space/table_batch.hpp"
@@ -14,6 +15,12 @@ inline constexpr unsigned step_mappings = 32;
 inline constexpr unsigned works_at_once = 64;
 
 inline std::uint64_t work_of_step() { return base::weakened(base::Weakness::unbounded_step) ? Walk::unlimited : step_work; }
+
+// In a twin alone: widens the gap between two steps of a call, and leaves a seal that began in it behind the call (`parts`: how much of that).
+inline void linger_beside_call(unsigned parts) {
+    if (!base::weakened(base::Weakness::move_cut)) return;
+    for (unsigned i = 0; i < parts * 2000; ++i) arch::relax();
+}
 
 // The levels of the top tables.
 inline constexpr unsigned guest_level = 3;

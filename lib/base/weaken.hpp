@@ -24,6 +24,7 @@ enum class Weakness : std::uint8_t {
     device_pin,         // kernel: memory that a device was given stays until its IoSpace is released
     alias_execute,      // kernel: no Memory is mapped to be written in one place and to be executed in another; private pages of it are executed as copies
     unbounded_step,     // kernel: work on a space's tables is done in steps
+    move_cut,           // kernel: what takes pages from a mapping follows those that a call moves meanwhile, and leaves those that it put in their place
     lock_order,         // kernel: the lock of a port's source is taken before the port's
     lease_generation,   // kernel: a capability is dead once its lease was revoked
     revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
@@ -50,6 +51,8 @@ enum class Weakness : std::uint8_t {
     root_returned,      // kernel: a thread that ends its process comes back from its pauses to no root of it
     last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
+    ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
+    ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -98,6 +101,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::device_pin, "device_pin"},
     {Weakness::alias_execute, "alias_execute"},
     {Weakness::unbounded_step, "unbounded_step"},
+    {Weakness::move_cut, "move_cut"},
     {Weakness::lock_order, "lock_order"},
     {Weakness::lease_generation, "lease_generation"},
     {Weakness::revoke_mapping, "revoke_mapping"},
@@ -124,6 +128,8 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::root_returned, "root_returned"},
     {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
+    {Weakness::ring_rights, "ring_rights"},
+    {Weakness::ring_commit, "ring_commit"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -95,7 +95,7 @@ void ChannelServer::open(const Incoming& incoming, Message& message) {
     static_assert(sessions_per_badge > 1, "or the one that makes room were a client's last");
     if (count >= sessions_per_badge)
         close(oldest);
-    auto buffer = MappedMemory::create(self().quota, abi::channel_buffer_bytes);
+    auto buffer = MappedMemory::create(self().quota, abi::channel_buffer_bytes, abi::memory_flag::populate);
     if (!buffer)
         return answer_error(incoming.reply, buffer.error());
     auto* session = new (std::nothrow) ChannelSession;

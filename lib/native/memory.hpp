@@ -61,7 +61,7 @@ struct MappedMemory {
     Owned memory;
     Mapping mapping;
 
-    // Charged to `quota`. Errors: no_memory.
+    // Charged to `quota`; flags: abi::memory_flag. Errors: no_memory.
     static base::Result<MappedMemory> create(abi::Handle quota, std::uint64_t size, std::uint32_t flags = 0);
 };
 

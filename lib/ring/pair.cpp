@@ -16,7 +16,8 @@ void connect(const Views& views, Side side, Producer& producer, Consumer& consum
 
 base::Result<Pair> Pair::create(abi::Handle quota, abi::RingUse use, std::uint64_t size, Side side) {
     Pair pair;
-    pair.memory_ = TRY(native::own(native::call::memory_create(quota, pair_bytes(size), 0)));
+    const std::uint32_t flags = base::weakened(base::Weakness::ring_commit) ? 0 : abi::memory_flag::populate;
+    pair.memory_ = TRY(native::own(native::call::memory_create(quota, pair_bytes(size), flags)));
     pair.wait_ = TRY(native::own(native::call::notification_create(quota)));
     pair.signal_ = TRY(native::own(native::call::notification_create(quota)));
     pair.mapping_ = TRY(native::Mapping::of(pair.memory_.get(), 0, pair_bytes(size), abi::protection::read | abi::protection::write));

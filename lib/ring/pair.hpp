@@ -1,5 +1,6 @@
 // A ring pair with its doorbells, as one side has it.
 #pragma once
+#include "lib/base/weaken.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/memory.hpp"
 #include "lib/ring/ring.hpp"
@@ -19,7 +20,7 @@ struct Handles {
 class Pair {
 public:
     Pair() = default;
-    // Makes ring pair, notifications and mapping: Memory and Notifications are charged to `quota`. `size` is of each direction. Errors: no_memory, bad_argument.
+    // Makes ring pair, notifications and mapping: Memory and Notifications are charged to `quota`, all of the Memory at once: neither side faults where the payer has nothing left. `size` is of each direction. Errors: no_memory, bad_argument.
     static base::Result<Pair> create(abi::Handle quota, abi::RingUse use, std::uint64_t size, Side side);
     // Takes over the handles, whatever the outcome, and maps and checks the Memory. Errors: broken, and those of the mapping.
     static base::Result<Pair> attach(const Handles& handles, abi::RingUse use, Side side);
@@ -43,7 +44,11 @@ public:
 
     // For the side that made the pair: the peer's three capabilities, still this side's slots. Rights for the transfer: `peer_rights`.
     Handles peer_handles() const { return {memory_.get(), signal_.get(), wait_.get()}; }
-    static constexpr abi::Rights memory_rights = abi::right::read | abi::right::write | abi::right::map | abi::right::transfer | abi::right::inspect;
+    // Without `control`: who shrinks or seals what the other side has mapped ends it at its next look.
+    static abi::Rights memory_rights() {
+        const abi::Rights rights = abi::right::read | abi::right::write | abi::right::map | abi::right::transfer | abi::right::inspect;
+        return base::weakened(base::Weakness::ring_rights) ? rights | abi::right::control : rights;
+    }
     static constexpr abi::Rights wait_rights = abi::right::receive | abi::right::bind | abi::right::transfer | abi::right::inspect;
     static constexpr abi::Rights signal_rights = abi::right::send | abi::right::transfer | abi::right::inspect;
 

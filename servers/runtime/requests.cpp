@@ -129,7 +129,7 @@ base::Result<void> Server::give_stream(native::ChannelRequest& request) {
         return base::fail(abi::Error::bad_argument);
     const ring::Handles end = TRY(sandbox->streams().engine_end(index, sandbox->quota()));
     const native::ChannelRequest::Lent lent[] = {
-        {end.memory, ring::Pair::memory_rights}, {end.wait, ring::Pair::wait_rights}, {end.signal, ring::Pair::signal_rights}};
+        {end.memory, ring::Pair::memory_rights()}, {end.wait, ring::Pair::wait_rights}, {end.signal, ring::Pair::signal_rights}};
     request.answer(request.writer(), lent, true);
     return {};
 }

@@ -23,6 +23,8 @@ constexpr abi::Rights read_only_memory = abi::right::read | abi::right::map | ab
 
 // In pages. Tables, threads' kernel stacks and the heap of a personality grow with what its programs do.
 constexpr std::uint64_t guest_pages_per_reserved_page = 16, least_reserve = 1024, most_reserve = 32768;
+// The rings are committed when they are made.
+constexpr std::uint64_t ring_pages = (ring::pair_bytes(Sandbox::control_ring_bytes) + Streams::count * ring::pair_bytes(Streams::ring_bytes)) / abi::page_size;
 
 abi::BudgetParameters budget_parameters(const ProcessorLimits& limits, std::uint64_t cpus) {
     abi::BudgetParameters parameters{};
@@ -60,7 +62,7 @@ base::Result<void> Sandbox::prepare() {
     TRY(native::call::quota_inspect(native::self().quota, info));
     guest_pages_ = settings_.memory_pages != 0 ? std::min(settings_.memory_pages, info.limit_pages) : info.limit_pages;
     // The personality's own memory is beside what its programs were promised: they can exhaust theirs and it goes on.
-    const std::uint64_t reserve = std::clamp(guest_pages_ / guest_pages_per_reserved_page, least_reserve, most_reserve);
+    const std::uint64_t reserve = std::clamp(guest_pages_ / guest_pages_per_reserved_page, least_reserve, most_reserve) + ring_pages;
     guest_pages_ = std::min(guest_pages_, info.limit_pages - std::min(reserve, info.limit_pages / 2));
     quota_ = TRY(native::own(native::call::quota_create(native::self().quota, guest_pages_ + reserve)));
     budget_ = TRY(native::own(native::call::budget_create(quota_.get(), native::self().budget, budget_parameters(settings_.processor, info.cpu_count))));
@@ -94,11 +96,11 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     base::Vector<native::Grant> all;
     const ring::Handles control = control_.peer_handles();
     TRY(all.append(grants));
-    TRY(all.push_back({"control.ring", control.memory, ring::Pair::memory_rights}));
+    TRY(all.push_back({"control.ring", control.memory, ring::Pair::memory_rights()}));
     TRY(all.push_back({"control.wait", control.wait, ring::Pair::wait_rights}));
     TRY(all.push_back({"control.signal", control.signal, ring::Pair::signal_rights}));
     if (network.number != 0) {
-        TRY(all.push_back({"net.ring", network.ring.memory, ring::Pair::memory_rights & ~abi::right::transfer}));
+        TRY(all.push_back({"net.ring", network.ring.memory, ring::Pair::memory_rights() & ~abi::right::transfer}));
         TRY(all.push_back({"net.wait", network.ring.wait, ring::Pair::wait_rights & ~abi::right::transfer}));
         TRY(all.push_back({"net.signal", network.ring.signal, ring::Pair::signal_rights & ~abi::right::transfer}));
     }

@@ -92,9 +92,10 @@ public:
     // Of all its programs, from their next charge on. Errors: bad_argument.
     base::Result<void> limit_processor(const ProcessorLimits& limits);
 
+    static constexpr std::uint64_t control_ring_bytes = 256 * 1024; // each direction
+
 private:
     static constexpr std::size_t most_layers = 128;
-    static constexpr std::uint64_t control_ring_bytes = 256 * 1024;
     void on_event(std::uint64_t bits) override;
     void take_events();
     bool take_event();

@@ -15,8 +15,8 @@ using abi::store::Tag;
 
 constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
 
-// No `duplicate` to begin with: the writer alone fills it. What is sealed may be handed on, mapped and executed by whoever has it.
-constexpr abi::Rights writer_rights = abi::right::read | abi::right::write | abi::right::map | abi::right::inspect;
+// No `duplicate` to begin with: the writer alone fills it, and gives it its size. The server reads and writes no blob itself. What is sealed may be handed on, mapped and executed by whoever has it.
+constexpr abi::Rights writer_rights = abi::right::read | abi::right::write | abi::right::map | abi::right::inspect | abi::right::control;
 constexpr abi::Rights reader_rights = abi::right::read | abi::right::map | abi::right::execute | abi::right::duplicate | abi::right::transfer | abi::right::inspect;
 
 std::string_view reason_of(abi::Error error) {

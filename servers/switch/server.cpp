@@ -61,7 +61,7 @@ void Server::serve_requests() {
     while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
         native::switch_::serve(*this, incoming->badge, message);
         if (abi::tag_handles(message.tag) == 3) {
-            message.handle_rights[0] = ring::Pair::memory_rights;
+            message.handle_rights[0] = ring::Pair::memory_rights();
             message.handle_rights[1] = ring::Pair::wait_rights;
             message.handle_rights[2] = ring::Pair::signal_rights;
         }

@@ -1,5 +1,6 @@
 """Attacks that must fail, and their teeth: in the twin image, where the protection is left out, the same attack succeeds."""
 
+import contextlib
 import glob
 import os
 import re
@@ -42,6 +43,8 @@ NATIVE_TEETH = (
     ("guest_privilege", "a_guest_gets_no_flags_of_privilege"),
     ("fetch_once", "a_guest_that_is_moved_under_the_check_stays_in_its_half"),
     ("derive_rights", "no_two_operations_give_back_a_right"),
+    ("ring_rights", "a_ring_is_not_taken_from_its_maker"),
+    ("ring_commit", "a_payer_without_memory_ends_nobody_at_its_ring"),
     ("slice_bounds", "a_range_of_ports_does_not_grow_by_a_wrap"),
     ("budget_charge", "a_limit_is_not_got_round_by_giving_up_the_processor"),
     ("handle_generation", "a_closed_handle_reaches_nobody_whose_slot_it_was"),
@@ -139,6 +142,12 @@ def _keeps_others_waiting(context, weakness, test, operation):
     _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test} bounded_cpus=1", cpus=1, timeout=900,
                            kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"), extra=ICOUNT, accel="tcg,thread=single")
     assert _result(text) == (0, 1) and re.search(rf"bounded\.hpp:\d+: {operation}", text), f"{operation}: short without {weakness}, so the measure tests nothing"
+
+
+def _calls_notice(context, weakness, test):
+    """The kernel's own test from user mode fails where the line that it is about is left out."""
+    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test}", kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"))
+    assert _result(text) == (0, 1) and f"FAIL {test}" in text, f"{test} still holds without {weakness}: it tests nothing"
 
 
 def _server_pays(context):
@@ -335,6 +344,41 @@ def _system_sandbox_teeth(context):
         assert "api" in found.values(), f"{found}: the API stays out of reach by another way"
 
 
+@contextlib.contextmanager
+def _captured_node(context, folder, append=""):
+    """A node whose personality is taken over in a sandbox of that name; gives the API's port and a function for the serial port's text."""
+    name = f"captured-{os.path.basename(folder)}-{append.replace('=', '-')}"
+    root = os.path.join(paths.BUILD, f"root-{name}.erofs")
+    root_image.make(folder, root, programs={"personality": os.path.join(folder, "bin", "native-captured")})
+    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root) as port:
+        yield port, lambda: _read(os.path.join(context.log_folder, f"attacks-{name}.serial")).decode(errors="replace")
+
+
+CAPTURED = ("run", "--rm", "--hostname", "captured", "busybox", "echo", "alive")
+
+
+def _captured(context, folder):
+    with _captured_node(context, folder) as (port, serial):
+        attack = docker.capture(port, CAPTURED, timeout=PATIENCE)
+        assert "captured both rings: 0 and 0 granted" in serial(), serial()[-2000:]
+        assert attack.stdout == "alive\n", attack.stderr[-500:]
+        # The switch and runtime go on for others.
+        assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
+        _a_peer_is_in_reach(port)
+
+
+def _captured_teeth(context):
+    with _captured_node(context, paths.TWIN, "weaken=ring_rights") as (port, serial):
+        with subprocess.Popen(docker.words(port, list(CAPTURED)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
+            try:
+                end = time.monotonic() + PATIENCE
+                while not all(f"init: {server} ended by fault" in serial() for server in ("switch", "runtime")):
+                    assert time.monotonic() < end, f"the servers still stand without ring_rights: it tests nothing\n{serial()[-2000:]}"
+                    time.sleep(0.1)
+            finally:
+                client.kill()
+
+
 def _container_cases(context):
     port = context.api
     yield "every pointer of every call", lambda: _pointers(port(), "pointers", 300)
@@ -344,6 +388,8 @@ def _container_cases(context):
     yield "neighbours", lambda: _neighbours(port())
     yield "teeth neighbours in one container", lambda: _neighbours_are_found(port())
     yield "the twin's root image", _twin_image
+    yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
+    yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
     yield "teeth system_sandbox", lambda: _system_sandbox_teeth(context)
@@ -375,6 +421,8 @@ def cases(context):
         yield f"teeth {weakness} {attack}", lambda each=(weakness, attack, image, cpus): _harms(context, *each)
     for each in UNBOUNDED:
         yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
+    yield "teeth move_cut", lambda: _calls_notice(context, "move_cut", "what_is_taken_from_a_mapping_is_taken_where_it_moved")
+    yield "teeth move_cut of what came in its place", lambda: _calls_notice(context, "move_cut", "what_came_in_a_mappings_place_is_not_taken_with_it")
     yield "teeth lender_charge", lambda: _server_pays(context)
     for weakness in ("user_page_run", "user_page_access"):
         yield f"teeth {weakness}", lambda weakness=weakness: _kernel_test_notices(context, weakness)

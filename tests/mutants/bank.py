@@ -239,7 +239,7 @@ ERRORS = [
     ("memory_read_wraps", "call/memory.cpp", "base::Result<std::uint64_t> call_memory_read(Thread& caller, Held<Memory> memory, std::uint64_t offset, UserBytes buffer) {\n    std::byte step[copy_step];\n    if (offset > memory->size() || buffer.length > memory->size() - offset)",
      "base::Result<std::uint64_t> call_memory_read(Thread& caller, Held<Memory> memory, std::uint64_t offset, UserBytes buffer) {\n    std::byte step[copy_step];\n    if (offset > memory->size())", "sealing,memory,negative",
      "A read past the end gives a part and an error."),
-    ("slice_keeps_the_right_to_write", "call/memory.cpp", "const abi::Rights rights = memory.rights & ~abi::right::write;", "const abi::Rights rights = memory.rights;", "sealing", "A window has the right to write."),
+    ("slice_keeps_the_right_to_write", "call/memory.cpp", "const abi::Rights rights = memory.rights & ~(abi::right::write | abi::right::control);", "const abi::Rights rights = memory.rights;", "sealing", "A window has the right to write."),
     ("operation_past_the_table", "call/processes.cpp", "if (operation < 1 || operation > 3)", "if (operation > 3)", "negative,a_thread_starts_once", "An operation is read before the table."),
     ("control_without_the_right", "call/processes.cpp", "    if (!(thread.rights & chosen.right)) return std::unexpected(abi::Error::missing_right);\n", "", "a_thread_starts_once,negative", "Whoever sees a thread may stop it."),
     ("log_text_is_too_long", "call/devices.cpp", "    if (text.length > limit) return std::unexpected(abi::Error::too_large);\n", "    if (text.length > limit + 8) return std::unexpected(abi::Error::too_large);\n", "negative,a_log_line_has_a_limit", "A log line is copied past its buffer."),

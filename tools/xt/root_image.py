@@ -20,6 +20,13 @@ NOT_IN_ROOT = ("kernel", "init", "themelios-direct")
 TEST_PREFIXES = ("test-", "native-")
 
 
+def _strip(source, target):
+    """Symbols stay in the build folder, where gdb finds them."""
+    result = subprocess.run(["llvm-strip-19", "-o", target, source], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise Failure(f"cannot strip {source}: {result.stderr.strip()}")
+
+
 def _copy_programs(source, target, left_out=()):
     if not os.path.isdir(source):
         return 0
@@ -29,10 +36,7 @@ def _copy_programs(source, target, left_out=()):
         path = os.path.join(source, name)
         if name in left_out or name.startswith(TEST_PREFIXES) or name.endswith(".stripped") or not os.access(path, os.X_OK):
             continue
-        # Symbols stay in the build folder, where gdb finds them.
-        result = subprocess.run(["llvm-strip-19", "-o", os.path.join(target, name), path], capture_output=True, text=True)
-        if result.returncode != 0:
-            raise Failure(f"cannot strip {path}: {result.stderr.strip()}")
+        _strip(path, os.path.join(target, name))
         count += 1
     return count
 
@@ -71,10 +75,11 @@ def make_of(files, image):
     _pack(staging, image)
 
 
-def make(native=paths.NATIVE, image=paths.ROOT_IMAGE, management_files=None, change_node=None):
+def make(native=paths.NATIVE, image=paths.ROOT_IMAGE, management_files=None, change_node=None, programs=None):
     """Makes build/root.erofs (or `image`) out of what is built (the native programs in `native`). The same input gives the same bytes.
 
-    For tests: `management_files` are more files of the management sandbox (path in it → file here), `change_node` gives another text for node.image."""
+    For tests: `management_files` are more files of the management sandbox (path in it → file here), `change_node` gives another text for node.image,
+    `programs` are other native programs (name under /bin → file here)."""
     staging = os.path.join(paths.BUILD, os.path.basename(image).removesuffix(".erofs"))
     services = os.path.join(paths.BUILD, "management")
     for folder in (staging, services):
@@ -87,6 +92,8 @@ def make(native=paths.NATIVE, image=paths.ROOT_IMAGE, management_files=None, cha
         for name in sorted(os.listdir(images)):
             if name.endswith(".image"):
                 shutil.copyfile(os.path.join(images, name), os.path.join(staging, "images", name))
+    for name, source in (programs or {}).items():
+        _strip(source, os.path.join(staging, "bin", name))
     if change_node is not None:
         path = os.path.join(staging, "images", "node.image")
         with open(path, encoding="utf-8") as file:

@@ -10,6 +10,7 @@ using native::Owned;
 namespace {
 
 constexpr std::uint64_t page = abi::page_size;
+constexpr abi::Rights every_right = right::duplicate | right::transfer | right::inspect | right::read | right::write | right::execute | right::map | right::control;
 
 Owned make(std::uint64_t size, std::uint32_t flags = 0) { return Owned(call::memory_create(quota(), size, flags).value_or(0)); }
 Owned make_sealed(std::uint64_t size) {
@@ -70,10 +71,27 @@ KERNEL_USER_TEST(a_sealed_memory_is_read) {
     CHECK(read(memory, 0) == 5);
 }
 
-KERNEL_USER_TEST(sealing_takes_the_right_to_write) {
-    const Owned memory = make(page), weak(native::duplicate(memory.get(), right::read | right::map).value_or(0));
+// Who writes to what others have mapped does not take it from them.
+KERNEL_USER_TEST(sealing_takes_the_right_of_control) {
+    const Owned memory = make(page), weak(native::duplicate(memory.get(), every_right & ~right::control).value_or(0));
+    REQUIRE(weak);
     CHECK_ERROR(call::memory_seal(weak.get()), missing_right);
     CHECK(look(memory).sealed == 0);
+    CHECK(write(weak, 0, 3) && read(memory, 0) == 3);
+}
+
+KERNEL_USER_TEST(resizing_takes_the_right_of_control) {
+    const Owned memory = make(2 * page), weak(native::duplicate(memory.get(), every_right & ~right::control).value_or(0));
+    REQUIRE(weak && write(memory, page, 7));
+    for (const std::uint64_t size : {std::uint64_t{0}, page, 4 * page, std::uint64_t{1} << 39}) CHECK_ERROR(call::memory_resize(weak.get(), size), missing_right);
+    CHECK(look(memory).size == 2 * page && look(memory).frames == 1 && read(memory, page) == 7);
+}
+
+KERNEL_USER_TEST(control_does_not_take_the_right_to_write) {
+    const Owned memory = make(2 * page), controller(native::duplicate(memory.get(), right::control).value_or(0));
+    REQUIRE(controller);
+    CHECK(call::memory_resize(controller.get(), page) && call::memory_seal(controller.get()));
+    CHECK(look(memory).size == page && look(memory).sealed == 1);
 }
 
 KERNEL_USER_TEST(a_window_is_of_whole_pages) {
@@ -85,7 +103,7 @@ KERNEL_USER_TEST(a_window_is_of_whole_pages) {
 KERNEL_USER_TEST(a_window_is_not_written) {
     const Owned memory = make_sealed(2 * page), window(call::memory_slice(quota(), memory.get(), 0, page).value_or(0));
     abi::HandleInfo info{};
-    CHECK(call::handle_inspect(window.get(), info) && (info.rights & (abi::right::write | abi::right::read)) == abi::right::read);
+    CHECK(call::handle_inspect(window.get(), info) && (info.rights & (right::read | right::write | right::control)) == right::read);
 }
 
 KERNEL_USER_TEST(a_window_does_not_wrap) { CHECK_ERROR(call::memory_slice(quota(), make_sealed(4 * page).get(), page, 0 - page), bad_argument); }
