@@ -204,12 +204,14 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
     return {};
 }
 
-void Memory::begin_work() {
+base::Result<void> Memory::begin_work() {
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+        // Of thousands that wait here none is to do its work behind its own end.
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         LockGuard guard(lock_);
         if (at_work_) continue;
         at_work_ = true;
-        return;
+        return {};
     }
 }
 
@@ -267,7 +269,7 @@ void Memory::pass(Mapping& mapping) {
 base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
     if (size > max_pages * page_size) return std::unexpected(abi::Error::bad_argument);
     const std::uint64_t pages = (size + page_size - 1) / page_size;
-    begin_work();
+    TRY(begin_work());
     bool shrinks = false;
     {
         LockGuard guard(lock_);
@@ -291,7 +293,9 @@ base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
 }
 
 base::Result<void> Memory::seal(const LeaseHold& hold) {
-    begin_work();
+    // Once is enough: nothing may be written, and nothing will.
+    if (hold.valid() && __atomic_load_n(&constant_, __ATOMIC_ACQUIRE)) return {};
+    TRY(begin_work());
     bool was_shared = false;
     {
         LockGuard guard(lock_);

@@ -120,8 +120,8 @@ private:
     std::uint64_t frame_of(std::uint64_t page) const BASE_REQUIRES(lock_);
     // Some of the frames from the page on; false where there are more.
     bool drop_some_frames(std::uint64_t first_page) BASE_REQUIRES(lock_);
-    // Resize and seal one after the other: whose turn it is not sleeps. Without the lock.
-    void begin_work();
+    // Resize and seal one after the other: whose turn it is not sleeps. Errors: canceled (the caller ends). Without the lock.
+    base::Result<void> begin_work();
     void end_work();
     bool has_writable_mapping();
     // What a mapping may not be, beside all others but `without`.

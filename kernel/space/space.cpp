@@ -144,6 +144,7 @@ void Space::relax(Manner manner) {
 
 base::Result<void> Space::begin_work(RangeWork& work, const LeaseHold& hold) {
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         LockGuard guard(lock_);
         if (ended_) return std::unexpected(abi::Error::bad_state);
         if (!hold.valid()) return std::unexpected(abi::Error::revoked);

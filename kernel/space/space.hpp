@@ -113,7 +113,7 @@ private:
         Range target;
         bool hides; // accesses wait as well
     };
-    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked; of a move no_memory,
+    // Announces a call's work; waits for other work there, and where there is too much elsewhere. Errors: bad_state (the space has ended), revoked, canceled (the caller ends); of a move no_memory,
     // for no mapping reaches across its range's edges from then on. Without the lock, as the other members here.
     base::Result<void> begin_work(RangeWork& work, const LeaseHold& hold);
     void end_work(RangeWork& work);
