@@ -1,4 +1,4 @@
-"""Builds the book, with the reference pages made from the interface files and the support tables, into build/docs/site.
+"""Builds the book, with the reference pages made from the interface files and the support tables and a figure of the kernel's layers, into build/docs/site.
 
 A link to a page that is not there ends the build.
 """
@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 
-from . import paths, support_tables
+from . import kernel_figure, paths, support_tables
 from .shell import need
 from .shell import run as execute
 
@@ -56,6 +56,7 @@ def gather():
              *(os.path.join(paths.TOP, "abi", name) for name in interfaces)])
     shutil.copytree(os.path.join(folder, "generated", "docs", "reference"), os.path.join(pages, "reference"))
     support_tables.write(os.path.join(pages, "reference"))
+    kernel_figure.write(paths.TOP, os.path.join(pages, "reference", "kernel-layers.svg"))
     return folder
 
 
