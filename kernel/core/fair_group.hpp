@@ -53,7 +53,7 @@ template <std::size_t cpus> class FairGroup {
 public:
     static constexpr std::uint32_t usual_weight = 1024;
 
-    // Below `parent`, which outlives it; null: the root, whose own tasks are a group like those directly below it. Weights from 1 to 16383.
+    // Below `parent`, which outlives it; null: the root, whose own tasks are a group like those directly below it. A weight is 1 at least.
     FairGroup(FairGroup* parent, std::uint32_t weight) : above_(parent != nullptr && !parent->root_ ? parent : nullptr), root_(parent == nullptr), weight_(weight) {}
     FairGroup(const FairGroup&) = delete;
     FairGroup& operator=(const FairGroup&) = delete;
@@ -146,21 +146,34 @@ public:
         }
     }
 
-    // A task of the group, which is in no band, pays for so many nanoseconds, and so does every group that it is in. `running`: it is the one that runs, of the fair band.
-    void charge(FairLevel& top, std::size_t cpu, FairNode& task, std::uint64_t used, bool running) {
+    // By how long the group would have to have the CPU until the others of it have had as much as the task; below 0: how far that is behind. What goes along to another CPU.
+    std::int64_t lead(std::size_t cpu, const FairNode& task) const {
+        const std::int64_t ahead = FairClock::ahead(task.virtual_time_, levels_[cpu].clock_.now());
+        return ahead > 0 ? ahead / std::max(levels_[cpu].threads_, std::uint32_t{1}) : ahead;
+    }
+    // The virtual time of a task that entered, with that lead.
+    std::uint64_t behind_lead(std::size_t cpu, std::int64_t lead) const {
+        return levels_[cpu].clock_.now() + static_cast<std::uint64_t>(lead > 0 ? lead * levels_[cpu].threads_ : lead);
+    }
+
+    // A task of the group, which is in no band, pays for so many nanoseconds, and so does every group that it is in. It is the one that runs, or another one runs in its place: what
+    // that does not pay for is not its claim either, so the clocks follow who pays.
+    void charge(FairLevel& top, std::size_t cpu, FairNode& task, std::uint64_t used) {
         used = std::min(used, std::uint64_t{FairClock::furthest_nanoseconds});
         FairLevel& level = levels_[cpu];
         // All own tasks together are one of the usual weight, beside child groups; and so the clock goes as fast as the group has the CPU, whoever of many tasks sleeps for how long.
         level.charge(task, used * std::max(level.threads_, std::uint32_t{1}));
-        if (running) level.advance(task);
+        level.advance(task);
         for (FairGroup* group = this; group != nullptr; group = group->above_) {
             FairLevel& own = group->levels_[cpu];
             FairLevel& above = group->above(top, cpu);
             const bool waits = own.in_band();
             if (waits) above.ready_.remove(own);
             above.charge(own, group->by_weight(used));
-            if (waits) above.ready_.add(own);
-            if (own.runs_) above.advance(own);
+            if (waits)
+                above.ready_.add(own);
+            else
+                above.advance(own);
         }
     }
     // Whether somebody ready goes before `task` of the group, which runs, at any of the levels where it competes.

@@ -29,7 +29,7 @@ struct Processor {
     void charge(std::uint64_t nanoseconds) {
         if (running == nullptr) return;
         running->used += nanoseconds;
-        running->group.charge(top, cpu, *running, nanoseconds, true);
+        running->group.charge(top, cpu, *running, nanoseconds);
     }
     void wake(Thread& thread) {
         thread.group.enter(top, cpu);
@@ -233,11 +233,47 @@ TEST_F(Two, WhoWaitsCanPay) {
         whole += turn;
         // Half of what the spinner seems to use is used for the other group.
         if (processor.running != &spinner) continue;
-        other.charge(processor.top, 0, lender, turn, false);
+        other.charge(processor.top, 0, lender, turn);
         whole += turn;
     }
     EXPECT_NEAR(part(spinner, whole), 0.5, 0.01);
     EXPECT_LT(part(sibling, whole), 0.01);
+}
+
+// On a CPU where nobody else wants anything, what is used in another one's place is no debt to whoever comes then.
+TEST_F(Two, WhoPaidAloneOwesNothing) {
+    processor.end(spinner);
+    Thread lender(one), worker(other);
+    processor.begin(worker);
+    processor.change();
+    one.charge(processor.top, 0, lender, 60 * second);
+    // The worker does not answer, and goes on by itself.
+    std::uint64_t whole = 0;
+    processor.wake(lender);
+    for (int i = 0; i < 1000; ++i, whole += turn) {
+        processor.change();
+        processor.charge(turn);
+    }
+    EXPECT_NEAR(part(lender, whole), 0.5, 0.02);
+}
+
+// Its lead among many is no more among few than what it had too much.
+TEST_F(Two, LeadIsOfTheGroupsTime) {
+    std::vector<std::unique_ptr<Thread>> many;
+    for (int i = 0; i < 1000; ++i) processor.begin(*many.emplace_back(std::make_unique<Thread>(one)));
+    spinner.virtual_time_ = one.now(0);
+    Thread& ahead = *many.front();
+    processor.change();
+    while (processor.running != &ahead) processor.change();
+    processor.charge(turn);
+    const std::int64_t lead = one.lead(0, ahead);
+    EXPECT_NEAR(static_cast<double>(lead), turn, turn / 100.0);
+    Processor another{.cpu = 1};
+    Thread alone(one);
+    one.enter(another.top, 1);
+    EXPECT_EQ(one.behind_lead(1, lead), one.now(1) + static_cast<std::uint64_t>(lead));
+    EXPECT_EQ(one.behind_lead(1, -7), one.now(1) - 7);
+    one.leave(another.top, 1);
 }
 
 // Hand-overs between groups, tasks that are taken to other CPUs, and all else in any order: who is in which band is always told by who is ready and who runs.
@@ -282,7 +318,7 @@ TEST(FairGroupWalk, BandsAreThoseOfWhoIsReady) {
             processor.running = &thread;
             break;
         default:
-            if (sleeps) thread.group.charge(processor.top, 1, thread, below(millisecond), false);
+            if (sleeps) thread.group.charge(processor.top, 1, thread, below(millisecond));
         }
         for (Thread* const each : ready) ASSERT_TRUE(each->in_band());
         if (processor.running != nullptr) {

@@ -1,4 +1,5 @@
-// The processor goes from one task straight to another one of the same CPU, with the rest of the turn: neither queue nor clock is looked at.
+// The processor goes from one task straight to another one of the same CPU, with the rest of the turn: neither queue nor clock is looked at within a budget. What of the turn was used
+// is charged later.
 #pragma once
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/cpu.hpp"

@@ -12,7 +12,7 @@ namespace {
 
 [[clang::no_destroy]] constinit RunQueue queues[arch::max_cpus];
 
-// Of a long queue only so many are looked at: whoever is confined to its CPU is passed by, and the queue turns round.
+// Of a long queue only so many are looked at: whoever is confined to its CPU is passed by.
 constexpr unsigned most_looked_at = 32;
 // Tasks that one step sorts in.
 constexpr unsigned step_tasks = 16;
@@ -77,12 +77,30 @@ struct Found {
     unsigned index = 0;
 };
 
+// One of the fair band, where it does not matter which, and whoever was looked at goes to the back: a crowd that is confined hides nobody for long.
+Task* find_fair(RunQueue& queue, std::uint64_t cpus, unsigned most) BASE_REQUIRES(queue.lock) {
+    auto& waiting = queue.ready[0];
+    const Task* const last = waiting.empty() ? nullptr : &waiting.back();
+    for (unsigned looked_at = 0; last != nullptr && looked_at < most; ++looked_at) {
+        Task& task = waiting.front();
+        if ((task.allowed_ & cpus) != 0)
+            return &task;
+        waiting.remove(task);
+        waiting.push_back(task);
+        if (&task == last)
+            break;
+    }
+    return nullptr;
+}
+
 // The best of those who may run on one of `cpus`.
 Found find(RunQueue& queue, std::uint64_t cpus) BASE_REQUIRES(queue.lock) {
     unsigned looked_at = 0;
     for (std::uint32_t left = queue.occupied; left != 0;) {
         const unsigned index = static_cast<unsigned>(std::bit_width(left)) - 1;
         left &= ~(1u << index);
+        if (index == 0)
+            return {find_fair(queue, cpus, most_looked_at - looked_at), 0};
         for (Task& task : queue.ready[index]) {
             if ((task.allowed_ & cpus) != 0)
                 return {&task, index};
@@ -99,12 +117,12 @@ constinit std::atomic<std::uint32_t> choices{0};
 // The task is ready, and in no list.
 void send(RunQueue& from, Task& task, std::uint32_t to) BASE_REQUIRES(from.lock) {
     --from.load;
+    // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead of its group's.
     Budget::Group& group = task.budget_.group();
+    task.virtual_time_ = static_cast<std::uint64_t>(group.lead(from.cpu, task));
     group.leave(from.fair, from.cpu);
     // Whoever waits with a deadline looks at it when it runs, and arms again.
     from.disarm(task);
-    // Clocks of two queues have nothing to do with each other: what goes along is by how much it is ahead of its group's, below 0 too.
-    task.virtual_time_ -= group.now(from.cpu);
     task.sorted_ = Task::unsorted;
     queues[to].arrivals.add(task, to);
 }
@@ -137,9 +155,9 @@ Task* arrived(RunQueue& queue) BASE_REQUIRES(queue.lock) {
     if (task == nullptr)
         return nullptr;
     Budget::Group& group = task->budget_.group();
-    task->virtual_time_ += group.now(queue.cpu);
     ++queue.load;
     group.enter(queue.fair, queue.cpu);
+    task->virtual_time_ = group.behind_lead(queue.cpu, static_cast<std::int64_t>(task->virtual_time_));
     return task;
 }
 
@@ -249,14 +267,18 @@ bool pull(RunQueue& own) {
 void sort_in_step(RunQueue& queue) {
     if (const std::uint32_t now = rules.load(std::memory_order_acquire); queue.rules != now) {
         queue.rules = now;
-        for (std::uint32_t left = queue.occupied; left != 0; left &= left - 1)
-            queue.unsorted.splice_back(queue.ready[std::countr_zero(left)]);
+        for (unsigned index = priorities - 1; index != 0; --index)
+            queue.unsorted[1].splice_back(queue.ready[index]);
+        queue.unsorted[0].splice_back(queue.ready[0]);
         queue.occupied = queue.fair_ready != 0 ? 1 : 0;
     }
     for (unsigned i = 0; i < step_tasks; ++i) {
-        Task* task = arrived(queue);
+        // What waits for nothing but this comes first.
+        Task* task = queue.unsorted[1].pop_front();
         if (task == nullptr)
-            task = queue.unsorted.pop_front();
+            task = arrived(queue);
+        if (task == nullptr)
+            task = queue.unsorted[0].pop_front();
         if (task == nullptr)
             return;
         // Of the fair band it was ready all the time.
@@ -267,7 +289,9 @@ void sort_in_step(RunQueue& queue) {
         else
             send_away(queue, *task);
     }
-    arch::this_cpu().reschedule = true;
+    // Not when the running task comes to the kernel by itself, which may be never.
+    if (is_unsorted(queue))
+        arch::send_interrupt(arch::this_cpu().apic_id, arch::vector::reschedule);
 }
 
 } // namespace migration

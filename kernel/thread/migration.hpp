@@ -46,7 +46,7 @@ void send_new(RunQueue& to, Task& task) BASE_REQUIRES(to.lock);
 void send_away(RunQueue& from, Task& task) BASE_REQUIRES(from.lock);
 
 inline bool is_unsorted(RunQueue& queue) BASE_REQUIRES(queue.lock) {
-    return queue.arrivals.any() || !queue.unsorted.empty();
+    return queue.arrivals.any() || !queue.unsorted[0].empty() || !queue.unsorted[1].empty();
 }
 void sort_in_step(RunQueue& queue) BASE_REQUIRES(queue.lock);
 // By its CPU. Makes tasks that came here ready, and looks again at those whose rules changed; what is too much for one step is left for the next,

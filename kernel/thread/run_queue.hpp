@@ -24,7 +24,8 @@ struct RunQueue {
     std::uint32_t fair_ready BASE_GUARDED_BY(lock) = 0;                   // below `fair`
     std::uint32_t occupied BASE_GUARDED_BY(lock) = 0;                     // bit i: somebody is ready of priority i, [0] also of those that are to be looked at again
     DeadlineQueue deadlines[2] BASE_GUARDED_BY(lock);                     // [0] of the fair band, [1] of what is above it, which never waits until many others have been woken
-    base::List<Task, InRunQueue> unsorted BASE_GUARDED_BY(lock);          // ready before the rules changed: each is looked at again. Those of the fair band go on meanwhile
+    // Ready before the rules changed: each is looked at again. [0] of the fair band, where they go on meanwhile; [1] of what is above it, the best ones first.
+    base::List<Task, InRunQueue> unsorted[2] BASE_GUARDED_BY(lock);
     std::uint32_t rules BASE_GUARDED_BY(lock) = 0;                        // of which state of all rules those in `ready` are
     std::uint32_t load BASE_GUARDED_BY(lock) = 0;                         // ready or running tasks; read without the lock
     std::uint64_t slice_end BASE_GUARDED_BY(lock) = 0;

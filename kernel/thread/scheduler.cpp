@@ -35,7 +35,7 @@ namespace kernel {
 namespace {
 
 constexpr std::uint64_t slice_nanoseconds = 4'000'000;
-// Where a budget has many threads, each has a shorter turn: a turn takes from the whole budget's time, and others are not to wait for a round of long ones.
+// Where a budget has many threads, or many budgets compete, each turn is shorter: nobody is to wait for a round of long ones.
 constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 // A pool that several CPUs draw from is looked at again before it can be empty.
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
@@ -82,33 +82,36 @@ struct Scheduling {
         const std::uint64_t now = arch::monotonic_nanoseconds();
         std::uint64_t used = now > task.since_ ? now - task.since_ : 0;
         task.since_ = now;
-        if (queue.payer != nullptr) [[unlikely]]
+        if (queue.payer != nullptr) [[unlikely]] {
             charge_lender(queue, std::exchange(used, 0), now);
+            queue.payer = nullptr;
+        }
         task.used_ += used;
         // Above the fair band its clocks stand still.
-        if (task.budget_.group().runs(queue.cpu)) task.budget_.group().charge(queue.fair, queue.cpu, task, used, true);
+        if (task.budget_.group().runs(queue.cpu)) task.budget_.group().charge(queue.fair, queue.cpu, task, used);
         return charge(queue, task.budget_, used, now);
     }
     [[gnu::noinline]] static void charge_lender(RunQueue& queue, std::uint64_t used, std::uint64_t now) BASE_REQUIRES(queue.lock) {
-        Task& lender = *std::exchange(queue.payer, nullptr);
+        Task& lender = *queue.payer;
         lender.used_ += used;
-        if (lender.priority() == 0) lender.budget_.group().charge(queue.fair, queue.cpu, lender, used, false);
+        if (lender.priority() == 0) lender.budget_.group().charge(queue.fair, queue.cpu, lender, used);
         // What it has left is no matter of the one that works for it.
         (void)lender.budget_.charge(used, now);
     }
 
-    // Before somebody takes a place: by clocks of when the turn began, which on a processor without ticks is long ago, it would be placed before all that the turn has used. A
-    // lent turn ends by a charge, so it is left alone.
+    // Before somebody takes a place: by clocks of when the turn began, which on a processor without ticks is long ago, it would be placed before all that the turn has used. And
+    // who pays for it does so as one of those that were there then. A lent turn stays lent.
     static void pay_so_far(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task* const running = current();
-        if (running == nullptr || &queue != &Scheduling::queue() || queue.payer != nullptr || running->priority() != 0)
+        if (running == nullptr || &queue != &Scheduling::queue() || running->priority() != 0 || running->state_.load(std::memory_order_relaxed) != Task::State::running)
             return;
-        if (running->state_.load(std::memory_order_relaxed) == Task::State::running)
+        if (queue.payer == nullptr) [[likely]]
             (void)account(*running, queue);
+        else
+            charge_lender_so_far(queue);
     }
 
-    // The lender's wait ended while the other one still works in its turn.
-    [[gnu::noinline]] static void end_loan(RunQueue& queue) BASE_REQUIRES(queue.lock) {
+    [[gnu::noinline]] static void charge_lender_so_far(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         Task& running = *current();
         const std::uint64_t now = arch::monotonic_nanoseconds();
         charge_lender(queue, now > running.since_ ? now - running.since_ : 0, now);
@@ -133,7 +136,8 @@ struct Scheduling {
     // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
     static void program_timer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
         std::uint64_t next = abi::never;
-        if (Task* const running = current(); running != nullptr && queue.occupied != 0)
+        // Who is of another priority waits for no slice to end, or does not wait.
+        if (Task* const running = current(); running != nullptr && queue.occupied >> running->priority() == 1)
             next = queue.slice_end;
         next = std::min(next, queue.next_deadline());
         if (next >= queue.timer_due)
@@ -146,8 +150,11 @@ struct Scheduling {
     }
 
     static void make_ready(RunQueue& queue, Task& task) BASE_REQUIRES(queue.lock) {
-        if (queue.payer == &task) [[unlikely]]
-            end_loan(queue);
+        // The lender's wait ended while the other one still works in its turn.
+        if (queue.payer == &task) [[unlikely]] {
+            charge_lender_so_far(queue);
+            queue.payer = nullptr;
+        }
         pay_so_far(queue);
         // Whoever sees this sees its home as well.
         task.state_.store(Task::State::ready, std::memory_order_release);
@@ -464,6 +471,9 @@ bool switch_if_due(bool leaving) {
         Scheduling::switch_away(queue);
         return true;
     }
+    // Its budget's priority may have fallen.
+    if (self.priority() == 0 && !self.budget_.group().runs(queue.cpu)) [[unlikely]]
+        self.budget_.group().run(queue.fair, queue.cpu);
     const bool expired = self.since_ >= queue.slice_end;
     if (!queue.beats(self, expired)) {
         migration::offer(queue);

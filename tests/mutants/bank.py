@@ -145,6 +145,7 @@ ERRORS = [
     ("limit_counts_what_was_before", "thread/budget.cpp", "std::min(used, now > pool.since ? now - pool.since : 0)", "used", "a_limit_begins", "What was used before there was a limit is charged to it."),
     ("nobody_is_told_of_a_limit", "thread/budget.cpp", "        sched::look_again_everywhere();\n", "        (void)same_limit;\n", "a_limit_begins", "Who computes alone goes on without the limit."),
     ("running_turn_is_not_told", "thread/scheduler.cpp", "return task.used_ + (now > running->since_ ? now - running->since_ : 0);", "return task.used_;", "what_a_thread_that_runs", "Who computes alone seems to be idle."),
+    ("crowd_hides_who_is_behind_it", "thread/migration.cpp", "        waiting.remove(task);\n        waiting.push_back(task);\n        if (&task == last)\n            break;\n", "        return nullptr;\n", "a_confined_crowd", "An idle processor does not find who waits behind those that may not come."),
     ("ready_one_keeps_its_rules", "thread/scheduler.cpp", "            if (to->sorted_ != queue.rules) [[unlikely]]\n                arch::this_cpu().reschedule = true;\n", "", "processors,contention", "Who was ready when the rules changed runs once by the old ones."),
     ("choice_waits_for_the_turns_end", "thread/migration.cpp", "        look_again();\n        return true;", "        return false;", "a_choice_interrupts", "Who runs goes on where it chose not to."),
     ("choice_interrupts_everybody", "thread/thread.cpp", "sched::apply_choice(task_)", "sched::apply_rules()", "a_choice_interrupts", "A choice of one thread is everybody's to look at."),
@@ -294,6 +295,7 @@ ERRORS = [
 
 # What the tests are known not to find, with the reason. The short form leaves these out, and so it is told where one is found after all.
 NOT_FOUND = {
+    "ready_one_keeps_its_rules": "the next end of a turn or interrupt looks at it too",
     "revoked_slot_is_found": "MessageCapabilities::install looks at the lease once more",
     "direct_answer_twice": "nobody has the Reply any more, and its caller arms it anew",
     "handles_are_not_taken_back": "no test fills a table up to one place less than a message needs",

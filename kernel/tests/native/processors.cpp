@@ -49,6 +49,17 @@ constexpr abi::BudgetParameters on(std::uint64_t cpus) { return {1024, 0, 0, 0, 
 
 } // namespace
 
+KERNEL_USER_TEST(a_confined_crowd_hides_nobody_from_idle_processors) {
+    NEEDS_PROCESSORS(2);
+    auto confined = spin(crowd, on(1));
+    auto free = spin(2, on(1));
+    REQUIRE(confined && free);
+    CHECK(call::budget_configure(free->budget, on(3)));
+    CHECK(come_to(*free, 3));
+    free->end();
+    confined->end();
+}
+
 // The others' load keeps them on the first processor until it ends.
 KERNEL_USER_TEST(an_idle_processor_takes_what_waits) {
     NEEDS_PROCESSORS(2);

@@ -398,7 +398,7 @@ base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t
 void wait_for_grace_period() {}
 
 Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters)
-    : Object(object_kind), parent_(std::move(parent)), shares_(parent_ ? &parent_->shares_ : nullptr, parameters.weight) {}
+    : Object(object_kind), parent_(std::move(parent)), group_(parent_ ? &parent_->group_ : nullptr, parameters.weight) {}
 Budget::~Budget() = default;
 Budget::Rules Budget::rules() const { return {0, 1}; }
 
