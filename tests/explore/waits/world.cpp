@@ -475,6 +475,7 @@ void wake(Task& task) {
 // By who hands over, with the lock held.
 void wake_at_home(Task& task) { world->seats[seat_of(task)].interrupted = true; }
 void interrupt(Task&) {}
+std::uint64_t processor_nanoseconds(const Task&) { return 0; }
 void load_roots(Task&) {}
 void load_kernel_roots() {}
 void apply_choice(Task&) {}
