@@ -379,6 +379,24 @@ def _captured_teeth(context):
                 client.kill()
 
 
+def _flooding(context):
+    """Records without end, of a kind that there is not (net) and of one that says nothing (control): the switch and runtime serve the others all the same."""
+    with _captured_node(context, paths.NATIVE) as (port, serial):
+        command = ["run", "--name", "flooding", "--hostname", "flooding", "busybox", "true"]
+        with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
+            try:
+                end = time.monotonic() + PATIENCE
+                while "flooding: both rings are read" not in serial():
+                    assert time.monotonic() < end, f"the rings are not read\n{serial()[-2000:]}"
+                    time.sleep(0.1)
+                assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
+                _a_peer_is_in_reach(port)
+                removed = docker.capture(port, ["rm", "-f", "flooding"], timeout=PATIENCE)
+                assert removed.returncode == 0, removed.stderr
+            finally:
+                client.kill()
+
+
 def _container_cases(context):
     port = context.api
     yield "every pointer of every call", lambda: _pointers(port(), "pointers", 300)
@@ -389,6 +407,7 @@ def _container_cases(context):
     yield "teeth neighbours in one container", lambda: _neighbours_are_found(port())
     yield "the twin's root image", _twin_image
     yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
+    yield "a captured personality that writes without end", lambda: _flooding(context)
     yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
