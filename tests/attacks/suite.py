@@ -382,7 +382,7 @@ def _captured_teeth(context):
 def _flooding(context):
     """Records without end, of a kind that there is not (net) and of one that says nothing (control): the switch and runtime serve the others all the same."""
     with _captured_node(context, paths.NATIVE) as (port, serial):
-        command = ["run", "--name", "flooding", "--hostname", "flooding", "busybox", "true"]
+        command = ["run", "--hostname", "flooding", "busybox", "true"]
         with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
             try:
                 end = time.monotonic() + PATIENCE
@@ -391,8 +391,6 @@ def _flooding(context):
                     time.sleep(0.1)
                 assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
                 _a_peer_is_in_reach(port)
-                removed = docker.capture(port, ["rm", "-f", "flooding"], timeout=PATIENCE)
-                assert removed.returncode == 0, removed.stderr
             finally:
                 client.kill()
 
