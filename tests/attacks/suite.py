@@ -345,12 +345,12 @@ def _system_sandbox_teeth(context):
 
 
 @contextlib.contextmanager
-def _captured_node(context, folder, append=""):
+def _captured_node(context, folder, append="", cpus=2):
     """A node whose personality is taken over in a sandbox of that name; gives the API's port and a function for the serial port's text."""
     name = f"captured-{os.path.basename(folder)}-{append.replace('=', '-')}"
     root = os.path.join(paths.BUILD, f"root-{name}.erofs")
     root_image.make(folder, root, programs={"personality": os.path.join(folder, "bin", "native-captured")})
-    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root) as port:
+    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root, cpus=cpus) as port:
         yield port, lambda: _read(os.path.join(context.log_folder, f"attacks-{name}.serial")).decode(errors="replace")
 
 
@@ -381,7 +381,8 @@ def _captured_teeth(context):
 
 def _flooding(context):
     """Records without end, of a kind that there is not (net) and of one that says nothing (control): the switch and runtime serve the others all the same."""
-    with _captured_node(context, paths.NATIVE) as (port, serial):
+    # A processor for each server that reads, for who writes, and for the others: nobody's ring is empty because there was no time to fill it.
+    with _captured_node(context, paths.NATIVE, cpus=4) as (port, serial):
         command = ["run", "--hostname", "flooding", "busybox", "true"]
         with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
             try:
