@@ -10,6 +10,7 @@
 #include "lib/native/start.hpp"
 #include "lib/ring/ring.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <string_view>
@@ -40,16 +41,19 @@ unsigned take(const char* ring, const char* signal) {
     return granted;
 }
 
-// A ring that is full of the shortest records, again whenever its server has taken any.
+// A ring that is full of short records, again whenever its server has taken any.
 class Flood {
 public:
-    base::Result<void> begin(const char* ring, const char* signal, std::uint32_t kind) {
+    base::Result<void> begin(const char* ring, const char* signal, std::array<std::uint32_t, 2> kinds) {
         const abi::Handle memory = native::granted(ring);
         signal_ = native::granted(signal);
         mapping_ = TRY(native::Mapping::of(memory, 0, TRY(native::memory_size(memory)), abi::protection::read | abi::protection::write));
         view_ = TRY(ring::check_pair(mapping_.bytes(), abi::RingUse::records)).ring[1];
-        const abi::RecordHeader header{0, kind};
-        for (std::uint64_t at = 0; at < view_.size; at += sizeof header) std::memcpy(view_.data + at, &header, sizeof header);
+        constexpr std::uint64_t payload = 8;
+        for (std::uint64_t at = 0, count = 0; at < view_.size; at += sizeof(abi::RecordHeader) + payload) {
+            const abi::RecordHeader header{payload, kinds[count++ % 2]};
+            std::memcpy(view_.data + at, &header, sizeof header);
+        }
         return {};
     }
     void fill() {
@@ -66,10 +70,11 @@ private:
 };
 
 void flood() {
-    constexpr std::uint32_t no_frame = 77;
+    // What is no frame, and frames that lead nowhere.
+    constexpr std::uint32_t no_frame = 77, frame = 1, ready = static_cast<std::uint32_t>(abi::sandbox::Event::ready);
     constexpr std::uint64_t laps = 2;
     Flood network, control;
-    if (!network.begin("net.ring", "net.signal", no_frame) || !control.begin("control.ring", "control.signal", static_cast<std::uint32_t>(abi::sandbox::Event::ready))) {
+    if (!network.begin("net.ring", "net.signal", {no_frame, frame}) || !control.begin("control.ring", "control.signal", {ready, ready})) {
         native::print("flooding: no rings");
         return;
     }
