@@ -77,13 +77,19 @@ base::Result<Incoming> receive(abi::Handle endpoint, Message& message, abi::Dead
     return incoming(registers);
 }
 
-base::Result<void> answer(abi::Handle reply, const Message& message) {
+base::Result<void> deliver(abi::Handle reply, const Message& message) {
     MessageRegisters registers;
     load(message, registers);
     auto result = checked(exchange(abi::KernelCall::ipc_reply, reply, registers));
-    if (result || result.error() == abi::Error::peer_closed)
+    if (!result && result.error() != abi::Error::peer_closed)
+        (void)call::handle_close(reply);
+    return result;
+}
+
+base::Result<void> answer(abi::Handle reply, const Message& message) {
+    auto result = deliver(reply, message);
+    if (!result && result.error() == abi::Error::peer_closed)
         return {};
-    (void)call::handle_close(reply);
     return result;
 }
 

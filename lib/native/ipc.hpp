@@ -28,6 +28,8 @@ base::Result<Incoming> receive(abi::Handle endpoint, Message& message, abi::Dead
 
 // Answers and uses the Reply up. A client that is gone is no failure. A message that cannot be sent closes the Reply, so that nobody waits for ever.
 base::Result<void> answer(abi::Handle reply, const Message& message);
+// As answer, for who made something that is the client's alone: where the client is gone, peer_closed.
+base::Result<void> deliver(abi::Handle reply, const Message& message);
 
 // Both in one kernel call. `reply` may be no_handle.
 base::Result<Incoming> answer_and_receive(abi::Handle reply, abi::Handle endpoint, Message& message, abi::Deadline deadline = abi::never);

@@ -39,6 +39,8 @@ public:
             ring_bell();
     }
     void ring_bell() const { (void)native::call::notification_signal(signal_.get(), abi::doorbell_bit); }
+    // For the side that made the pair, where it leaves something in its ring: it is told of it again, behind what others told it meanwhile.
+    void ring_own_bell() const { (void)native::call::notification_signal(wait_.get(), abi::doorbell_bit); }
     // To bind to a port, or to wait on. Its bit says only that something may have changed.
     abi::Handle bell() const { return wait_.get(); }
 

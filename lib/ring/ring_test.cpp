@@ -1,4 +1,5 @@
 #include "lib/ring/ring.hpp"
+#include "lib/ring/turn.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -214,4 +215,74 @@ TEST_F(RingTest, APeerThatScribblesNeverLeadsOutOfTheRing) {
             }
         }
     }
+}
+
+namespace {
+
+constexpr ring::TurnBound small_turn{8, 1024};
+constexpr std::size_t very_often = 10'000; // where a turn has no end
+
+} // namespace
+
+TEST_F(RingTest, ATurnTakesWhatIsThereAndAsksToBeWoken) {
+    make(abi::RingUse::records);
+    const auto first = pattern(20, 1), second = pattern(100, 2);
+    ASSERT_TRUE(producer.write_record(5, first));
+    ASSERT_TRUE(producer.write_record(6, second));
+    std::vector<std::uint32_t> kinds, lengths;
+    std::byte buffer[64];
+    const auto take = [&](const ring::Consumer::Record& record, std::span<const std::byte> payload) {
+        kinds.push_back(record.kind);
+        lengths.push_back(record.length);
+        EXPECT_TRUE(std::ranges::equal(payload, std::span(record.kind == 5 ? first : second).first(payload.size())));
+        EXPECT_EQ(payload.size(), std::min<std::size_t>(record.length, sizeof buffer));
+        return true;
+    };
+    EXPECT_EQ(ring::take_turn(consumer, buffer, small_turn, take), ring::AfterTurn::wait);
+    EXPECT_EQ(kinds, (std::vector<std::uint32_t>{5, 6}));
+    EXPECT_EQ(lengths, (std::vector<std::uint32_t>{20, 100}));
+    EXPECT_EQ(shared().ring[0].consumer_waits, 1u);
+    producer.close();
+    EXPECT_EQ(ring::take_turn(consumer, buffer, small_turn, take), ring::AfterTurn::ended);
+}
+
+TEST_F(RingTest, ATurnEndsWhereThePeerWritesWithoutEnd) {
+    make(abi::RingUse::records);
+    for (const std::size_t length : {std::size_t{0}, std::size_t{600}}) {
+        const auto payload = pattern(length, 3);
+        while (producer.write_record(9, payload)) {
+        }
+        std::size_t taken = 0;
+        std::byte buffer[64];
+        // For each record that is taken there is a new one at once.
+        const auto after = ring::take_turn(consumer, buffer, small_turn, [&](const ring::Consumer::Record&, std::span<const std::byte>) {
+            if (taken < very_often)
+                EXPECT_TRUE(producer.write_record(9, payload));
+            ++taken;
+            return true;
+        });
+        EXPECT_EQ(after, ring::AfterTurn::more);
+        EXPECT_EQ(taken, length == 0 ? 8u : 2u);
+        // What is left is the next turn's, and nothing of it is lost.
+        std::size_t left = 0;
+        const std::size_t there = *consumer.available() / (sizeof(abi::RecordHeader) + length);
+        EXPECT_EQ(ring::take_turn(consumer, buffer, {very_often, UINT64_MAX}, [&](const auto&, auto) { return ++left != 0; }), ring::AfterTurn::wait);
+        EXPECT_EQ(left, there);
+    }
+}
+
+TEST_F(RingTest, ATurnEndsAtARefusedRecordAndAtABrokenRing) {
+    make(abi::RingUse::records);
+    for (const std::uint32_t kind : {1u, 2u, 1u})
+        ASSERT_TRUE(producer.write_record(kind, {}));
+    std::size_t taken = 0;
+    const auto take = [&](const ring::Consumer::Record& record, std::span<const std::byte>) {
+        ++taken;
+        return record.kind == 1;
+    };
+    EXPECT_EQ(ring::take_turn(consumer, {}, small_turn, take), ring::AfterTurn::broken);
+    EXPECT_EQ(taken, 2u);
+    shared().ring[0].produced += 1 << 20;
+    EXPECT_EQ(ring::take_turn(consumer, {}, small_turn, take), ring::AfterTurn::broken);
+    EXPECT_EQ(taken, 2u);
 }

@@ -42,32 +42,40 @@ void Management::LogStream::detach(Server& server) {
     used_ = 0;
 }
 
+// Its programs write for as long as they are read: after so many pieces others have their turn.
 void Management::LogStream::on_event(std::uint64_t) {
-    do {
-        std::byte bytes[512];
-        for (;;) {
-            const auto count = pair_.in().read(bytes);
-            if (!count || *count == 0)
-                break;
-            pair_.wake_after_read();
-            for (const std::byte byte : std::span(bytes).first(*count)) {
-                const char character = static_cast<char>(byte);
-                if (character == '\n' || used_ == line_.size()) {
-                    native::write_line(native::granted("management_log"), std::string_view(line_.data(), used_));
-                    used_ = 0;
-                }
-                if (character != '\n')
-                    line_[used_++] = character;
+    constexpr unsigned pieces_at_once = 32;
+    std::byte bytes[512];
+    for (unsigned piece = 0; piece < pieces_at_once; ++piece) {
+        const auto count = pair_.in().read(bytes);
+        if (!count || (*count == 0 && (pair_.in().must_wait() || pair_.in().ended())))
+            return;
+        pair_.wake_after_read();
+        for (const std::byte byte : std::span(bytes).first(*count)) {
+            const char character = static_cast<char>(byte);
+            if (character == '\n' || used_ == line_.size()) {
+                native::write_line(native::granted("management_log"), std::string_view(line_.data(), used_));
+                used_ = 0;
             }
+            if (character != '\n')
+                line_[used_++] = character;
         }
-    } while (!pair_.in().must_wait() && !pair_.in().ended() && !pair_.in().broken());
+    }
+    pair_.ring_own_bell();
 }
 
 base::Result<void> Management::start() {
     if (native::argument("management").empty())
         return {};
-    TRY(make());
-    return start_program();
+    auto started = make();
+    if (started)
+        started = start_program();
+    if (started || started.error() != abi::Error::timed_out)
+        return started;
+    // The switch may answer later.
+    drop();
+    on_ended();
+    return {};
 }
 
 base::Result<void> Management::make() {

@@ -29,6 +29,8 @@ std::string_view reason_of(Message message, abi::Error error) {
         return "no such sandbox";
     if (message == Message::sandbox_create && error == abi::Error::denied)
         return "a port that was to be published is taken";
+    if (message == Message::sandbox_create && error == abi::Error::timed_out)
+        return "the node's switch does not answer";
     if (error == abi::Error::no_memory)
         return "the node has no memory for it";
     return {};

@@ -3,6 +3,7 @@
 #include "abi/info.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
+#include "lib/ring/turn.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t usual_weight = 1024, highest_weight = 10000; // of budgets
 constexpr std::size_t largest_event = 4096;
+constexpr ring::TurnBound events_at_once{64, 64 * 1024}; // of one sandbox, before others have their turn
 // The control ring's bell notification also carries the end of the process.
 constexpr std::uint64_t ended_bit = 1u << 1;
 static_assert(ended_bit != abi::doorbell_bit);
@@ -185,53 +187,58 @@ void Sandbox::on_event(std::uint64_t bits) {
 }
 
 void Sandbox::take_events() {
-    do {
-        while (take_event()) {
-        }
-    } while (!control_.in().must_wait() && !control_.in().ended() && !control_.in().broken());
+    if (broken_)
+        return;
+    std::byte bytes[largest_event];
+    const auto after = ring::take_turn(control_.in(), bytes, events_at_once, [this](const ring::Consumer::Record& record, std::span<const std::byte> payload) {
+        return payload.size() == record.length && take_event(record.kind, payload);
+    });
+    control_.wake_after_read();
+    if (after == ring::AfterTurn::more)
+        control_.ring_own_bell();
+    if (after != ring::AfterTurn::broken)
+        return;
+    native::print("the personality of sandbox ", number_, " broke its control ring");
+    broken_ = true;
+    (void)native::call::process_kill(process_.get(), 0);
 }
 
-// What comes here was written inside the border: lengths and kinds are checked, contents are data.
-bool Sandbox::take_event() {
-    std::byte bytes[largest_event];
-    auto record = control_.in().read_record(bytes);
-    if (!record)
-        return record.error() == abi::Error::too_large;
-    control_.wake_after_read();
-    abi::TlvReader reader(std::span(bytes).first(record->length));
+// What comes here was written inside the border: lengths and kinds are checked, contents are data. False: no personality writes this.
+bool Sandbox::take_event(std::uint32_t kind, std::span<const std::byte> payload) {
+    abi::TlvReader reader(payload);
     abi::TlvReader again = reader;
     abi::TlvRecord item;
     std::uint64_t first = 0;
     if (again.next(item))
         first = item.number();
     using abi::sandbox::Event;
-    switch (static_cast<Event>(record->kind)) {
-    case Event::ready: break;
+    switch (static_cast<Event>(kind)) {
+    case Event::ready: return true;
     case Event::started:
         if (state_ != State::starting)
-            break;
+            return true;
         state_ = first == 0 ? State::running : State::idle;
         if (first != 0) {
             no_memory_told_ = false;
             streams_.hang_up();
         }
         observer_.on_started(*this, first);
-        break;
+        return true;
     case Event::exited:
         if (state_ != State::running)
-            break;
+            return true;
         state_ = State::idle;
         no_memory_told_ = false;
         observer_.on_exited(*this, static_cast<std::uint32_t>(first));
-        break;
-    case Event::stats: observer_.on_stats(*this, reader); break;
-    case Event::missing_calls: observer_.on_missing_calls(*this, reader); break;
+        return true;
+    case Event::stats: observer_.on_stats(*this, reader); return true;
+    case Event::missing_calls: observer_.on_missing_calls(*this, reader); return true;
     case Event::no_memory:
         if ((state_ == State::starting || state_ == State::running) && !std::exchange(no_memory_told_, true))
             observer_.on_no_memory(*this);
-        break;
+        return true;
     }
-    return true;
+    return false;
 }
 
 void Sandbox::check_end() {

@@ -98,7 +98,7 @@ private:
     static constexpr std::size_t most_layers = 128;
     void on_event(std::uint64_t bits) override;
     void take_events();
-    bool take_event();
+    bool take_event(std::uint32_t kind, std::span<const std::byte> payload);
     void check_end();
 
     std::uint64_t number_;
@@ -108,6 +108,7 @@ private:
     State state_ = State::created;
     std::uint64_t guest_pages_ = 0; // what the programs and files may use; the rest of the quota is the personality's
     bool no_memory_told_ = false; // in this run
+    bool broken_ = false; // the personality broke the protocol: it is read no more, and ends
     native::Owned quota_, budget_, process_;
     ring::Pair control_;
     Streams streams_;

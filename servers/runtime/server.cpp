@@ -1,6 +1,5 @@
 #include "servers/runtime/server.hpp"
 
-#include "abi/switch_client.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/log.hpp"
@@ -30,7 +29,8 @@ base::Result<void> Server::prepare() {
     auto program = TRY(root_->file(personality_path));
     personality_ = std::move(program.memory);
     personality_bytes_ = program.size;
-    switch_ = native::granted("switch");
+    if (const abi::Handle handle = native::granted("switch"); handle != abi::no_handle)
+        network_.emplace(native::Caller{handle}, Clock{});
     TRY(loop_.add(channel, *channel_));
     TRY(loop_.add(streams_.get(), *streams_endpoint_));
     return management_->start();
@@ -43,9 +43,8 @@ base::Result<Sandbox*> Server::make_sandbox(const SandboxSettings& settings, std
     if (!sandbox)
         return base::fail(abi::Error::no_memory);
     TRY(sandbox->prepare());
-    if (flows != 0 && switch_ != abi::no_handle) {
-        native::switch_::Client client(native::Caller{switch_});
-        const auto port = TRY(client.port_create({flows}));
+    if (flows != 0 && network_) {
+        const auto port = TRY(network_->create(flows));
         sandbox->network = {port.port, port.mac, port.address, port.gateway, port.name_server, {port.ring, port.wait, port.signal}};
     }
     Sandbox* const made = sandbox.get();
@@ -115,19 +114,15 @@ void Server::destroy(Sandbox& sandbox, native::ChannelRequest request) {
     for (const abi::Handle handle : {network.ring.memory, network.ring.wait, network.ring.signal})
         if (handle != abi::no_handle)
             (void)native::call::handle_close(handle);
-    if (network.number != 0) {
-        native::switch_::Client client(native::Caller{switch_});
-        (void)client.port_destroy({network.number});
-    }
+    if (network.number != 0)
+        network_->destroy(network.number);
     removals_.take(std::move(gone), std::move(request));
 }
 
 base::Result<void> Server::publish(Sandbox& sandbox, const abi::runtime::Publish& publish) {
     if (sandbox.network.number == 0)
         return base::fail(abi::Error::bad_state);
-    native::switch_::Client client(native::Caller{switch_});
-    TRY(client.publish({sandbox.network.number, publish.protocol, publish.node_port, publish.sandbox_port}));
-    return {};
+    return network_->publish({sandbox.network.number, publish.protocol, publish.node_port, publish.sandbox_port});
 }
 
 Sandbox* Server::find(std::uint64_t number) {

@@ -4,13 +4,16 @@
 #include "abi/sandbox_control_server.hpp"
 #include "lib/base/ref.hpp"
 #include "lib/native/channel_server.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
 #include "servers/runtime/management.hpp"
+#include "servers/runtime/network.hpp"
 #include "servers/runtime/removals.hpp"
 #include "servers/runtime/sandbox.hpp"
 
 #include <memory>
+#include <optional>
 
 namespace runtime {
 
@@ -84,7 +87,10 @@ private:
     native::Owned streams_;      // endpoint that sandboxes call with their number as the badge
     native::Owned personality_;  // its ELF file
     std::uint64_t personality_bytes_ = 0;
-    abi::Handle switch_ = abi::no_handle;
+    struct Clock {
+        abi::Deadline after_milliseconds(std::uint64_t milliseconds) const { return native::after_milliseconds(milliseconds); }
+    };
+    std::optional<Network<native::Caller, Clock>> network_; // none where there is no switch
     std::uint64_t next_number_ = 1;
     base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     Removals removals_;

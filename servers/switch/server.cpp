@@ -11,10 +11,11 @@ namespace netswitch {
 
 namespace {
 
-constexpr std::uint32_t ethernet_record = 1;
 constexpr std::uint64_t ring_bytes = 256 * 1024;
 constexpr std::uint64_t room_for_frame = 2048; // a frame and its record header, generously
 constexpr unsigned uplink_burst = 64;
+// Sandboxes can send for as long as they are served: after so many rounds it is runtime's turn, and the timers'.
+constexpr unsigned rounds_at_once = 32;
 // Keys of the port.
 constexpr std::uint64_t endpoint_key = 1, uplink_bell_key = 2, attach_key = 3, first_link_key = 16;
 
@@ -40,9 +41,9 @@ base::Result<void> Server::prepare(abi::Handle endpoint, abi::Handle netdev, abi
 }
 
 void Server::run() {
-    for (;;) {
+    for (bool left = false;;) {
         std::array<abi::PortEvent, 16> events;
-        const auto came = port_.wait(events, core_.deadline());
+        const auto came = port_.wait(events, left ? abi::poll : core_.deadline());
         if (came) {
             for (const abi::PortEvent& event : *came) {
                 if (event.key == endpoint_key)
@@ -52,20 +53,23 @@ void Server::run() {
             }
         }
         core_.run();
-        move_frames();
+        left = move_frames();
     }
 }
 
 void Server::serve_requests() {
     native::Message message;
     while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
+        made_ = 0;
         native::switch_::serve(*this, incoming->badge, message);
         if (abi::tag_handles(message.tag) == 3) {
             message.handle_rights[0] = ring::Pair::memory_rights();
             message.handle_rights[1] = ring::Pair::wait_rights;
             message.handle_rights[2] = ring::Pair::signal_rights;
         }
-        (void)native::answer(incoming->reply, message);
+        // Who did not wait for its port does not know of it.
+        if (!native::deliver(incoming->reply, message) && made_ != 0)
+            (void)port_destroy(incoming->badge, {made_});
     }
 }
 
@@ -75,27 +79,20 @@ std::optional<std::uint32_t> Server::next_length(std::size_t index) {
     Link& link = links_[index];
     if (!link.pair)
         return std::nullopt;
-    for (;;) {
-        const auto record = link.pair.in().peek();
-        if (!record) {
-            if (record.error() == abi::Error::broken)
-                drop_link(index);
-            return std::nullopt;
-        }
-        link.next = *record;
-        if (record->kind == ethernet_record && record->length <= buffer_.size())
-            return std::max<std::uint32_t>(record->length, 64);
-        link.pair.in().consume(*record);
-        link.consumed = true;
-    }
+    const auto length = link.inbox.next(link.pair.in());
+    if (length)
+        return *length;
+    if (length.error() == abi::Error::broken)
+        drop_link(index);
+    return std::nullopt;
 }
 
 void Server::forward(std::size_t index) {
     Link& link = links_[index];
-    const std::size_t length = link.pair.in().copy(link.next, 0, buffer_);
-    link.pair.in().consume(link.next);
+    const Bytes frame = link.inbox.take(link.pair.in(), buffer_);
     link.consumed = true;
-    core_.from_port(static_cast<std::uint16_t>(index), Bytes(buffer_).first(length));
+    if (!frame.empty())
+        core_.from_port(static_cast<std::uint16_t>(index), frame);
 }
 
 // Frames of the sandboxes stay in their rings while the uplink's is full.
@@ -144,15 +141,16 @@ bool Server::move_from_uplink() {
     return true;
 }
 
-void Server::move_frames() {
-    for (;;) {
+bool Server::move_frames() {
+    for (unsigned round = 0; round < rounds_at_once; ++round) {
         blocked_ = false;
         const bool more_outside = move_from_uplink();
         const auto outcome = turns_.run(*this, link_count_);
         wake_peers();
         if (!more_outside && outcome != decltype(turns_)::Outcome::more && nothing_left())
-            return;
+            return false;
     }
+    return true;
 }
 
 bool Server::nothing_left() {
@@ -235,7 +233,7 @@ base::Result<native::switch_::PortCreateReply> Server::port_create(std::uint64_t
     reply.ring = peer.memory;
     reply.wait = peer.wait;
     reply.signal = peer.signal;
-    reply.port = port.identity;
+    reply.port = made_ = port.identity;
     reply.mac = mac_to_wire(port.mac());
     reply.address = address_to_wire(port.address);
     reply.gateway = address_to_wire(gateway_address);

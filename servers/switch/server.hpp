@@ -4,6 +4,7 @@
 #include "lib/native/port.hpp"
 #include "lib/ring/pair.hpp"
 #include "servers/switch/core.hpp"
+#include "servers/switch/inbox.hpp"
 #include "servers/switch/random.hpp"
 #include "servers/switch/round_robin.hpp"
 #include "servers/switch/uplink.hpp"
@@ -36,7 +37,7 @@ private:
         ring::Pair pair;
         bool written = false;  // the peer's bell is to be rung
         bool consumed = false;
-        ring::Consumer::Record next{};
+        Inbox inbox;
     };
 
     Time now() override;
@@ -46,8 +47,9 @@ private:
     void lease_changed(const Lease& lease) override;
 
     void serve_requests();
-    // Moves frames until there are none left. Afterwards every peer is known to wake this server.
-    void move_frames();
+    // Moves frames until there are none left, or others are to have their turn. True: there may be some left, and nobody rings for them. False: every peer is known to
+    // wake this server.
+    bool move_frames();
     bool move_from_uplink();
     bool nothing_left();
     void wake_peers();
@@ -58,6 +60,7 @@ private:
     Random random_;
     native::Port port_;
     abi::Handle endpoint_ = abi::no_handle;
+    std::uint64_t made_ = 0; // the port that the request made
     Uplink uplink_;
     Link uplink_link_;
     std::array<Link, most_ports> links_{};

@@ -345,12 +345,12 @@ def _system_sandbox_teeth(context):
 
 
 @contextlib.contextmanager
-def _captured_node(context, folder, append=""):
+def _captured_node(context, folder, append="", cpus=2):
     """A node whose personality is taken over in a sandbox of that name; gives the API's port and a function for the serial port's text."""
     name = f"captured-{os.path.basename(folder)}-{append.replace('=', '-')}"
     root = os.path.join(paths.BUILD, f"root-{name}.erofs")
     root_image.make(folder, root, programs={"personality": os.path.join(folder, "bin", "native-captured")})
-    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root) as port:
+    with context.own_node(f"attacks-{name}", append, os.path.join(folder, "bin", "themelios-direct"), root, cpus=cpus) as port:
         yield port, lambda: _read(os.path.join(context.log_folder, f"attacks-{name}.serial")).decode(errors="replace")
 
 
@@ -379,6 +379,23 @@ def _captured_teeth(context):
                 client.kill()
 
 
+def _flooding(context):
+    """Records without end, of a kind that there is not (net) and of one that says nothing (control): the switch and runtime serve the others all the same."""
+    # A processor for each server that reads, for who writes, and for the others: nobody's ring is empty because there was no time to fill it.
+    with _captured_node(context, paths.NATIVE, cpus=4) as (port, serial):
+        command = ["run", "--hostname", "flooding", "busybox", "true"]
+        with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
+            try:
+                end = time.monotonic() + PATIENCE
+                while "flooding: both rings are read" not in serial():
+                    assert time.monotonic() < end, f"the rings are not read\n{serial()[-2000:]}"
+                    time.sleep(0.1)
+                assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
+                _a_peer_is_in_reach(port)
+            finally:
+                client.kill()
+
+
 def _container_cases(context):
     port = context.api
     yield "every pointer of every call", lambda: _pointers(port(), "pointers", 300)
@@ -389,6 +406,7 @@ def _container_cases(context):
     yield "teeth neighbours in one container", lambda: _neighbours_are_found(port())
     yield "the twin's root image", _twin_image
     yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
+    yield "a captured personality that writes without end", lambda: _flooding(context)
     yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)

@@ -1,10 +1,19 @@
-// A personality that was taken over: the usual one, which in a sandbox of this host's name first does to its rings what their handles allow, and rings the bells.
+// A personality that was taken over: the usual one, which in a sandbox of host name `captured` first does to its rings what their handles allow, and rings the bells.
+// In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else.
 #include "abi/ring.hpp"
 #include "abi/runtime.hpp"
+#include "abi/sandbox.hpp"
 #include "abi/tlv.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
+#include "lib/native/memory.hpp"
 #include "lib/native/start.hpp"
+#include "lib/ring/ring.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <string_view>
 
 namespace call = native::call;
 
@@ -14,12 +23,12 @@ extern "C" int __real__Z11native_mainv();
 
 namespace {
 
-bool captured() {
+std::string_view host_name() {
     abi::TlvReader reader(native::argument_bytes());
     abi::TlvRecord record;
     while (reader.next(record))
-        if (record.tag == static_cast<std::uint16_t>(abi::runtime::Tag::hostname)) return record.text() == "captured";
-    return false;
+        if (record.tag == static_cast<std::uint16_t>(abi::runtime::Tag::hostname)) return record.text();
+    return {};
 }
 
 // How many of the ways to take a ring from its server were granted.
@@ -32,10 +41,58 @@ unsigned take(const char* ring, const char* signal) {
     return granted;
 }
 
+// A ring that is full of short records, again whenever its server has taken any.
+class Flood {
+public:
+    base::Result<void> begin(const char* ring, const char* signal, std::array<std::uint32_t, 2> kinds) {
+        const abi::Handle memory = native::granted(ring);
+        signal_ = native::granted(signal);
+        mapping_ = TRY(native::Mapping::of(memory, 0, TRY(native::memory_size(memory)), abi::protection::read | abi::protection::write));
+        view_ = TRY(ring::check_pair(mapping_.bytes(), abi::RingUse::records)).ring[1];
+        constexpr std::uint64_t payload = 8;
+        for (std::uint64_t at = 0, count = 0; at < view_.size; at += sizeof(abi::RecordHeader) + payload) {
+            const abi::RecordHeader header{payload, kinds[count++ % 2]};
+            std::memcpy(view_.data + at, &header, sizeof header);
+        }
+        return {};
+    }
+    void fill() {
+        const std::uint64_t consumed = std::atomic_ref(view_.header->consumed).load();
+        std::atomic_ref(view_.header->produced).store(consumed + view_.size);
+        if (std::atomic_ref(view_.header->consumer_waits).exchange(0) != 0) (void)call::notification_signal(signal_, abi::doorbell_bit);
+    }
+    std::uint64_t taken() const { return std::atomic_ref(view_.header->consumed).load() / view_.size; }
+
+private:
+    abi::Handle signal_ = abi::no_handle;
+    native::Mapping mapping_;
+    ring::View view_;
+};
+
+void flood() {
+    // What is no frame, and frames that lead nowhere.
+    constexpr std::uint32_t no_frame = 77, frame = 1, ready = static_cast<std::uint32_t>(abi::sandbox::Event::ready);
+    constexpr std::uint64_t laps = 2;
+    Flood network, control;
+    if (!network.begin("net.ring", "net.signal", {no_frame, frame}) || !control.begin("control.ring", "control.signal", {ready, ready})) {
+        native::print("flooding: no rings");
+        return;
+    }
+    for (bool told = false;;) {
+        network.fill();
+        control.fill();
+        if (!told && network.taken() >= laps && control.taken() >= laps) {
+            told = true;
+            native::print("flooding: both rings are read");
+        }
+    }
+}
+
 } // namespace
 
 int __wrap__Z11native_mainv() {
-    if (captured()) {
+    if (host_name() == "flooding") flood();
+    if (host_name() == "captured") {
         const unsigned network = take("net.ring", "net.signal"), control = take("control.ring", "control.signal");
         native::print("captured ", native::granted("net.ring") != abi::no_handle ? "both rings" : "no network", ": ", network, " and ", control, " granted");
     }
