@@ -1,5 +1,6 @@
-"""Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port; beside them the same images under runc in a Linux guest."""
+"""Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port; beside them, round by round, the same images under runc in a Linux guest."""
 
+import json
 import os
 import re
 import shutil
@@ -11,16 +12,19 @@ import urllib.error
 import urllib.request
 
 from linux_guest import cpio, guest
-from xt import docker, node, paths
+from xt import api, docker, node, paths
 from xt.suites import free_ports, read_text
 
+ROUNDS = 2 # of each side, in turn
 REQUESTS = 5000
+FEW_REQUESTS = 8 # with them a run costs what it costs without any
 SECONDS = 8
 PACKAGES = {"redis": ("redis-server", "redis-tools", "dash", "coreutils", "grep", "sed"), "nginx": ("nginx-light", "dash", "coreutils")}
-REDIS = f"""redis-server --save '' --daemonize yes > /dev/null
+REDIS_OF = """redis-server --save '' --daemonize yes > /dev/null
 until redis-cli ping > /dev/null 2>&1; do sleep 0.1; done
-redis-benchmark --csv -n {REQUESTS} -c 8 -t set,get
+redis-benchmark --csv -n %d -c 8 -t set,get
 redis-cli shutdown nosave"""
+REDIS = REDIS_OF % REQUESTS
 NGINX = """mkdir -p /srv
 head -c 612 /dev/zero > /srv/index.html
 printf 'daemon off; user root; worker_processes 2; events { worker_connections 512; }
@@ -55,6 +59,7 @@ def _rates(text):
 
 
 def _wrk(port, limit=240):
+    """Requests a second, and how many there were."""
     end = time.monotonic() + limit
     while True:
         try:
@@ -67,7 +72,13 @@ def _wrk(port, limit=240):
     result = subprocess.run(["wrk", "-t2", "-c8", f"-d{SECONDS}s", "--timeout", "60s", f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=300)
     found = re.search(r"Requests/sec: +([0-9.]+)", result.stdout)
     assert found and "errors" not in result.stdout, result.stdout + result.stderr
-    return float(found[1])
+    return float(found[1]), int(re.search(r"([0-9]+) requests in", result.stdout)[1])
+
+
+def _root_loads(port):
+    status, text = api.get(port, "/themelios/node", timeout=100)
+    assert status == 200, text
+    return json.loads(text)["root_loads"]
 
 
 def _here(context):
@@ -78,10 +89,18 @@ def _here(context):
         for name in PACKAGES:
             loaded = docker.capture(port, ["load", "-i", _archive(name)], timeout=900)
             assert loaded.returncode == 0, loaded.stderr
-        figures = _rates(docker.capture(port, ["run", "--rm", "redis", "sh", "-c", REDIS], timeout=900).stdout)
+        loads = []
+        for requests in (FEW_REQUESTS, REQUESTS):
+            before = _root_loads(port)
+            said = docker.capture(port, ["run", "--rm", "redis", "sh", "-c", REDIS_OF % requests], timeout=900).stdout
+            loads.append(_root_loads(port) - before)
+        figures = _rates(said)
+        figures["redis loads"] = (loads[1] - loads[0]) / (2 * (REQUESTS - FEW_REQUESTS))
         started = docker.capture(port, ["run", "-d", "-p", f"{web}:80", "nginx", "sh", "-c", NGINX], timeout=300)
         assert started.returncode == 0, started.stderr
-        figures["nginx"] = _wrk(web)
+        before = _root_loads(port)
+        figures["nginx"], requests = _wrk(web)
+        figures["nginx loads"] = (_root_loads(port) - before) / requests
         return figures
     finally:
         node.end(process)
@@ -130,15 +149,18 @@ def _linux(context):
                 assert time.monotonic() < end and process.poll() is None, "redis in the Linux guest: " + read_text(output)[-500:]
                 time.sleep(0.2)
             figures = _rates(read_text(output))
-            figures["nginx"] = _wrk(web)
+            figures["nginx"], _ = _wrk(web)
             return figures
         finally:
             process.kill()
 
 
 def figures(context):
-    here, linux = _here(context), _linux(context)
+    rounds = [(_here(context), _linux(context)) for _ in range(ROUNDS)]
+    here, linux = ({name: sum(each[side][name] for each in rounds) / ROUNDS for name in rounds[0][side]} for side in (0, 1))
     for name, what in (("SET", "redis SET"), ("GET", "redis GET"), ("nginx", "nginx, 612 bytes, 8 connections")):
         yield what, round(here[name]), "requests/s"
         yield f"{what}, Linux with runc", round(linux[name]), "requests/s"
         yield f"{what}, to Linux", round(here[name] / linux[name], 2), "x"
+    yield "redis, root loads", round(here["redis loads"], 1), "a request"
+    yield "nginx, root loads, its connections' network included", round(here["nginx loads"], 1), "a request"
