@@ -37,6 +37,8 @@ public:
     // For a weak list under a lock: false where the object is already being destroyed.
     bool try_retain();
     bool has_one_reference() const { return arch::holds(references_, 1u); }
+    // For checks: false where it is about to end.
+    bool is_referenced() const { return references_.load(std::memory_order_relaxed) != 0; }
 
     void slot_added(abi::Rights rights);
     // `pauses`: others may run where this is long; the caller holds no lock then.

@@ -1,4 +1,4 @@
-// What holds of every space whatever programs do, looked at where one ends: each page of its tables is what a mapping says, or the space's own; the tables are those charged for.
+// What holds of a space whatever programs do, looked at where one ends that nobody has in work: each page of its tables is what a mapping says, or the space's own; the tables are those charged for.
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/panic.hpp"
 #include "kernel/memory/frames.hpp"
@@ -50,9 +50,11 @@ void Space::expect_sound_page(std::uint64_t address, std::uint64_t value, std::u
         return;
     }
     if (mapping->kind != Mapping::Kind::shared) panic("page %x is shared within a mapping that is not", address);
-    if ((shown_protection(value) & ~mapping->protection) || (shown_allowed(value) & ~mapping->allowed)) panic("page %x has more rights (%x) than its mapping (%u)", address, value, mapping->protection);
+    // A seal or a shrink comes to each mapping in turn, and passes a space over that nobody holds any more.
     const Memory::Shown memory = mapping->memory->shown((mapping->offset + (address - mapping->begin)) / abi::page_size);
-    if (memory.frame != frame && !memory.in_work) panic("page %x shows frame %x where its Memory has %x", address, frame, memory.frame);
+    if (memory.in_work) return;
+    if ((shown_protection(value) & ~mapping->protection) || (shown_allowed(value) & ~mapping->allowed)) panic("page %x has more rights (%x) than its mapping (%u)", address, value, mapping->protection);
+    if (memory.frame != frame && is_referenced()) panic("page %x shows frame %x where its Memory has %x", address, frame, memory.frame);
 }
 
 std::uint64_t Space::expect_sound_tables(std::uint64_t physical, unsigned level, std::uint64_t base, std::uint64_t& without_mapping) {

@@ -372,6 +372,11 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
         bool taken = true;
         for (unsigned looks = 0; taken && (looks < looks_of_step || base::weakened(base::Weakness::unbounded_step)); ++looks) {
             taken = half_.contains(address, abi::page_size) && table.look_up(address) != 0;
+            // What is mapped and not used yet is the program's too.
+            if (const Mapping* const mapping = taken ? nullptr : find_mapping(address)) {
+                taken = true;
+                address = mapping->end - abi::page_size;
+            }
             // One walk over all works is as much as many looks into a table.
             if (!taken && hidden(address)) {
                 taken = true;
@@ -420,7 +425,8 @@ Space::Range Space::part_of(const Mapping& mapping, const RangeWork& work, bool 
     if (!mapping.live) return {range.end, range.end};
     std::uint64_t begin = mapping.begin, end = mapping.end;
     const std::uint64_t distance = work.target.begin - work.range.begin;
-    const bool at_target = work.target.end != 0 && work.target.begin <= begin && begin < work.target.end;
+    // By its end: of a shrink the work begins within the mapping.
+    const bool at_target = work.target.end != 0 && work.target.begin < end && end <= work.target.end;
     if (target && !at_target) {
         begin += distance;
         end += distance;

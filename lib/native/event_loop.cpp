@@ -1,5 +1,7 @@
 #include "lib/native/event_loop.hpp"
 
+#include "lib/native/clock.hpp"
+
 namespace native {
 
 base::Result<void> EventLoop::add(abi::Handle source, EventHandler& handler) {
@@ -47,6 +49,11 @@ base::Result<void> EventLoop::run() {
             if (event.key < slots_.size())
                 if (EventHandler* handler = slots_[event.key].handler; handler != nullptr)
                     handler->on_event(event.bits);
+        // Where there is always an event, no wait ends by the deadline.
+        if (timer_ != nullptr && deadline_ != abi::never && monotonic_nanoseconds() >= deadline_) {
+            deadline_ = abi::never;
+            timer_->on_time();
+        }
     }
     return {};
 }

@@ -21,6 +21,8 @@ base::Result<Pair> Pair::create(abi::Handle quota, abi::RingUse use, std::uint64
     pair.wait_ = TRY(native::own(native::call::notification_create(quota)));
     pair.signal_ = TRY(native::own(native::call::notification_create(quota)));
     pair.mapping_ = TRY(native::Mapping::of(pair.memory_.get(), 0, pair_bytes(size), abi::protection::read | abi::protection::write));
+    // Whoever hands it on hands no more on: the mapping is there, and its maker needs none of it either.
+    pair.memory_ = TRY(native::own(native::duplicate(pair.memory_.get(), memory_rights() | abi::right::duplicate)));
     initialize_pair(pair.mapping_.bytes(), use, size);
     // The creator keeps private copies from the first moment on: what it wrote itself is true now.
     connect(TRY(check_pair(pair.mapping_.bytes(), use)), side, pair.producer_, pair.consumer_);

@@ -17,7 +17,9 @@ constexpr std::uint64_t mapped = 6 * page, moved = 4 * page;
 constexpr std::uint64_t first = page; // of what is replaced
 constexpr unsigned rounds = 120;
 
-enum class Way { seal, shrink, revoke };
+enum class Way { seal, shrink, shrink_in_part, revoke };
+constexpr unsigned ways = 4;
+constexpr std::uint64_t kept = 2 * page; // by a shrink in part
 
 // The one that takes away, beside the one that moves. Each round it begins a little later.
 struct Taker {
@@ -37,6 +39,7 @@ struct Taker {
         switch (self.way) {
         case Way::seal: self.done = call::memory_seal(self.memory).has_value(); break;
         case Way::shrink: self.done = call::memory_resize(self.memory, 0).has_value(); break;
+        case Way::shrink_in_part: self.done = call::memory_resize(self.memory, kept).has_value(); break;
         case Way::revoke: self.done = call::lease_revoke(self.lease).has_value(); break;
         }
     }
@@ -62,8 +65,9 @@ unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t fro
     const auto look = [&](std::uint64_t begin, std::uint64_t end) {
         for (std::uint64_t at = begin; at < end; at += page) left += writes(scratch, at) || (way != Way::seal && reads(scratch, at));
     };
-    look(from, from + mapped);
-    look(to, to + moved);
+    const std::uint64_t stays = way == Way::shrink_in_part ? kept : 0;
+    look(from + stays, from + mapped);
+    look(to + stays, to + moved);
     CHECK(call::space_unmap(space(), from, mapped) && call::space_unmap(space(), to, moved));
     return left;
 }
@@ -95,13 +99,13 @@ KERNEL_USER_TEST(what_came_in_a_mappings_place_is_not_taken_with_it) {
     const native::Owned scratch(call::memory_create(quota(), page, 0).value_or(0));
     const std::uint64_t from = native::reserve_range(mapped).value_or(0);
     REQUIRE(scratch && from != 0);
-    unsigned lost[3] = {}, replaced[3] = {};
+    unsigned lost[ways] = {}, replaced[ways] = {};
     for (unsigned round = 0; round < rounds; ++round)
-        for (const Way way : {Way::seal, Way::shrink, Way::revoke}) {
+        for (const Way way : {Way::seal, Way::shrink, Way::shrink_in_part, Way::revoke}) {
             const auto index = static_cast<unsigned>(way);
             lost[index] += lost_by(way, round % 40 * 8, scratch.get(), from, replaced[index]);
         }
-    native::print("lost by a seal ", lost[0], ", a shrink ", lost[1], ", a revocation ", lost[2]);
+    native::print("lost by a seal ", lost[0], ", a shrink ", lost[1], ", one in part ", lost[2], ", a revocation ", lost[3]);
     for (const unsigned pages : lost) CHECK(pages == 0);
     for (const unsigned times : replaced) CHECK(times != 0);
     native::release_range(from, mapped);
@@ -112,10 +116,10 @@ KERNEL_USER_TEST(what_is_taken_from_a_mapping_is_taken_where_it_moved) {
     const native::Owned scratch(call::memory_create(quota(), page, 0).value_or(0));
     const std::uint64_t from = native::reserve_range(mapped).value_or(0), to = native::reserve_range(moved).value_or(0);
     REQUIRE(scratch && from != 0 && to != 0);
-    unsigned left[3] = {};
+    unsigned left[ways] = {};
     for (unsigned round = 0; round < rounds; ++round)
-        for (const Way way : {Way::seal, Way::shrink, Way::revoke}) left[static_cast<unsigned>(way)] += left_by(way, round % 40 * 8, scratch.get(), from, to);
-    native::print("left by a seal ", left[0], ", a shrink ", left[1], ", a revocation ", left[2]);
+        for (const Way way : {Way::seal, Way::shrink, Way::shrink_in_part, Way::revoke}) left[static_cast<unsigned>(way)] += left_by(way, round % 40 * 8, scratch.get(), from, to);
+    native::print("left by a seal ", left[0], ", a shrink ", left[1], ", one in part ", left[2], ", a revocation ", left[3]);
     for (const unsigned pages : left) CHECK(pages == 0);
     native::release_range(from, mapped);
     native::release_range(to, moved);

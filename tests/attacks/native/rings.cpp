@@ -11,10 +11,10 @@ namespace {
 constexpr std::uint64_t page = abi::page_size;
 constexpr std::uint64_t ring_bytes = 64 * 1024;
 
-// As its server gives a ring to a personality: rings' handles are read, write and map and nothing that takes from the other side.
-base::Result<void> give_ring(Cell& cell, const ring::Pair& pair) {
+// As its server gives a ring to a personality, with these rights or all that its own handle has: read, write and map, and nothing that takes from the other side.
+base::Result<void> give_ring(Cell& cell, const ring::Pair& pair, abi::Rights rights) {
     const ring::Handles peer = pair.peer_handles();
-    TRY(cell.give(peer.memory, ring::Pair::memory_rights()));
+    TRY(cell.give(peer.memory, rights));
     TRY(cell.give(peer.wait, ring::Pair::wait_rights));
     return cell.give(peer.signal, ring::Pair::signal_rights);
 }
@@ -80,11 +80,14 @@ KERNEL_USER_TEST(a_payer_without_memory_ends_nobody_at_its_ring) {
 
 KERNEL_USER_TEST(a_ring_is_not_taken_from_its_maker) {
     auto pair = ring::Pair::create(quota(), abi::RingUse::records, ring_bytes, ring::Side::a);
-    auto cell = Cell::create(quota());
-    REQUIRE(pair && cell && give_ring(*cell, *pair));
-    const auto end = attacks::run(*cell, take_ring);
-    REQUIRE(end && end->reason == abi::EndReason::exit);
-    CHECK(end->status == 0);
+    REQUIRE(pair);
+    for (const abi::Rights rights : {ring::Pair::memory_rights(), abi::Rights{0}}) {
+        auto cell = Cell::create(quota());
+        REQUIRE(cell && give_ring(*cell, *pair, rights));
+        const auto end = attacks::run(*cell, take_ring);
+        REQUIRE(end && end->reason == abi::EndReason::exit);
+        CHECK(end->status == 0);
+    }
     abi::MemoryInfo info{};
     REQUIRE(call::memory_inspect(pair->peer_handles().memory, info));
     // Where it is not as it was, a look at it would end this program.
