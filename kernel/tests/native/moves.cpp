@@ -49,18 +49,24 @@ struct Taker {
 bool reads(abi::Handle scratch, std::uint64_t at) { return call::memory_write(scratch, 0, {reinterpret_cast<const std::byte*>(at), 8}).has_value(); }
 bool writes(abi::Handle scratch, std::uint64_t at) { return call::memory_read(scratch, 0, {reinterpret_cast<std::byte*>(at), 8}).has_value(); }
 
-// How many pages kept what was taken from them.
-unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t from, std::uint64_t to) {
+// A range that shows a Memory under a lease, from which one thread takes while this one does `meanwhile`, which gives its call's outcome: where it may fail is where the lease
+// was revoked before.
+template <class Meanwhile> bool take_beside(Way way, unsigned delay, std::uint64_t from, Meanwhile&& meanwhile) {
     const native::Owned memory(call::memory_create(quota(), mapped, abi::memory_flag::populate).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
     const native::Owned leased(call::handle_duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
     Taker taker{way, memory.get(), lease.get(), delay};
     auto* thread = native::Thread::create(Taker::run, &taker).value_or(nullptr);
     const bool shown = call::space_map(space(), leased.get(), from, 0, mapped, protection::read | protection::write).has_value();
     taker.meet();
-    // What was revoked before it begins is not there any more: then it moves nothing.
-    const auto done = call::space_move(space(), from, to, moved);
+    const bool done = meanwhile().has_value();
     if (thread) thread->join();
     CHECK(thread && shown && taker.done && (done || way == Way::revoke));
+    return done;
+}
+
+// How many pages kept what was taken from them.
+unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t from, std::uint64_t to) {
+    (void)take_beside(way, delay, from, [&] { return call::space_move(space(), from, to, moved); });
     unsigned left = 0;
     const auto look = [&](std::uint64_t begin, std::uint64_t end) {
         for (std::uint64_t at = begin; at < end; at += page) left += writes(scratch, at) || (way != Way::seal && reads(scratch, at));
@@ -74,20 +80,11 @@ unsigned left_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t fro
 
 // How many pages of what was mapped in the middle of the mapping, in its place, lost something with it.
 unsigned lost_by(Way way, unsigned delay, abi::Handle scratch, std::uint64_t from, unsigned& replaced) {
-    const native::Owned memory(call::memory_create(quota(), mapped, abi::memory_flag::populate).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
-    const native::Owned leased(call::handle_duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
-    Taker taker{way, memory.get(), lease.get(), delay};
-    auto* thread = native::Thread::create(Taker::run, &taker).value_or(nullptr);
-    const bool shown = call::space_map(space(), leased.get(), from, 0, mapped, protection::read | protection::write).has_value();
-    taker.meet();
-    const std::uint32_t flags = protection::read | protection::write | abi::map_flag::replace | abi::map_flag::populate;
-    const auto done = call::space_map(space(), abi::no_handle, from + first, 0, moved, flags);
-    if (thread) thread->join();
-    // A mapping under a lease that goes is not cut any more.
-    CHECK(thread && shown && taker.done && (done || way == Way::revoke));
+    constexpr std::uint32_t flags = protection::read | protection::write | abi::map_flag::replace | abi::map_flag::populate;
+    const bool done = take_beside(way, delay, from, [&] { return call::space_map(space(), abi::no_handle, from + first, 0, moved, flags); });
     unsigned lost = 0;
     for (std::uint64_t at = from + first; done && at < from + first + moved; at += page) lost += !writes(scratch, at);
-    replaced += done.has_value();
+    replaced += done;
     CHECK(call::space_unmap(space(), from, mapped));
     return lost;
 }
