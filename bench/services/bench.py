@@ -1,6 +1,5 @@
 """Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port; beside them, round by round, the same images under runc in a Linux guest."""
 
-import json
 import os
 import re
 import shutil
@@ -12,7 +11,7 @@ import urllib.error
 import urllib.request
 
 from linux_guest import cpio, guest
-from xt import api, docker, node, paths
+from xt import docker, node, paths
 from xt.suites import free_ports, read_text
 
 ROUNDS = 2 # of each side, in turn
@@ -76,9 +75,7 @@ def _wrk(port, limit=240):
 
 
 def _root_loads(port):
-    status, text = api.get(port, "/themelios/node", timeout=100)
-    assert status == 200, text
-    return json.loads(text)["root_loads"]
+    return node.figures(port)["root_loads"]
 
 
 def _here(context):

@@ -344,6 +344,14 @@ def _system_sandbox_teeth(context):
         assert "api" in found.values(), f"{found}: the API stays out of reach by another way"
 
 
+def _said(serial, texts, otherwise):
+    """Returns once all of the texts are in what `serial` gives, a file that QEMU writes."""
+    end = time.monotonic() + PATIENCE
+    while not all(text in serial() for text in texts):
+        assert time.monotonic() < end, f"{otherwise}\n{serial()[-2000:]}"
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def _captured_node(context, folder, append="", cpus=2):
     """A node whose personality is taken over in a sandbox of that name; gives the API's port and a function for the serial port's text."""
@@ -371,10 +379,7 @@ def _captured_teeth(context):
     with _captured_node(context, paths.TWIN, "weaken=ring_rights") as (port, serial):
         with subprocess.Popen(docker.words(port, list(CAPTURED)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
             try:
-                end = time.monotonic() + PATIENCE
-                while not all(f"init: {server} ended by fault" in serial() for server in ("switch", "runtime")):
-                    assert time.monotonic() < end, f"the servers still stand without ring_rights: it tests nothing\n{serial()[-2000:]}"
-                    time.sleep(0.1)
+                _said(serial, [f"init: {server} ended by fault" for server in ("switch", "runtime")], "the servers still stand without ring_rights: it tests nothing")
             finally:
                 client.kill()
 
@@ -386,10 +391,7 @@ def _flooding(context):
         command = ["run", "--hostname", "flooding", "busybox", "true"]
         with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
             try:
-                end = time.monotonic() + PATIENCE
-                while "flooding: both rings are read" not in serial():
-                    assert time.monotonic() < end, f"the rings are not read\n{serial()[-2000:]}"
-                    time.sleep(0.1)
+                _said(serial, ["flooding: both rings are read"], "the rings are not read")
                 assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
                 _a_peer_is_in_reach(port)
             finally:

@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-from xt import api, docker
+from xt import api, docker, node
 
 
 # Seconds: until the connections of what was before are forgotten, the short rests, of which each is what a request costs, and the long one, in which idleness is counted.
@@ -41,7 +41,7 @@ def _same(found, wanted):
 
 
 def _figures(context):
-    return api.get_json(context.api(), "/themelios/node", timeout=100)
+    return node.figures(context.api())
 
 
 # --- what the CLI shows of the node
@@ -117,7 +117,7 @@ def _fork_bomb(context):
     assert limited.stdout == "20\n" and "can't fork" in limited.stderr, limited.stdout + limited.stderr
     # A small one first: what the management plane's heap takes for it stays.
     _explode(context, "--pids-limit", "100")
-    before = _settled(context)
+    before = node.settled(context.api())
     _explode(context)
     _comes_back(context, before, 256)
 
@@ -402,25 +402,11 @@ def _no_api_from_a_container(context):
 
 # --- nothing stays behind
 
-def _settled(context):
-    """The figures once no sandbox is left but the management plane's, and what was theirs is gone: for a second nothing changes but what the looks
-    themselves cost, of whose memory management keeps a page now and then."""
-    end = time.monotonic() + 300
-    before, same = _figures(context), 0
-    while same < 5:
-        assert time.monotonic() < end, f"the node does not come to rest: {before}"
-        time.sleep(0.2)
-        now = _figures(context)
-        rests = now["sandboxes"] == 1 and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
-        before, same = now, same + 1 if rests else 0
-    return before
-
-
 def _comes_back(context, before, spare):
     """What was made since `before` goes, but for `spare` pages that a heap has grown by."""
     end = time.monotonic() + 300
     while True:
-        after = _settled(context)
+        after = node.settled(context.api())
         if after["objects"] == before["objects"] and before["free_pages"] - after["free_pages"] < spare:
             return
         assert time.monotonic() < end, f"free pages {before['free_pages']} -> {after['free_pages']}, objects {before['objects']} -> {after['objects']}"
@@ -437,7 +423,7 @@ def _churn(context, rounds, at_once):
     # The management plane's heap stays at the size of the busiest moment, so there are some before.
     for _ in range(2):
         _at_once(context, at_once)
-    before = _settled(context)
+    before = node.settled(context.api())
     for _ in range(rounds):
         _output(_run(context, "busybox", "true"))
     _at_once(context, at_once)

@@ -1,13 +1,13 @@
 """`docker rm -f` of what is largest: soon gone, and neither the neighbours nor the API feel it. By the guest's clock."""
 
-import json
 import os
 import subprocess
 import threading
 import time
 
 from image import docker_archive
-from xt import api, docker, paths, qemu
+from xt import docker, node, paths, qemu
+from xt.shell import Failure
 
 PROGRAM = os.path.join(paths.SERVICES, "bin", "test-removal")
 NAME = "test-removal"
@@ -37,24 +37,21 @@ def _done(port, *words):
     return result.stdout
 
 
-def _figures(port):
-    answer = api.get(port, "/themelios/node", timeout=100)
-    assert answer and answer[0] == 200, answer
-    return json.loads(answer[1])
-
-
 def _now(port):
     """The guest's time, as the API tells it."""
-    return _figures(port)["monotonic_nanoseconds"]
+    return node.figures(port)["monotonic_nanoseconds"]
 
 
 def _grow(port, load, *options):
     """Runs a load, and says once it is at its largest how large that is."""
     _done(port, "run", "-d", *options, "--name", load, NAME, NAME, load)
-    limit = time.monotonic() + 600
-    while not (said := _done(port, "logs", load)).endswith("\n"):
-        assert time.monotonic() < limit, f"{load} does not come to its largest"
-        time.sleep(0.2)
+    with subprocess.Popen(docker.words(port, ["logs", "-f", load]), stdout=subprocess.PIPE, text=True, env=docker.environment()) as follows:
+        patience = threading.Timer(600, follows.kill)
+        patience.start()
+        said = follows.stdout.readline()
+        patience.cancel()
+        follows.kill()
+    assert said, f"{load} does not come to its largest"
     word, size, tasks = said.split()
     assert word == "ready", said
     if load in TASKS:
@@ -85,7 +82,7 @@ class Watch:
             time.sleep(0.02)
             try:
                 answered = _now(self._port)
-            except AssertionError:
+            except Failure:
                 return # whoever waits for the next answer says so
             self.api.append((answered, answered - last))
             last = answered
@@ -141,29 +138,16 @@ def _removal(port, watch, load, counts):
     raise AssertionError(text)
 
 
-def _settled(port, sandboxes):
-    """The figures once there are so many sandboxes, and for a second nothing changes but what the looks themselves cost."""
-    limit = time.monotonic() + 300
-    before, same = _figures(port), 0
-    while same < 5:
-        assert time.monotonic() < limit, f"the node does not come to rest: {before}"
-        time.sleep(0.2)
-        now = _figures(port)
-        rests = now["sandboxes"] == sandboxes and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
-        before, same = now, same + 1 if rests else 0
-    return before
-
-
 def _pages_come_back(port, load):
     """Of so many threads nothing is left, neither a page nor an object. A small one first: what the management plane's heap takes for it stays."""
-    sandboxes = _figures(port)["sandboxes"]
+    sandboxes = node.figures(port)["sandboxes"]
     assert _grow(port, load, "--pids-limit", "100") == 100
     _done(port, "rm", "-f", load)
-    before = _settled(port, sandboxes)
+    before = node.settled(port, sandboxes)
     size = _grow(port, load)
-    there = _figures(port)
+    there = node.figures(port)
     _done(port, "rm", "-f", load)
-    after = _settled(port, sandboxes)
+    after = node.settled(port, sandboxes)
     taken, left = (before["free_pages"] - each["free_pages"] for each in (there, after))
     text = f"{size} {load}: free pages {before['free_pages']}, {there['free_pages']} with them, {after['free_pages']} behind them: {left} fewer than before"
     print(text, flush=True)
@@ -197,13 +181,13 @@ def _cases(context, where):
     control = os.path.join(context.log_folder, "removal.qmp")
     extra = ("-m", str(MEMORY), "-qmp", f"unix:{control},server=on,wait=off")
     how = {"extra": (*extra, *ICOUNT), "accel": "tcg,thread=single", "cpus": 1} if counts else {"extra": extra, "cpus": 2}
-    node = context.own_node("removal", **how)
+    own = context.own_node("removal", **how)
     port = watch = None
 
     def start():
         nonlocal port
         if port is None:
-            port = node.__enter__()
+            port = own.__enter__()
             _done(port, "load", "-i", docker_archive.of_program(os.path.join(paths.BUILD, "test-logs", NAME + ".tar"), NAME, PROGRAM))
             _done(port, "run", "-d", "--name", "serves", NAME, NAME, "serve")
         return port
@@ -231,7 +215,7 @@ def _cases(context, where):
         if watch:
             watch.close()
         if port:
-            node.__exit__(None, None, None)
+            own.__exit__(None, None, None)
 
 
 def cases(context):

@@ -90,6 +90,25 @@ def wait_ready(process, api_port, limit):
         raise
 
 
+def settled(api_port, sandboxes=1):
+    """The figures once there are so many sandboxes (one: the management plane's), and what was others' is gone: for a second nothing changes but what the looks themselves
+    cost, of whose memory management keeps a page now and then."""
+    limit = time.monotonic() + 300
+    before, same = figures(api_port), 0
+    while same < 5:
+        assert time.monotonic() < limit, f"the node does not come to rest: {before}"
+        time.sleep(0.2)
+        now = figures(api_port)
+        rests = now["sandboxes"] == sandboxes and now["objects"] == before["objects"] and abs(now["free_pages"] - before["free_pages"]) < 16
+        before, same = now, same + 1 if rests else 0
+    return before
+
+
+def figures(api_port):
+    """What a node tells of itself."""
+    return api.get_json(api_port, "/themelios/node", timeout=100)
+
+
 def end(process):
     process.terminate()
     try:
