@@ -70,9 +70,9 @@ public:
     base::Result<void> write(std::uint64_t offset, std::span<const std::byte> buffer);
 
     // When this returns, what was past the new end is nowhere mapped and its frames are back. In steps; no locks held. `hold` is that of the
-    // capability by which it was named, and must stand when its turn comes. Errors: bad_state (sealed, contiguous, slice, pinned), bad_argument (too large), revoked.
+    // capability by which it was named, and must stand when its turn comes. Errors: bad_state (sealed, contiguous, slice, pinned), bad_argument (too large), revoked, canceled (the caller ends).
     base::Result<void> resize(std::uint64_t size, const LeaseHold& hold);
-    // Nothing changes the content any more when this returns. In steps; no locks held. `hold`: as above. Errors: bad_state (pinned), revoked.
+    // Nothing changes the content any more when this returns. In steps; no locks held. `hold`: as above. Errors: bad_state (pinned), revoked, canceled.
     base::Result<void> seal(const LeaseHold& hold);
 
     struct Pin {

@@ -39,12 +39,12 @@ public:
             ring_bell();
     }
     void ring_bell() const { (void)native::call::notification_signal(signal_.get(), abi::doorbell_bit); }
-    // For the side that made the pair, where it leaves something in its ring: it is told of it again, behind what others told it meanwhile.
+    // For a side whose `wait` may be signalled too, as its maker's, where it leaves something in its ring: it is told of it again, behind what others told it meanwhile.
     void ring_own_bell() const { (void)native::call::notification_signal(wait_.get(), abi::doorbell_bit); }
     // To bind to a port, or to wait on. Its bit says only that something may have changed.
     abi::Handle bell() const { return wait_.get(); }
 
-    // For the side that made the pair: the peer's three capabilities, still this side's slots. Rights for the transfer: `peer_rights`.
+    // For the side that made the pair: the peer's three capabilities, still this side's slots. Rights for the transfer: `memory_rights`, `wait_rights`, `signal_rights`.
     Handles peer_handles() const { return {memory_.get(), signal_.get(), wait_.get()}; }
     // Without `control`: who shrinks or seals what the other side has mapped ends it at its next look.
     static abi::Rights memory_rights() {
