@@ -1,4 +1,4 @@
-"""Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port; beside them, round by round, the same images under runc in a Linux guest."""
+"""Real services: redis-benchmark inside a container, wrk on nginx through the forwarded port, split and fused; beside them, round by round, the same images under runc in a Linux guest."""
 
 import os
 import re
@@ -18,6 +18,7 @@ ROUNDS = 2 # of each side, in turn
 REQUESTS = 5000
 FEW_REQUESTS = 8 # with them a run costs what it costs without any
 SECONDS = 8
+ISOLATIONS = ("split", "fused")
 PACKAGES = {"redis": ("redis-server", "redis-tools", "dash", "coreutils", "grep", "sed"), "nginx": ("nginx-light", "dash", "coreutils")}
 REDIS_OF = """redis-server --save '' --daemonize yes > /dev/null
 until redis-cli ping > /dev/null 2>&1; do sleep 0.1; done
@@ -78,7 +79,27 @@ def _root_loads(port):
     return node.figures(port)["root_loads"]
 
 
+def _services(port, web, isolation):
+    """Of a node that has the images."""
+    loads = []
+    for requests in (FEW_REQUESTS, REQUESTS):
+        before = _root_loads(port)
+        said = docker.capture(port, ["run", "--rm", "--isolation", isolation, "redis", "sh", "-c", REDIS_OF % requests], timeout=900).stdout
+        loads.append(_root_loads(port) - before)
+    figures = _rates(said)
+    figures["redis loads"] = (loads[1] - loads[0]) / (2 * (REQUESTS - FEW_REQUESTS))
+    started = docker.capture(port, ["run", "-d", "--isolation", isolation, "--name", isolation, "-p", f"{web}:80", "nginx", "sh", "-c", NGINX], timeout=300)
+    assert started.returncode == 0, started.stderr
+    before = _root_loads(port)
+    figures["nginx"], requests = _wrk(web)
+    figures["nginx loads"] = (_root_loads(port) - before) / requests
+    removed = docker.capture(port, ["rm", "-f", isolation], timeout=300)
+    assert removed.returncode == 0, removed.stderr
+    return figures
+
+
 def _here(context):
+    """What each isolation gives."""
     port, web = free_ports(2)
     process = node.start(context.accel, 2048, 2, port, [web])
     try:
@@ -86,19 +107,7 @@ def _here(context):
         for name in PACKAGES:
             loaded = docker.capture(port, ["load", "-i", _archive(name)], timeout=900)
             assert loaded.returncode == 0, loaded.stderr
-        loads = []
-        for requests in (FEW_REQUESTS, REQUESTS):
-            before = _root_loads(port)
-            said = docker.capture(port, ["run", "--rm", "redis", "sh", "-c", REDIS_OF % requests], timeout=900).stdout
-            loads.append(_root_loads(port) - before)
-        figures = _rates(said)
-        figures["redis loads"] = (loads[1] - loads[0]) / (2 * (REQUESTS - FEW_REQUESTS))
-        started = docker.capture(port, ["run", "-d", "-p", f"{web}:80", "nginx", "sh", "-c", NGINX], timeout=300)
-        assert started.returncode == 0, started.stderr
-        before = _root_loads(port)
-        figures["nginx"], requests = _wrk(web)
-        figures["nginx loads"] = (_root_loads(port) - before) / requests
-        return figures
+        return {isolation: _services(port, web, isolation) for isolation in ISOLATIONS}
     finally:
         node.end(process)
 
@@ -153,11 +162,14 @@ def _linux(context):
 
 
 def figures(context):
-    rounds = [(_here(context), _linux(context)) for _ in range(ROUNDS)]
-    here, linux = ({name: sum(each[side][name] for each in rounds) / ROUNDS for name in rounds[0][side]} for side in (0, 1))
+    rounds = [{**_here(context), "linux": _linux(context)} for _ in range(ROUNDS)]
+    mean = {side: {name: sum(each[side][name] for each in rounds) / ROUNDS for name in figures} for side, figures in rounds[0].items()}
+    linux = mean.pop("linux")
     for name, what in (("SET", "redis SET"), ("GET", "redis GET"), ("nginx", "nginx, 612 bytes, 8 connections")):
-        yield what, round(here[name]), "requests/s"
         yield f"{what}, Linux with runc", round(linux[name]), "requests/s"
-        yield f"{what}, to Linux", round(here[name] / linux[name], 2), "x"
-    yield "redis, root loads", round(here["redis loads"], 1), "a request"
-    yield "nginx, root loads, its connections' network included", round(here["nginx loads"], 1), "a request"
+        for isolation, here in mean.items():
+            yield f"{what}, {isolation}", round(here[name]), "requests/s"
+            yield f"{what}, {isolation}, to Linux", round(here[name] / linux[name], 2), "x"
+    for isolation, here in mean.items():
+        yield f"redis, {isolation}, root loads", round(here["redis loads"], 1), "a request"
+        yield f"nginx, {isolation}, root loads, its connections' network included", round(here["nginx loads"], 1), "a request"

@@ -181,7 +181,8 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
     check_one_of(host, "IpcMode", {"", "private"});
     check_one_of(host, "CgroupnsMode", {"", "private", "host"});
     check_one_of(host, "Runtime", {"", "runc", "io.containerd.runc.v2", "themelios"});
-    check_one_of(host, "Isolation", {"", "default"});
+    check_one_of(host, "Isolation", {"", "default", "split", "fused"});
+    spec.fused = text_field(host, "Isolation") == "fused";
     const std::string mode = text_field(host, "NetworkMode");
     if (mode == "none")
         spec.network = false;
@@ -201,6 +202,13 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
         spec.rows = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(0), 65535));
         spec.columns = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(1), 65535));
     }
+}
+
+// In a fused sandbox a program can be whatever its personality is: who is not root there is so by its own leave.
+void check_isolation(const ContainerSpec& spec) {
+    const std::string user = spec.user.substr(0, spec.user.find(':'));
+    if (spec.fused && !user.empty() && user != "root" && services::parse_number(user) != 0u)
+        throw bad_request("the isolation \"fused\" does not hold the user " + spec.user + " to what it may do: run it as root, or leave the isolation as it is");
 }
 
 void check_hostname(const std::string& name) {
@@ -303,6 +311,7 @@ ContainerSpec parse_container_spec(const Json& body) {
             throw bad_request("network " + name + " not found");
         check_endpoint(endpoint);
     }
+    check_isolation(spec);
     return spec;
 }
 
@@ -313,6 +322,7 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
         if (spec.command.empty()) spec.command = list_field(config, "Cmd");
     }
     if (spec.user.empty()) spec.user = text_field(config, "User");
+    check_isolation(spec);
     if (spec.directory.empty()) spec.directory = text_field(config, "WorkingDir");
     if (spec.stop_signal.empty()) spec.stop_signal = text_field(config, "StopSignal");
     std::set<std::string> given;

@@ -73,6 +73,7 @@ struct ContainerSpec {
     ProcessorLimits processor;
     bool auto_remove = false;
     bool network = true;
+    bool fused = false; // without protection of the personality from the container's own programs
     bool publish_all = false;
     std::vector<PortBinding> publish;
     RestartPolicy restart;

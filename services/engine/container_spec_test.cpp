@@ -81,6 +81,20 @@ TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
         EXPECT_NE(refusal(with_host(host)), "") << host;
 }
 
+TEST(ContainerSpec, FusedHoldsNobodyButRoot) {
+    EXPECT_FALSE(parse(with_host(R"({"Isolation":"default"})")).fused);
+    EXPECT_FALSE(parse(with_host(R"({"Isolation":"split"})")).fused);
+    EXPECT_NE(refusal(with_host(R"({"Isolation":"hyperv"})")), "");
+    const auto as = [](const std::string& user) { return R"({"Image":"x","User":")" + user + R"(","HostConfig":{"Isolation":"fused"}})"; };
+    for (const char* user : {"", "root", "0", "root:www-data", "0:5"}) EXPECT_TRUE(parse(as(user)).fused) << user;
+    for (const char* user : {"www-data", "1000", "1:0", "00x"}) EXPECT_NE(refusal(as(user)), "") << user;
+    // The image's user is one as well, but where another one is asked for.
+    const Json image = Json::parse(R"({"config":{"Cmd":["sh"],"User":"postgres"}})");
+    ContainerSpec spec = parse(as("")), root = parse(as("root"));
+    EXPECT_THROW(apply_image(spec, image), ApiError);
+    EXPECT_NO_THROW(apply_image(root, image));
+}
+
 TEST(ContainerSpec, TakesProcessorTimeAsDockerDoes) {
     const auto limits = [](const std::string& host) { return parse(with_host(host)).processor; };
     EXPECT_EQ(limits("{}").quota(), 0U);

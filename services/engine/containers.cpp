@@ -97,6 +97,7 @@ Task<> Containers::make_sandbox(Container& container) {
     options.task_limit = container.spec.task_limit;
     options.processor = container.spec.processor;
     options.network = container.spec.network;
+    options.fused = container.spec.fused;
     const bool chosen =
         std::ranges::any_of(container.spec.publish, [](const PortBinding& binding) { return binding.node_port == 0; });
     for (int attempt = 0;; ++attempt) {

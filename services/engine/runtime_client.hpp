@@ -21,6 +21,7 @@ struct SandboxOptions {
     std::uint64_t task_limit = 0; // 0: the node's own
     ProcessorLimits processor;
     bool network = true;
+    bool fused = false;
     std::vector<abi::runtime::Publish> publish;
 };
 

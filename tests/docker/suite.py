@@ -393,6 +393,24 @@ def _published(context):
         context.docker("rm", "-f", "web")
 
 
+def _isolation(context):
+    """The same calls, with a root for the programs and without: what it costs is seen where the roots are loaded."""
+    calls = 40000 # two for each byte
+    loads = {}
+    for isolation in ("split", "fused"):
+        before = _figures(context)["root_loads"]
+        name = _output(context.docker("run", "-d", "--isolation", isolation, "busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=1", f"count={calls // 2}")).strip()
+        _same(_output(context.docker("wait", name)), "0\n")
+        loads[isolation] = _figures(context)["root_loads"] - before
+        _same(_output(context.docker("inspect", "--format", "{{.HostConfig.Isolation}}", name)), isolation + "\n")
+        _output(context.docker("rm", name))
+    print(f"{calls} calls: {loads} root loads", flush=True)
+    assert loads["split"] >= calls and loads["fused"] < calls / 4, loads
+    result = _run(context, "--isolation", "fused", "--user", "1000", "busybox", "true")
+    _output(result, 125)
+    assert 'the isolation "fused"' in result.stderr, result.stderr
+
+
 def _no_api_from_a_container(context):
     for address in ("172.17.0.1", "10.0.2.15", "10.0.2.2"):
         for port in (2375, context.api()):
@@ -528,5 +546,6 @@ def cases(context):
     yield "processors", case(_processors)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)
+    yield "isolation", case(_isolation)
     yield "no API from a container", case(_no_api_from_a_container)
     yield "churn", case(_churn, 500 if context.full else 100, 50)
