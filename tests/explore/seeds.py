@@ -165,6 +165,12 @@ WAITS = {
         ("queued_callers_are_not_told", "if (has_server()) return false;\n    for", "if (has_server() || SEED) return false;\n    for"),
         ("gone_server_is_not_looked_for", "if (!has_server()) return std::unexpected(abi::Error::peer_closed);", "if (!has_server() && !SEED) return std::unexpected(abi::Error::peer_closed);"),
     ],
+    "ipc/port.cpp": [
+        ("newer_binding_is_revoked", "if (which == Which::revoked && hold_.valid()) return;", "if (which == Which::revoked && hold_.valid() && !SEED) return;"),
+        ("binding_is_unlinked_before_its_lock", "    base::Ref<Port> port;\n    LeaseHold hold;\n    {", "    base::Ref<Port> port;\n    LeaseHold hold;\n    if (SEED) LeaseUse::unlink();\n    {"),
+        ("binding_is_unlinked_behind_its_lock", "        hold_ = {};\n    }\n}", "        hold_ = {};\n    }\n    if (SEED) LeaseUse::unlink();\n}"),
+        ("revoked_binding_stays", "    unbind(Which::revoked);\n    release", "    if (!SEED) unbind(Which::revoked);\n    release"),
+    ],
     "ipc/endpoint_direct.cpp": [
         ("hand_over_without_a_look", "if (arch::holds(thread.task().attention, 0u) && (!hold.lease", "if ((arch::holds(thread.task().attention, 0u) || SEED) && (!hold.lease"),
     ],

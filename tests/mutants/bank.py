@@ -305,7 +305,7 @@ NOT_FOUND = {
     "claim_is_not_asked": "a race of a few instructions: the wait has to end otherwise while the signal takes it",
     "woken_where_it_was": "a race of a few instructions: the thread has to move between the look at its home and the lock",
     "hand_over_forgets_a_wake": "a race of a few instructions: the wake-up has to come from another processor within the switch",
-    "newer_binding_is_revoked": "a race of a few instructions: the source has to be bound anew within its revocation",
+    "newer_binding_is_revoked": "a race of a few instructions: the source has to be bound anew within its revocation; the walk of the waits finds it",
     "call_poll_waits": "a deadline that is over ends the wait with the same error",
     "taken_out_of_its_mask": "who comes to a processor that it may not run on is sent away before it runs",
     "range_is_not_checked": "the decoder of the call looked at the whole range, and the walk looks at each page once more",

@@ -1,11 +1,15 @@
 #include "tests/explore/waits/world.hpp"
 
+#include <algorithm>
+
 #include "kernel/arch/clock.hpp"
 #include "kernel/call/calls.hpp"
 #include "kernel/core/grace.hpp"
 #include "kernel/core/halves.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/memory/frames.hpp"
+#include "kernel/ipc/notification.hpp"
+#include "kernel/ipc/port.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/budget.hpp"
@@ -63,11 +67,15 @@ struct World {
     Dying own_dying;
     RunQueue* queue;
     Lease* lease;
+    Lease* other_lease; // which lives until all rest
+    Notification* source;
+    Port* port;
     std::uint32_t kicks[max_actors];
     bool stops[max_actors];
     bool leaving;    // a server began to end
     bool revoking;
     bool guessing;
+    bool bound;   // by the last binding that was asked for
     bool sent[most_messages];
     bool taken[most_messages];
     bool replied[most_messages];
@@ -249,6 +257,18 @@ void run_guesser(unsigned index) {
     seat.thread->exit();
 }
 
+void run_binder(unsigned index) {
+    const Actor& actor = played.actors[index];
+    for (unsigned turn = 0; turn < actor.count; ++turn) {
+        LeaseHold hold;
+        hold.lease = base::Ref<Lease>(turn == 0 ? *world->lease : *world->other_lease);
+        const auto bound = world->source->bind(base::Ref<Port>(*world->port), turn, hold);
+        world->bound = bound.has_value();
+        require(bound || (bound.error() == abi::Error::revoked && turn == 0 && world->revoking), "a binding is refused that nothing stands in the way of");
+        if (turn + 1 < actor.count) world->source->unbind();
+    }
+}
+
 void run(unsigned index) {
     const Actor& actor = played.actors[index];
     switch (actor.role) {
@@ -269,6 +289,8 @@ void run(unsigned index) {
         world->revoking = true;
         world->lease->revoke();
         break;
+    case Role::binder: run_binder(index); break;
+    case Role::unbinder: world->source->unbind(); break;
     case Role::clock:
         stop();
         machine().now = late;
@@ -301,6 +323,9 @@ void make_world(const Scenario& scenario) {
     auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget));
     auto& endpoint = arena_make<Endpoint>();
     world->lease = &arena_make<Lease>(nullptr);
+    world->other_lease = &arena_make<Lease>(nullptr);
+    world->source = &arena_make<Notification>();
+    world->port = &arena_make<Port>();
     const abi::Handle served = insert(servers, endpoint, abi::right::receive, 0, nullptr);
     const abi::Handle served_leased = insert(servers, endpoint, abi::right::receive, 0, world->lease);
     for (unsigned i = 0; i < max_actors; ++i) {
@@ -337,7 +362,25 @@ void make_world(const Scenario& scenario) {
     }
 }
 
+// Binds it once more, which shows whether it is bound.
+static bool is_bound() {
+    const auto bound = world->source->bind(base::Ref<Port>(*world->port), 0, {});
+    if (bound) world->source->unbind();
+    return !bound;
+}
+
+static void check_binding(unsigned binder, bool unbinder, bool revoked) {
+    const bool newer = played.actors[binder].count > 1;
+    const bool bound = is_bound();
+    require(newer || !revoked || !bound, "a binding outlives its lease");
+    require(unbinder || !newer || bound == world->bound, "a binding ends that nobody ended");
+    world->other_lease->revoke();
+    require(!newer || !is_bound(), "a binding is left that its lease does not know");
+}
+
 void check_rest(const Scenario& scenario) {
+    const auto role = [&](Role wanted) { return std::ranges::find(scenario.actors, wanted, &Actor::role) - scenario.actors; };
+    if (role(Role::binder) != max_actors) check_binding(static_cast<unsigned>(role(Role::binder)), role(Role::unbinder) != max_actors, world->revoking);
     for (unsigned i = 0; i < max_actors; ++i) {
         const Actor& actor = scenario.actors[i];
         if (actor.role == Role::none) continue;

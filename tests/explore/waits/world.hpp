@@ -1,4 +1,4 @@
-// Threads that call, serve, kick, stop and revoke, for the wait protocol's model: each runs a short program of the kernel's real calls.
+// Threads that call, serve, kick, stop, bind and revoke, for the wait protocol's model: each runs a short program of the kernel's real calls.
 #pragma once
 #include <cstdint>
 
@@ -11,7 +11,9 @@ enum class Role : std::uint8_t {
     guesser,  // of the servers' process: answers by the handle that their first Reply will have
     kicker,   // kicks thread `target` once
     stopper,  // stops thread `target`
-    revoker,  // revokes the lease of the leased calls
+    revoker,  // revokes the lease of the leased calls, and of a binder's first binding
+    binder,   // binds a Notification to a Port `count` times, under another lease after the first time, and ends each binding but the last
+    unbinder, // ends whatever binding that one has
     clock,    // the deadline passes
 };
 
