@@ -18,7 +18,7 @@ base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle
         TRY(caller.drop_current_reply());
         return 0;
     }
-    TRY(caller.process().handles().close(handle, true));
+    TRY(caller.process().handles().close(handle));
     return 0;
 }
 

@@ -22,7 +22,7 @@ base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> b
 }
 
 base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
-    return give(caller, TRY(Process::create(*quota, std::move(budget.object))), Process::rights);
+    return give(caller, TRY(Process::create(*quota, std::move(budget.object), caller.process().domain())), Process::rights);
 }
 
 base::Result<std::uint64_t> call_process_space(Thread& caller, Held<Process> process) {

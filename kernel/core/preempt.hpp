@@ -11,6 +11,8 @@ void preemption_point();
 
 // Whether the current thread does not go back to user mode: what it asked for may stop half-way where nothing is left of that.
 bool caller_ends();
+// Whether the current thread runs above the fair band, where servers are.
+bool caller_goes_first();
 
 // For a loop that waits for what another thread is at work on: sleeps, the longer the more attempts (from 0) there were, so that a thread of any lower priority on the same
 // CPU comes to its end meanwhile. A kick does not end it. As at a preemption point, no lock may be held.

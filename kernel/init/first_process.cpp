@@ -88,7 +88,7 @@ public:
         Quota& quota = Quota::root();
         const ElfImage elf = TRY(ElfImage::parse({direct<std::byte>(images_.init), images_.init_size}));
         auto budget = TRY(Budget::create_root(quota));
-        process_ = TRY(Process::create(quota, budget));
+        process_ = TRY(Process::create(quota, budget, 0));
         auto space = TRY(process_->space());
         for (const ElfSegment& segment : elf.segments()) TRY(map_segment(quota, *space, segment, direct<std::byte>(images_.init)));
         TRY(space->map(Held<Memory>{}, first_stack + abi::page_size, 0, abi::stack_size - abi::page_size,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernel/arch/relax.hpp"
+#include "kernel/arch/clock.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
@@ -192,6 +193,9 @@ base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold
         take_back(server.process().handles(), handles);
         // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
         if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
+        // Others may send such as fast as they are taken.
+        if (server.stopping() || server.take_kick()) return std::unexpected(abi::Error::canceled);
+        if (deadline != abi::never && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
     }
 }
 

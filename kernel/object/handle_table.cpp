@@ -48,13 +48,13 @@ const CapabilitySlot& HandleTable::slot(abi::Handle handle) {
     return slot ? *slot : no_slot;
 }
 
-base::Result<void> HandleTable::close(abi::Handle handle, bool pauses) {
+base::Result<void> HandleTable::close(abi::Handle handle) {
     Capability removed;
     {
         LockGuard guard(lock_);
         if (!slots_.remove(handle, removed)) return std::unexpected(abi::Error::bad_handle);
     }
-    removed.object->slot_removed(removed.rights, pauses);
+    removed.object->slot_removed(removed.rights, true);
     return {};
 }
 

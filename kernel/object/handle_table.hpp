@@ -59,8 +59,8 @@ public:
     // The slot that the handle names, or no_slot. For threads of the table's own process, none of which outlives its pages.
     const CapabilitySlot& slot(abi::Handle handle);
 
-    // Takes the capability out of its slot. `pauses`: others may run where this is long; the caller holds no lock then. Errors: bad_handle.
-    base::Result<void> close(abi::Handle handle, bool pauses = false);
+    // Takes the capability out of its slot. Others may run where this is long: without locks. Errors: bad_handle.
+    base::Result<void> close(abi::Handle handle);
 
     // Closes all slots and refuses new ones. For the process' end. `pauses`: others run between two slots; the caller holds no lock then.
     void close_all(bool pauses);

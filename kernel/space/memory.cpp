@@ -204,12 +204,17 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
     return {};
 }
 
-base::Result<void> Memory::begin_work() {
+base::Result<void> Memory::begin_work(const LeaseHold& hold) {
+    Turn turn;
     for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
-        // Of thousands that wait here none is to do its work behind its own end.
-        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         LockGuard guard(lock_);
-        if (at_work_) continue;
+        if (!turn.linked()) turns_[caller_goes_first()].push_back(turn);
+        const bool own = !at_work_ && &turn == &turns_[turns_[1].empty() ? 0 : 1].front();
+        // Of thousands that wait here none is to do its work behind its own end.
+        const bool ends = caller_ends(), valid = hold.valid();
+        if (!own && !ends && valid) continue;
+        turn.unlink();
+        if (ends || !valid) return std::unexpected(ends ? abi::Error::canceled : abi::Error::revoked);
         at_work_ = true;
         return {};
     }
@@ -269,7 +274,7 @@ void Memory::pass(Mapping& mapping) {
 base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
     if (size > max_pages * page_size) return std::unexpected(abi::Error::bad_argument);
     const std::uint64_t pages = (size + page_size - 1) / page_size;
-    TRY(begin_work());
+    TRY(begin_work(hold));
     bool shrinks = false;
     {
         LockGuard guard(lock_);
@@ -282,7 +287,7 @@ base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
         __atomic_store_n(&pages_, pages, __ATOMIC_RELEASE);
     }
     if (shrinks) {
-        for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, size); });
+        for_each_mapping([&](Mapping& mapping) { mapping.space.drop_past(mapping, pages * page_size); });
         for (bool more = true; more; preemption_point()) {
             LockGuard guard(lock_);
             more = !drop_some_frames(pages);
@@ -295,7 +300,7 @@ base::Result<void> Memory::resize(std::uint64_t size, const LeaseHold& hold) {
 base::Result<void> Memory::seal(const LeaseHold& hold) {
     // Once is enough: nothing may be written, and nothing will.
     if (hold.valid() && __atomic_load_n(&constant_, __ATOMIC_ACQUIRE)) return {};
-    TRY(begin_work());
+    TRY(begin_work(hold));
     bool was_shared = false;
     {
         LockGuard guard(lock_);

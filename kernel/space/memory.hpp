@@ -120,8 +120,8 @@ private:
     std::uint64_t frame_of(std::uint64_t page) const BASE_REQUIRES(lock_);
     // Some of the frames from the page on; false where there are more.
     bool drop_some_frames(std::uint64_t first_page) BASE_REQUIRES(lock_);
-    // Resize and seal one after the other: whose turn it is not sleeps. Errors: canceled (the caller ends). Without the lock.
-    base::Result<void> begin_work();
+    // Resize and seal one after the other, as they came, but those of servers first: whose turn it is not sleeps. Errors: canceled (the caller ends), revoked. Without the lock.
+    base::Result<void> begin_work(const LeaseHold& hold);
     void end_work();
     bool has_writable_mapping();
     // What a mapping may not be, beside all others but `without`.
@@ -147,6 +147,8 @@ private:
     bool was_shared_ BASE_GUARDED_BY(lock_) = false; // has had a mapping
     std::uint64_t writable_mappings_ BASE_GUARDED_BY(lock_) = 0;   // never both
     std::uint64_t executable_mappings_ BASE_GUARDED_BY(lock_) = 0;
+    struct Turn : base::ListNode {};
+    base::List<Turn> turns_[2] BASE_GUARDED_BY(lock_); // who waits in begin_work; [1]: servers
     bool at_work_ BASE_GUARDED_BY(lock_) = false;    // begin_work
     bool side_ BASE_GUARDED_BY(lock_) = false;       // of the mappings that a walk has behind it or that came after its begin; where there is no walk, all
     base::List<Mapping, InMemory> mappings_[2] BASE_GUARDED_BY(lock_);

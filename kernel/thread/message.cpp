@@ -63,7 +63,7 @@ void MessageCapabilities::clear() {
 
 void take_back(HandleTable& table, const abi::Handle (&handles)[abi::message_handles]) {
     for (const abi::Handle handle : handles) {
-        if (handle != abi::no_handle) (void)table.close(handle, true);
+        if (handle != abi::no_handle) (void)table.close(handle);
     }
 }
 

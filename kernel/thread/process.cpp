@@ -16,37 +16,31 @@ namespace kernel {
 
 namespace {
 
-// All processes that were not torn down.
-struct ProcessList {
-    base::List<Process, Process> processes BASE_GUARDED_BY(process_list_lock);
-    std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
+struct ByNumber {
+    std::uint64_t operator()(const Process& process) const { return process.number(); }
 };
 
-// Made by the first use, at boot on one CPU: a list's head points to itself, so it cannot be made at compile time.
-alignas(ProcessList) constinit unsigned char list_storage[sizeof(ProcessList)] = {};
-constinit ProcessList* list = nullptr;
-
-ProcessList& all() {
-    if (!list) list = new (list_storage) ProcessList;
-    return *list;
-}
+// All processes that were not torn down, in the order in which they were made: a walk goes on from a number, and holds none of them to keep its place.
+constinit base::Tree<Process, ByNumber, Process> list BASE_GUARDED_BY(process_list_lock);
+constinit std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
 
 } // namespace
 
 constinit SpinLock process_list_lock{LockRank::process_list};
 
-Process::Process(Quota& quota, base::Ref<Budget> budget) : Object(object_kind), quota_(quota), budget_(std::move(budget)), handles_(quota) {
+Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), domain_(domain), handles_(quota) {
     LockGuard guard(process_list_lock);
-    number_ = all().next_number++;
-    all().processes.push_back(*this);
+    number_ = next_number++;
+    list.insert(*this);
 }
 
 Process::~Process() { tear_down(Pauses::no); }
 
 void Process::end_in_steps() { tear_down(Pauses::yes); }
 
-base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget) {
-    auto process = TRY(make_object<Process>(quota, quota, std::move(budget)));
+base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain) {
+    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain));
     auto space = TRY(Space::create_personality(quota, process->number_));
     // It is in the list: the end of its quota may have found it already.
     LockGuard guard(process->lock_);
@@ -180,7 +174,7 @@ void Process::tear_down(Pauses pauses) {
     {
         LockGuard guard(process_list_lock);
         left_ = true;
-        if (cursors_ == 0) all().processes.remove(*this);
+        list.remove(*this);
     }
     // Nobody joins them any more.
     constexpr unsigned waiters_of_step = 64;
@@ -206,48 +200,32 @@ base::Result<void> Process::end_quota(Quota& quota) {
     return {};
 }
 
-// A walk over all processes in steps. It holds the one that it is at, and that one's place in the list.
+// A walk over all processes in steps.
 class Process::Cursor {
 public:
-    ~Cursor() {
-        LockGuard guard(process_list_lock);
-        leave();
-    }
-
-    // Goes on to the next one within the quota that is there; null at the end. `blocked`: it is on its way out of its destructor and cannot be held; the caller's wait is
-    // announced, and it comes again after it. Without locks.
+    // Goes on to the next one within the quota that is there, and holds it; null at the end. `blocked`: it is on its way out of its destructor and cannot be held; the caller's
+    // wait is announced, and it comes again for that one. Without locks.
     Process* next(const QuotaNode& quota, Thread* waiter, bool& blocked) {
         constexpr unsigned steps_in_one_hold = 64;
         blocked = false;
+        at_.reset(); // a last reference ends outside of the lock
         for (;; preemption_point()) {
-            base::Ref<Process> before; // a last reference ends outside of the lock
             LockGuard guard(process_list_lock);
-            using Iterator = decltype(all().processes)::Iterator;
-            const Iterator end = all().processes.end();
-            Iterator at = all().processes.begin();
-            if (at_) at = ++Iterator(at_.get());
-            for (unsigned steps = 0; at != end; ++at) {
-                Process& process = *at;
-                ++steps;
-                const bool wanted = !process.left_ && process.quota().node().is_within(quota);
-                if (!wanted && steps < steps_in_one_hold) continue;
-                if (!process.try_retain()) {
-                    if (!wanted) continue;
-                    blocked = true;
-                    if (waiter) {
-                        announce(*waiter, process);
-                        return nullptr;
-                    }
-                    continue;
+            Process* process = list.lower_bound(from_);
+            for (unsigned steps = 0; process && steps < steps_in_one_hold; ++steps, process = list.next(*process)) {
+                from_ = process->number_ + 1;
+                if (!process->quota().node().is_within(quota)) continue;
+                if (process->try_retain()) {
+                    at_ = base::Ref<Process>::adopt(*process);
+                    return process;
                 }
-                ++process.cursors_;
-                leave();
-                before = std::move(at_);
-                at_ = base::Ref<Process>::adopt(process);
-                if (wanted) return &process;
-                break;
+                if (!waiter) continue;
+                from_ = process->number_;
+                blocked = true;
+                announce(*waiter, *process);
+                return nullptr;
             }
-            if (at == end) return nullptr;
+            if (!process) return nullptr;
         }
     }
 
@@ -264,12 +242,9 @@ private:
         waiter.wait_state().announce();
         process.waiters_.push(waiter);
     }
-    // The reference stays.
-    void leave() BASE_REQUIRES(process_list_lock) {
-        if (at_ && --at_->cursors_ == 0 && at_->left_) all().processes.remove(*at_);
-    }
 
     base::Ref<Process> at_;
+    std::uint64_t from_ = 0; // the number
 };
 
 void Process::end_all_within(const QuotaNode& quota) {

@@ -24,23 +24,26 @@ class Budget;
 // Of the list of all processes.
 extern constinit SpinLock process_list_lock;
 
-class Process final : public Object, public base::ListNodeOf<Process> {
+class Process final : public Object, public base::TreeNodeOf<Process> {
 public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::process;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
                                           abi::right::stop | abi::right::control;
 
-    // Errors: no_memory.
-    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget);
+    // `domain`: its maker's. Errors: no_memory.
+    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
 
-    Process(Quota& quota, base::Ref<Budget> budget);
+    Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
     ~Process() override;
 
     // A number for the log; never reused.
     std::uint64_t number() const { return number_; }
-    // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads.
+    // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads, and in all processes
+    // that they make.
     std::uint64_t domain() const { return domain_.load(std::memory_order_relaxed); }
-    void take_domain() { domain_.store(number_, std::memory_order_relaxed); }
+    void take_domain() {
+        if (domain() == 0) domain_.store(number_, std::memory_order_relaxed);
+    }
     Quota& quota() const { return *quota_; }
     HandleTable& handles() { return handles_; }
     // The personality half. Empty once the process has ended. Errors: bad_state.
@@ -124,7 +127,7 @@ private:
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
     std::uint64_t number_;
-    std::atomic<std::uint64_t> domain_{0};
+    std::atomic<std::uint64_t> domain_; // 0 or fixed
     HandleTable handles_;
     SpinLock lock_{LockRank::process};
     base::Ref<Space> space_ BASE_GUARDED_BY(lock_);
@@ -137,9 +140,7 @@ private:
     abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
     Fixup fixup_ BASE_GUARDED_BY(lock_);
     base::Tree<Watch, WatchTarget, Watch> watches_ BASE_GUARDED_BY(lock_);
-    // One that a walk is at stays in the list until the walk has gone on.
-    std::uint32_t cursors_ BASE_GUARDED_BY(process_list_lock) = 0;
-    bool left_ BASE_GUARDED_BY(process_list_lock) = false;
+    bool left_ BASE_GUARDED_BY(process_list_lock) = false; // the list
     ThreadQueue waiters_ BASE_GUARDED_BY(process_list_lock); // for it to leave
 };
 

@@ -585,6 +585,11 @@ bool caller_ends() {
     return self != nullptr && self->thread().stopping();
 }
 
+bool caller_goes_first() {
+    Task* const self = Scheduling::current();
+    return self == nullptr || self->priority() > 0;
+}
+
 void wait_for_turn(unsigned attempt) {
     constexpr std::uint64_t shortest = 50'000;
     constexpr unsigned doublings = 7;

@@ -28,9 +28,7 @@ struct Processor {
     }
 };
 
-struct alignas(64) Remembered {
-    std::uint64_t domain; // the last untrusted one
-};
+struct alignas(64) Remembered : LastDomains {};
 
 constinit Mitigations chosen{};
 constinit Remembered remembered[max_cpus] = {};
@@ -47,10 +45,8 @@ void start_domains() {
 const Mitigations& mitigations() { return chosen; }
 
 void enter_domain(std::uint64_t domain) {
-    if (!changes_domain(remembered[this_cpu().index].domain, domain))
-        return;
     Processor processor;
-    separate_domains(processor, chosen);
+    enter_domain(processor, chosen, remembered[this_cpu().index], domain);
 }
 
 } // namespace kernel::arch

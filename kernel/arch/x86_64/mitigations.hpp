@@ -64,24 +64,32 @@ template <class Machine> void start_mitigations(Machine& machine, const Mitigati
         machine.write_msr(speculation::efer, machine.read_msr(speculation::efer) | speculation::efer_automatic_ibrs);
 }
 
-// Whether what the CPU remembers must go before `domain` runs; takes it down as the last one. Domain 0 is trusted code: it comes and goes between two turns of one domain
-// at no cost.
-constexpr bool changes_domain(std::uint64_t& last, std::uint64_t domain) {
-    if (domain == 0 || domain == last)
-        return false;
-    const bool first = last == 0;
-    last = domain;
-    return !first;
-}
+// Who ran on a CPU.
+struct LastDomains {
+    std::uint64_t untrusted = 0;
+    bool trusted_since = false; // trusted code ran after that one
+};
 
-// Machine has also fill_return_stack() and clear_buffers().
-template <class Machine> void separate_domains(Machine& machine, const Mitigations& chosen) {
+// Before code of `domain` runs; takes it down as the last one. Domain 0 is trusted code: between two turns of one domain it leaves no predictions that matter, but data of its own
+// in the buffers. Machine has also fill_return_stack() and clear_buffers().
+template <class Machine> void enter_domain(Machine& machine, const Mitigations& chosen, LastDomains& last, std::uint64_t domain) {
+    if (domain == 0) {
+        last.trusted_since = true;
+        return;
+    }
+    const bool same = domain == last.untrusted;
+    if (same && !last.trusted_since) [[likely]]
+        return;
+    const bool first = last.untrusted == 0;
+    last = {domain, false};
+    if (chosen.clear_buffers)
+        machine.clear_buffers();
+    if (same || first)
+        return;
     if (chosen.ibpb)
         machine.write_msr(speculation::command, speculation::command_ibpb);
     if (chosen.fill_return_stack)
         machine.fill_return_stack();
-    if (chosen.clear_buffers)
-        machine.clear_buffers();
 }
 
 } // namespace kernel::arch

@@ -104,7 +104,9 @@ TEST(mitigations, nothing_is_touched_where_nothing_is) {
     const auto chosen = choose_mitigations(machine);
     EXPECT_FALSE(chosen.ibpb || chosen.stibp || chosen.enhanced_ibrs || chosen.automatic_ibrs || chosen.clear_buffers || chosen.fill_return_stack);
     start_mitigations(machine, chosen);
-    separate_domains(machine, chosen);
+    LastDomains last;
+    for (const std::uint64_t domain : {7, 0, 8})
+        enter_domain(machine, chosen, last, domain);
     EXPECT_TRUE(machine.commands.empty() && machine.registers.empty());
     EXPECT_EQ(machine.fills + machine.clears, 0);
 }
@@ -112,14 +114,28 @@ TEST(mitigations, nothing_is_touched_where_nothing_is) {
 TEST(mitigations, a_change_of_domain_forgets_once) {
     auto machine = skylake();
     const auto chosen = choose_mitigations(machine);
-    std::uint64_t last = 0;
+    LastDomains last;
     // 0 is trusted code; the first domain after the start follows nobody.
-    for (const std::uint64_t domain : {0, 7, 7, 0, 7, 8, 0, 7})
-        if (changes_domain(last, domain))
-            separate_domains(machine, chosen);
+    for (const std::uint64_t domain : {7, 7, 7, 8, 8, 7})
+        enter_domain(machine, chosen, last, domain);
     EXPECT_EQ(machine.commands, (std::vector<std::uint64_t>{speculation::command_ibpb, speculation::command_ibpb}));
     EXPECT_EQ(machine.fills, 2);
-    EXPECT_EQ(machine.clears, 2);
+    EXPECT_EQ(machine.clears, 3); // what ran before the first domain was trusted
+}
+
+TEST(mitigations, what_trusted_code_leaves_in_the_buffers_goes_and_its_predictions_stay) {
+    auto machine = skylake();
+    const auto chosen = choose_mitigations(machine);
+    LastDomains last;
+    for (const std::uint64_t domain : {7, 0, 7, 0, 0, 7, 7, 0})
+        enter_domain(machine, chosen, last, domain);
+    EXPECT_EQ(machine.clears, 3);
+    EXPECT_TRUE(machine.commands.empty());
+    EXPECT_EQ(machine.fills, 0);
+    // Another domain behind trusted code.
+    enter_domain(machine, chosen, last, 8);
+    EXPECT_EQ(machine.clears, 4);
+    EXPECT_EQ(machine.commands.size(), 1U);
 }
 
 } // namespace

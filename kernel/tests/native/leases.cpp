@@ -4,7 +4,9 @@
 
 #include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
+#include "lib/native/ipc.hpp"
 #include "lib/native/memory.hpp"
 #include "lib/native/thread.hpp"
 
@@ -73,7 +75,59 @@ native::Thread* hold_in_work(const Owned& its_budget) {
     }
 }
 
+// Callers whose message dies while they wait, its capability being revoked.
+struct Dead {
+    static constexpr int count = 3;
+    static inline abi::Handle endpoint, carried;
+    static inline std::atomic<int> told;
+    native::Thread* threads[count] = {};
+
+    static void call_once(void*) {
+        native::Message message{};
+        message.tag = abi::make_tag(0, 0, 1);
+        message.handles[0] = carried;
+        CHECK_ERROR(native::send_call(endpoint, message), revoked);
+        ++told;
+    }
+    // Gives how many know it by now, all others having had their turns.
+    static int told_by_now() {
+        until_others_wait(0);
+        return told;
+    }
+};
+
 } // namespace
+
+KERNEL_USER_TEST(messages_that_died_keep_no_receiver_past_its_deadline) {
+    const Owned endpoint(call::endpoint_create(quota()).value_or(0)), plain(call::notification_create(quota()).value_or(0)), lease = lease_below(0);
+    const Owned carried(native::duplicate(plain.get(), 0, 0, lease.get()).value_or(0)), its_budget = of_priority(1);
+    REQUIRE(endpoint && carried && its_budget);
+    Dead::endpoint = endpoint.get();
+    Dead::carried = carried.get();
+    Dead::told = 0;
+    Dead dead;
+    for (auto*& thread : dead.threads) {
+        thread = start(Dead::call_once, its_budget);
+        REQUIRE(thread);
+    }
+    CHECK(Dead::told_by_now() == 0 && call::lease_revoke(lease.get()));
+    native::Message message{};
+    CHECK_ERROR(native::receive(endpoint.get(), message, abi::poll), timed_out);
+    CHECK(Dead::told_by_now() == 1);
+    done = false;
+    auto* const kicked = start([](void*) {
+        while (!done) (void)call::thread_yield();
+        native::Message its_message{};
+        CHECK_ERROR(native::receive(Dead::endpoint, its_message), canceled);
+    }, its_budget);
+    REQUIRE(kicked);
+    CHECK(call::thread_kick(kicked->handle()));
+    done = true;
+    kicked->join();
+    CHECK(Dead::told_by_now() == 2);
+    CHECK_ERROR(native::receive(endpoint.get(), message, native::after_milliseconds(0)), timed_out);
+    for (auto* thread : dead.threads) thread->join();
+}
 
 KERNEL_USER_TEST(revocation_reaches_grandchildren) {
     const Owned top = lease_below(0), middle = lease_below(top.get()), low = lease_below(middle.get());

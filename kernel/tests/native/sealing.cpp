@@ -1,6 +1,11 @@
 // Sizes of Memories, their windows, and what a seal ends.
+#include <atomic>
+
+#include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
 #include "lib/native/handle.hpp"
+#include "lib/native/memory.hpp"
+#include "lib/native/thread.hpp"
 
 using namespace kernel_test;
 namespace call = native::call;
@@ -31,6 +36,34 @@ std::uint64_t read(const Owned& memory, std::uint64_t offset) {
 }
 
 } // namespace
+
+KERNEL_USER_TEST(who_resizes_without_end_keeps_no_seal_waiting) {
+    constexpr std::uint64_t mappings = 512;
+    static abi::Handle resized;
+    static std::atomic<bool> over;
+    static std::atomic<std::uint64_t> turns;
+    const Owned memory = make(page);
+    const std::uint64_t at = native::reserve_range(mappings * page).value_or(0);
+    const Owned low(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 1}).value_or(0));
+    REQUIRE(at && low);
+    for (std::uint64_t i = 0; i < mappings; ++i) CHECK(call::space_map(space(), memory.get(), at + i * page, 0, page, abi::protection::read));
+    resized = memory.get();
+    over = false;
+    turns = 0;
+    // The Memory is in work all the time, but for moments.
+    auto* const thread = native::Thread::create([](void*) {
+        while (!over && call::memory_resize(resized, 0) && call::memory_resize(resized, page)) ++turns;
+    }, nullptr, {.budget = low.get()}).value_or(nullptr);
+    REQUIRE(thread && comes_true([] { return turns > 2; }));
+    // This thread is above that one: what goes on while it waits is what it waits for.
+    const std::uint64_t before = turns;
+    CHECK(call::memory_seal(memory.get()));
+    CHECK(turns - before <= 1);
+    over = true;
+    thread->join();
+    CHECK(call::space_unmap(space(), at, mappings * page));
+    native::release_range(at, mappings * page);
+}
 
 KERNEL_USER_TEST(a_size_is_rounded_up_to_pages) { CHECK(look(make(page + 1)).size == 2 * page); }
 
