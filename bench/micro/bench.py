@@ -1,4 +1,4 @@
-"""Small operations of Linux programs, in instructions: in a container here (`split` and `fused`), and in a runc container of a Linux guest in the same QEMU."""
+"""Operations of Linux programs, in instructions: in a container here (`split` and `fused`), and in a runc container of a Linux guest in the same QEMU."""
 
 import os
 import re
@@ -18,7 +18,8 @@ ROW = re.compile(r"^([a-z_]+) (\d+)\r?$", re.M)
 def _here(context, mode):
     """The personality as the first program, with nothing else on the node."""
     folder = os.path.join(paths.BUILD, "bench", "micro.root")
-    os.makedirs(os.path.join(folder, "bin"), exist_ok=True)
+    for name in ("bin", "tmp"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
     shutil.copy2(PROGRAM, os.path.join(folder, "bin", "micro"))
     shutil.copy2("/bin/busybox", os.path.join(folder, "bin", "busybox"))
     root = os.path.join(paths.BUILD, "bench", "micro.erofs")
