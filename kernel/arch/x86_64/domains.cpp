@@ -28,25 +28,25 @@ struct Processor {
     }
 };
 
-struct alignas(64) Remembered : LastDomains {};
-
 constinit Mitigations chosen{};
-constinit Remembered remembered[max_cpus] = {};
 
 } // namespace
+
+constinit bool trusted_code_is_noted = false;
 
 void start_domains() {
     Processor processor;
     if (this_cpu().index == 0)
         chosen = choose_mitigations(processor);
     start_mitigations(processor, chosen);
+    trusted_code_is_noted = chosen.clear_buffers;
 }
 
 const Mitigations& mitigations() { return chosen; }
 
-void enter_domain(std::uint64_t domain) {
+[[clang::preserve_most]] void change_domain(std::uint64_t domain) {
     Processor processor;
-    enter_domain(processor, chosen, remembered[this_cpu().index], domain);
+    enter_domain(processor, chosen, this_cpu().last_domain, domain);
 }
 
 } // namespace kernel::arch

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernel/arch/x86_64/cpu.hpp"
 #include "kernel/arch/x86_64/mitigations.hpp"
 
 namespace kernel::arch {
@@ -9,7 +10,13 @@ namespace kernel::arch {
 // On each CPU, before it runs user mode. The first CPU's choice is everyone's.
 void start_domains();
 const Mitigations& mitigations();
+// enter_domain's alone: whether trusted code counts, and what is not usual, away from the registers of who calls it.
+extern constinit bool trusted_code_is_noted;
+[[clang::preserve_most]] void change_domain(std::uint64_t domain);
 // Before code of `domain` runs on this CPU, interrupts off. 0: trusted code. Number: the process'.
-void enter_domain(std::uint64_t domain);
+inline void enter_domain(std::uint64_t domain) {
+    if (domain != here()->last_domain && (domain != 0 || trusted_code_is_noted)) [[unlikely]]
+        change_domain(domain);
+}
 
 } // namespace kernel::arch

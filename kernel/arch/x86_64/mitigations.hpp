@@ -64,27 +64,21 @@ template <class Machine> void start_mitigations(Machine& machine, const Mitigati
         machine.write_msr(speculation::efer, machine.read_msr(speculation::efer) | speculation::efer_automatic_ibrs);
 }
 
-// Who ran on a CPU.
-struct LastDomains {
-    std::uint64_t untrusted = 0;
-    bool trusted_since = false; // trusted code ran after that one
-};
+// Beside the last untrusted domain of a CPU: trusted code ran after it.
+constexpr std::uint64_t trusted_since = 1ull << 63;
 
 // Before code of `domain` runs; takes it down as the last one. Domain 0 is trusted code: between two turns of one domain it leaves no predictions that matter, but data of its own
 // in the buffers. Machine has also fill_return_stack() and clear_buffers().
-template <class Machine> void enter_domain(Machine& machine, const Mitigations& chosen, LastDomains& last, std::uint64_t domain) {
+template <class Machine> void enter_domain(Machine& machine, const Mitigations& chosen, std::uint64_t& last, std::uint64_t domain) {
     if (domain == 0) {
-        last.trusted_since = true;
+        last |= trusted_since;
         return;
     }
-    const bool same = domain == last.untrusted;
-    if (same && !last.trusted_since) [[likely]]
-        return;
-    const bool first = last.untrusted == 0;
-    last = {domain, false};
-    if (chosen.clear_buffers)
+    if (chosen.clear_buffers && last != domain)
         machine.clear_buffers();
-    if (same || first)
+    const std::uint64_t before = last & ~trusted_since;
+    last = domain;
+    if (before == 0 || before == domain)
         return;
     if (chosen.ibpb)
         machine.write_msr(speculation::command, speculation::command_ibpb);

@@ -104,7 +104,7 @@ TEST(mitigations, nothing_is_touched_where_nothing_is) {
     const auto chosen = choose_mitigations(machine);
     EXPECT_FALSE(chosen.ibpb || chosen.stibp || chosen.enhanced_ibrs || chosen.automatic_ibrs || chosen.clear_buffers || chosen.fill_return_stack);
     start_mitigations(machine, chosen);
-    LastDomains last;
+    std::uint64_t last = 0;
     for (const std::uint64_t domain : {7, 0, 8})
         enter_domain(machine, chosen, last, domain);
     EXPECT_TRUE(machine.commands.empty() && machine.registers.empty());
@@ -114,7 +114,7 @@ TEST(mitigations, nothing_is_touched_where_nothing_is) {
 TEST(mitigations, a_change_of_domain_forgets_once) {
     auto machine = skylake();
     const auto chosen = choose_mitigations(machine);
-    LastDomains last;
+    std::uint64_t last = 0;
     // 0 is trusted code; the first domain after the start follows nobody.
     for (const std::uint64_t domain : {7, 7, 7, 8, 8, 7})
         enter_domain(machine, chosen, last, domain);
@@ -126,7 +126,7 @@ TEST(mitigations, a_change_of_domain_forgets_once) {
 TEST(mitigations, what_trusted_code_leaves_in_the_buffers_goes_and_its_predictions_stay) {
     auto machine = skylake();
     const auto chosen = choose_mitigations(machine);
-    LastDomains last;
+    std::uint64_t last = 0;
     for (const std::uint64_t domain : {7, 0, 7, 0, 0, 7, 7, 0})
         enter_domain(machine, chosen, last, domain);
     EXPECT_EQ(machine.clears, 3);
