@@ -63,7 +63,16 @@ public:
     std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
 
     // --- under the lock of that CPU
-    std::uint32_t threads(std::size_t cpu) const { return levels_[cpu].threads_; }
+    // Among how many a task of the group that is runnable takes turns, if each level has one for each that competes there; at least 1, and `most` where it is more.
+    std::uint64_t sharers(const FairLevel& top, std::size_t cpu, std::uint64_t most) const {
+        // All own tasks together are one beside child groups.
+        std::uint64_t count = std::uint64_t{std::max(levels_[cpu].threads_, std::uint32_t{1})} * (levels_[cpu].groups_ + 1);
+        for (const FairGroup* group = this; group->above_ != nullptr && count < most; group = group->above_) {
+            const FairLevel& level = group->above_->levels_[cpu];
+            count *= std::max(level.groups_ + (level.threads_ != 0 ? 1 : 0), std::uint32_t{1});
+        }
+        return std::min(count * std::max(top.groups_, std::uint32_t{1}), most);
+    }
     // Whether what runs there is of this group or below it, and of the fair band.
     bool runs(std::size_t cpu) const { return levels_[cpu].runs_; }
     // Where a task is that has had as much as the others of its group.

@@ -277,6 +277,34 @@ TEST_F(Two, LeadIsOfTheGroupsTime) {
 }
 
 // Hand-overs between groups, tasks that are taken to other CPUs, and all else in any order: who is in which band is always told by who is ready and who runs.
+TEST(FairGroup, TurnsAreSharedByAllWhoCompete) {
+    constexpr std::uint64_t most = 100;
+    Processor processor;
+    Group root(nullptr, 1024), servers(&root, 1024), sandboxes(&root, 1024), one(&sandboxes, 1024), other(&sandboxes, 1), inner(&one, 1024);
+    std::vector<std::unique_ptr<Thread>> threads;
+    const auto begin = [&](Group& group) {
+        threads.push_back(std::make_unique<Thread>(group));
+        processor.begin(*threads.back());
+    };
+    begin(one);
+    EXPECT_EQ(one.sharers(processor.top, 0, most), 1U);
+    begin(other);
+    EXPECT_EQ(one.sharers(processor.top, 0, most), 2U);
+    begin(servers);
+    EXPECT_EQ(one.sharers(processor.top, 0, most), 4U);
+    EXPECT_EQ(servers.sharers(processor.top, 0, most), 2U);
+    begin(other);
+    begin(other);
+    EXPECT_EQ(other.sharers(processor.top, 0, most), 12U);
+    EXPECT_EQ(other.sharers(processor.top, 0, 8), 8U);
+    // Own threads are one beside a child group, and take turns among themselves.
+    begin(inner);
+    EXPECT_EQ(one.sharers(processor.top, 0, most), 8U);
+    EXPECT_EQ(inner.sharers(processor.top, 0, most), 8U);
+    for (auto& thread : threads) processor.end(*thread);
+    EXPECT_EQ(one.sharers(processor.top, 0, most), 1U);
+}
+
 TEST(FairGroupWalk, BandsAreThoseOfWhoIsReady) {
     std::mt19937 random(11);
     const auto below = [&random](std::size_t limit) { return static_cast<std::size_t>(random() % limit); };

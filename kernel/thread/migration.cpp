@@ -218,10 +218,14 @@ bool choose(RunQueue& queue, Task& task, Task::State state) {
         }
         queue.take(task.priority(), task);
         renew_rules(task);
-        if ((task.allowed_ >> queue.cpu & 1) != 0)
-            queue.add(task);
-        else
+        if ((task.allowed_ >> queue.cpu & 1) == 0 && (idle_cpus.load(std::memory_order_relaxed) & task.allowed_) != 0) {
             send_away(queue, task);
+            return false;
+        }
+        queue.add(task);
+        // Who computes elsewhere is not interrupted for it, which anybody could ask for again and again: it goes when its turn comes.
+        if ((task.allowed_ >> queue.cpu & 1) == 0)
+            task.sorted_ = Task::unsorted;
         return false;
     case Task::State::running:
         renew_rules(task);

@@ -119,11 +119,7 @@ struct Scheduling {
     }
 
     static std::uint64_t slice(Task& task, RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        const std::uint64_t sharers = std::uint64_t{task.budget_.group().threads(queue.cpu)} * queue.fair.groups();
-        if (sharers <= 1)
-            return slice_nanoseconds;
-        const std::uint64_t part = slice_nanoseconds / sharers;
-        return part < shortest_slice_nanoseconds ? shortest_slice_nanoseconds : part;
+        return slice_nanoseconds / task.budget_.group().sharers(queue.fair, queue.cpu, slice_nanoseconds / shortest_slice_nanoseconds);
     }
 
     // The task is none of the runnable ones from here on.
@@ -229,8 +225,8 @@ struct Scheduling {
 
     // For a task that holds nothing.
     [[gnu::noinline]] static void wait_for_refill(RunQueue& queue, Task& self) BASE_RELEASE(queue.lock) {
-        // Whoever woke it, or wakes it sooner, has something for it to look at first: its end or its suspension.
-        if (!self.fall_asleep(Task::State::blocked)) {
+        // Its end or its suspension come first. A kick waits as it does: for a wait to end, or for the return to a guest.
+        if (!self.fall_asleep_unless(Thread::attention_kick)) {
             queue.lock.unlock();
             return;
         }
@@ -400,6 +396,9 @@ void wait_until(Task& self, abi::Deadline deadline, WaitState& wait) {
                 queue.arm(self, deadline);
         }
         block();
+        // Others may wake it for nothing as fast as it comes here.
+        if (!wait.is_complete()) [[unlikely]]
+            preemption_point();
     }
     if (deadline != abi::never)
         Scheduling::disarm_current(self);

@@ -90,6 +90,14 @@ public:
         state_.store(State::running, std::memory_order_relaxed);
         return false;
     }
+    // The same where no wake-up matters but what `attention` names, `harmless` aside: who wakes it for that has set it before. Others may wake it as fast as it comes here.
+    bool fall_asleep_unless(std::uint32_t harmless) {
+        state_.store(State::blocked, std::memory_order_seq_cst);
+        (void)take_wake();
+        if ((attention.load(std::memory_order_seq_cst) & ~harmless) == 0) return true;
+        state_.store(State::running, std::memory_order_relaxed);
+        return false;
+    }
     // Its home queue's lock held. Whether it sleeps, and is to be made ready; else it is not to sleep the next time.
     bool must_be_woken() {
         if (is_asleep(state_.load(std::memory_order_relaxed))) return (void)take_wake(), true;

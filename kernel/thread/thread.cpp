@@ -181,8 +181,8 @@ void Thread::suspend() {
 }
 
 void Thread::resume() {
-    task_.attention.fetch_and(~attention_suspend, std::memory_order_seq_cst);
-    sched::wake(task_);
+    // Who is not suspended has nothing to look at, and its sleep is no business of this.
+    if (task_.attention.fetch_and(~attention_suspend, std::memory_order_seq_cst) & attention_suspend) sched::wake(task_);
 }
 
 void Thread::kick() {

@@ -108,7 +108,6 @@ void ChannelServer::open(const Incoming& incoming, Message& message) {
     if (auto kept = sessions_.push_back(ref); !kept)
         return answer_error(incoming.reply, kept.error());
     encode(channel::OpenReply{ref->buffer.memory.get(), ref->number}, message);
-    message.handle_rights[0] = abi::right::read | abi::right::write | abi::right::map;
     (void)answer(incoming.reply, message);
 }
 

@@ -23,7 +23,7 @@ struct Incoming {
     abi::Handle reply;
     std::uint64_t badge;
 };
-// Errors: as ipc_receive; timed_out when the deadline is abi::poll and nobody waits.
+// Errors: as ipc_receive; timed_out when the deadline is abi::poll and nobody waits, or whose message died: a port tells of the others.
 base::Result<Incoming> receive(abi::Handle endpoint, Message& message, abi::Deadline deadline = abi::never);
 
 // Answers and uses the Reply up. A client that is gone is no failure. A message that cannot be sent closes the Reply, so that nobody waits for ever.

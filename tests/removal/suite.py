@@ -205,7 +205,7 @@ def _cases(context, where):
         return run
 
     try:
-        for load in TASKS:
+        for load in TASKS if counts or context.full else ():
             yield f"pages of {load} at {where}", quiet(_pages_come_back, load)
         for load in LOADS:
             yield f"{load} at {where}", case(_removal, load, counts)

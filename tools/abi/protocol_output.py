@@ -39,9 +39,10 @@ public:
         std::memcpy(message_.words + words_, value.data(), size);
         words_ += (size + 7) / 8;
     }
-    void handle(abi::Handle value) {
+    // `rights`: 0 for all that the slot has.
+    void handle(abi::Handle value, abi::Rights rights) {
         message_.handles[handles_] = value;
-        message_.handle_rights[handles_++] = 0;
+        message_.handle_rights[handles_++] = rights;
     }
     void finish(std::uint32_t number) { message_.tag = abi::make_tag(number, words_, handles_); }
 
@@ -166,7 +167,8 @@ def encoder(name, fields, number):
             text += f"    writer.word(static_cast<std::uint64_t>(value.{item.name}));\n"
     for item in handles:
         text += (f"    if (value.{item.name} != abi::no_handle)\n    " if item.type.optional else "")
-        text += f"    writer.handle(value.{item.name});\n"
+        rights = " | ".join(f"abi::right::{name}" for name in item.type.rights) or "0"
+        text += f"    writer.handle(value.{item.name}, {rights});\n"
     return text + "    writer.finish(number);\n}\n"
 
 

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "kernel/tests/native/leftovers.hpp"
+#include "kernel/tests/native/spinners.hpp"
 #include "kernel/tests/native/threads.hpp"
 #include "lib/native/thread.hpp"
 
@@ -11,7 +12,13 @@ using native::Owned;
 
 namespace {
 
-constexpr std::uint32_t resume = 3; // of thread_control
+using native::thread_operation::resume, native::thread_operation::suspend;
+
+std::uint32_t processor_of(abi::Handle thread) {
+    abi::ThreadInfo info{};
+    CHECK(call::thread_inspect(thread, info));
+    return info.cpu;
+}
 
 // Runs `work` on a thread of that budget, to its end.
 template <class Work> void run_on(const Owned& where, Work& work) {
@@ -34,7 +41,8 @@ KERNEL_USER_TEST(a_wake_up_on_its_way_keeps_its_thread) {
                 REQUIRE(comes_true([&] { return threads() <= before + 4; }));
                 const auto thread = call::thread_create(native::self().process, second_cpu.get());
                 REQUIRE(thread && call::thread_start(*thread, reinterpret_cast<std::uint64_t>(&leave_at_once), abi::stack_base, 0));
-                for (unsigned wakes = round % 16; wakes > 0; --wakes) (void)call::thread_control(*thread, resume);
+                for (unsigned wakes = round % 16; wakes > 0; --wakes)
+                    for (const auto operation : {suspend, resume}) (void)call::thread_control(*thread, operation);
                 CHECK(call::handle_close(*thread));
             }
         };
@@ -105,4 +113,55 @@ KERNEL_USER_TEST(a_wake_up_follows_who_moves) {
     };
     run_on(first_cpu, wakes);
     (*thread)->join();
+}
+
+// One whose time is used up, and that others wake as fast as they can, keeps nobody from its processor.
+KERNEL_USER_TEST(who_has_no_time_left_sleeps_whoever_wakes_it) {
+    NEEDS_PROCESSORS(2);
+    static std::atomic<bool> over;
+    static abi::Handle woken;
+    // Each pool on the way is looked at before it sleeps again.
+    constexpr abi::BudgetParameters no_time{1024, 0, 1, 10'000'000, 1};
+    Owned pools[6];
+    for (Owned& pool : pools) pool = Owned(call::budget_create(quota(), &pool == pools ? budget() : (&pool)[-1].get(), no_time).value_or(0));
+    auto starved = spin(1, no_time, pools[5].get());
+    const Owned second_cpu = confined_to(2), high(call::budget_create(quota(), budget(), {1024, 31, 0, 0, 1}).value_or(0));
+    REQUIRE(starved && high);
+    woken = starved->threads[0];
+    for (const bool suspends : {false, true}) {
+        over = false;
+        auto* const waker = native::Thread::create(suspends ? [](void*) {
+            while (!over)
+                for (const auto operation : {suspend, resume}) CHECK(call::thread_control(woken, operation));
+        } : [](void*) {
+            while (!over) CHECK(call::thread_control(woken, resume));
+        }, nullptr, {.budget = second_cpu.get()}).value_or(nullptr);
+        REQUIRE(waker);
+        auto naps = [] {
+            for (int i = 0; i < 100; ++i) nap(1);
+        };
+        run_on(high, naps);
+        over = true;
+        waker->join();
+    }
+    starved->end();
+}
+
+// Who waits for its turn, and is to go elsewhere, interrupts nobody who computes there.
+KERNEL_USER_TEST(who_waits_and_may_stay_no_more_goes_when_its_turn_comes) {
+    NEEDS_PROCESSORS(2);
+    const Owned second_cpu(call::budget_create(quota(), budget(), {1024, 1, 0, 0, 2}).value_or(0));
+    auto moved = spin(1, {1024, 0, 0, 0, 3}), computes = spin(1, {1024, 0, 0, 0, 1});
+    REQUIRE(second_cpu && moved && computes);
+    const abi::Handle thread = moved->threads[0];
+    CHECK(call::thread_choose(thread, 2) && comes_true([&] { return processor_of(thread) == 1; }));
+    // Above it on its processor.
+    auto choose = [&] {
+        CHECK(call::thread_choose(thread, 1));
+        CHECK(processor_of(thread) == 1);
+    };
+    run_on(second_cpu, choose);
+    CHECK(comes_true([&] { return processor_of(thread) == 0; }));
+    moved->end();
+    computes->end();
 }
