@@ -1,10 +1,11 @@
 // Small objects live in spans of 64 KiB, one size class each; a span's header is found by masking the object's address. Larger allocations have a range of their
-// own with the same header. Spans are anonymous memory: pages never touched cost nothing, and an empty span goes back to the kernel.
+// own with the same header. Spans are anonymous memory: pages never touched cost nothing, and but for a few an empty span goes back to the kernel.
 #include "lib/native/heap.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <new>
+#include <utility>
 
 #include "lib/base/list.hpp"
 #include "lib/native/heap_classes.hpp"
@@ -60,7 +61,46 @@ constinit Class classes[class_count];
 constinit std::atomic<std::uint64_t> span_bytes{0};
 constinit std::atomic<std::uint64_t> live_objects{0};
 
-Span* map_span(std::size_t length, std::size_t size_class) {
+// Spans that came back, for the next that wants one: to map, fault in, clear and unmap 64 KiB costs as much as to copy them several times. Their frames stay charged, so they are
+// few and short, and go when the kernel has no more.
+class Kept {
+public:
+    static constexpr std::size_t longest = range_unit + 4096; // 64 KiB and the header
+
+    Span* take(std::size_t length) {
+        LockGuard guard(lock_);
+        for (Span*& place : spans_)
+            if (place != nullptr && place->length >= length)
+                return std::exchange(place, nullptr);
+        return nullptr;
+    }
+    // Returns the one that has to go for it, or null.
+    Span* put(Span& span) {
+        LockGuard guard(lock_);
+        for (Span*& place : spans_)
+            if (place == nullptr) {
+                place = &span;
+                return nullptr;
+            }
+        return std::exchange(spans_[turn_++ % std::size(spans_)], &span);
+    }
+
+private:
+    Mutex lock_;
+    Span* spans_[4] = {};
+    unsigned turn_ = 0;
+};
+constinit Kept kept;
+
+void unmap(Span& span) {
+    const auto address = reinterpret_cast<std::uint64_t>(&span);
+    const std::size_t length = span.length;
+    span_bytes.fetch_sub(length, std::memory_order_relaxed);
+    if (call::space_unmap(self().space, address, length))
+        release_range(address, length);
+}
+
+void* map(std::size_t length) {
     auto address = reserve_range(length);
     if (!address)
         return nullptr;
@@ -69,20 +109,36 @@ Span* map_span(std::size_t length, std::size_t size_class) {
         release_range(*address, length);
         return nullptr;
     }
-    auto* span = new (reinterpret_cast<void*>(*address)) Span();
+    span_bytes.fetch_add(length, std::memory_order_relaxed);
+    return reinterpret_cast<void*>(*address);
+}
+
+Span* make_span(std::size_t length, std::size_t size_class) {
+    void* place = nullptr;
+    if (Span* span = length <= Kept::longest ? kept.take(length) : nullptr) {
+        length = span->length;
+        place = span;
+    } else {
+        place = map(length);
+        while (place == nullptr) {
+            Span* spare = kept.take(0);
+            if (spare == nullptr)
+                return nullptr;
+            unmap(*spare);
+            place = map(length);
+        }
+    }
+    auto* span = new (place) Span();
     span->size_class = size_class;
     span->length = length;
-    span_bytes.fetch_add(length, std::memory_order_relaxed);
     return span;
 }
 
-void unmap_span(Span* span) {
-    const auto address = reinterpret_cast<std::uint64_t>(span);
-    const std::size_t length = span->length;
-    span->~Span();
-    span_bytes.fetch_sub(length, std::memory_order_relaxed);
-    if (call::space_unmap(self().space, address, length))
-        release_range(address, length);
+void drop_span(Span& span) {
+    span.magic = 0; // nothing in it can be released a second time
+    Span* gone = span.length <= Kept::longest ? kept.put(span) : &span;
+    if (gone != nullptr)
+        unmap(*gone);
 }
 
 Span* span_of(const void* pointer) {
@@ -113,7 +169,7 @@ void* allocate_small(std::size_t index) {
     if (own.current == nullptr || !has_room(*own.current, size)) {
         Span* next = own.list().pop_front();
         if (next == nullptr) {
-            next = map_span(range_unit, index);
+            next = make_span(range_unit, index);
             if (next == nullptr)
                 return nullptr;
             next->fresh = first_offset(size);
@@ -143,14 +199,14 @@ void release_small(Span& span, void* pointer) {
         }
     }
     if (empty != nullptr)
-        unmap_span(empty);
+        drop_span(*empty);
 }
 
 void* allocate_large(std::size_t size, std::size_t alignment) {
     const std::size_t offset = std::max(header_bytes, alignment);
     if (size > SIZE_MAX / 2)
         return nullptr;
-    Span* span = map_span(page_round(size + offset), large_class);
+    Span* span = make_span(page_round(size + offset), large_class);
     return span == nullptr ? nullptr : reinterpret_cast<std::byte*>(span) + offset;
 }
 
@@ -186,7 +242,7 @@ void release(void* pointer) {
     live_objects.fetch_sub(1, std::memory_order_relaxed);
     Span* span = span_of(pointer);
     if (span->size_class == large_class)
-        unmap_span(span);
+        drop_span(*span);
     else
         release_small(*span, pointer);
 }

@@ -1,9 +1,12 @@
 // The first program of a test image: uses the kernel's calls as any native program may, and says what held. Ends the machine through the debug exit device.
 #include "tests/native/check.hpp"
 
+#include "lib/native/heap.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
+
+#include <cstring>
 
 using namespace test;
 
@@ -74,6 +77,30 @@ void notifications() {
     CHECK(bits.has_value() && *bits == 7);
 }
 
+// The heap keeps a few of the ranges that came back for large buffers, and no more.
+void buffers() {
+    constexpr std::size_t size = 64 * 1024;
+    native::heap::release(native::heap::allocate(size));
+    const std::uint64_t before = native::heap::figures().span_bytes;
+    for (unsigned i = 0; i < 100; ++i) {
+        void* const buffer = native::heap::allocate(size);
+        CHECK(buffer != nullptr && native::heap::capacity(buffer) >= size);
+        std::memset(buffer, static_cast<int>(i), size);
+        CHECK(native::heap::figures().span_bytes == before);
+        native::heap::release(buffer);
+    }
+    void* many[16];
+    for (void*& buffer : many) {
+        buffer = native::heap::allocate(size);
+        CHECK(buffer != nullptr);
+        std::memset(buffer, 1, size);
+    }
+    CHECK(native::heap::figures().span_bytes >= before + 15 * size);
+    for (void* buffer : many)
+        native::heap::release(buffer);
+    CHECK(native::heap::figures().span_bytes <= before + 4 * size);
+}
+
 } // namespace
 
 int native_main() {
@@ -82,5 +109,6 @@ int native_main() {
     leases();
     mappings();
     notifications();
+    buffers();
     finish();
 }
