@@ -95,7 +95,8 @@ LinuxResult<void> push_signal_frame(Task& task, const SignalAction& action, cons
     abi::GuestRegisters& registers = task.registers();
     if ((action.flags & action_flag::restorer) == 0)
         return fail(Errno::EFAULT);
-    alignas(64) std::byte state[vector_state_limit];
+    // The kernel fills what it says; no more is copied out.
+    [[clang::uninitialized]] alignas(64) std::byte state[vector_state_limit];
     const auto used = native::call::vector_state(0, std::span(state).first(vector_state_limit - sizeof magic_last));
     if (!used)
         return fail(Errno::EFAULT);
@@ -152,7 +153,7 @@ LinuxResult<void> restore_vector(Task& task, std::uint64_t address) {
         reset_vector_state(task);
         return {};
     }
-    alignas(64) std::byte state[vector_state_limit];
+    [[clang::uninitialized]] alignas(64) std::byte state[vector_state_limit]; // no more goes to the kernel than was copied in
     TRY(copy_in(std::span(state).first(legacy_bytes), address));
     SoftwareBytes software;
     std::memcpy(&software, state + software_offset, sizeof software);
