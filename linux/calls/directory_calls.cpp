@@ -23,13 +23,13 @@ public:
         if (length > buffer_.size() - used)
             return false;
         std::byte* at = buffer_.data() + used;
-        std::memset(at, 0, length);
         const auto record = static_cast<std::uint16_t>(length);
         std::memcpy(at, &inode, 8);
         std::memcpy(at + 8, &next_offset, 8);
         std::memcpy(at + 16, &record, 2);
-        at[old_form_ ? length - 1 : 18] = static_cast<std::byte>(type);
         std::memcpy(at + head, name.data(), name.size());
+        std::memset(at + head + name.size(), 0, length - head - name.size());
+        at[old_form_ ? length - 1 : 18] = static_cast<std::byte>(type);
         used += length;
         return true;
     }
