@@ -81,7 +81,8 @@ extern "C" u32_t net_initial_sequence(const ip_addr_t* local, u16_t local_port, 
 
 namespace {
 
-// A SYN alone says how large segments may be (RFC 9293, 3.7.1). lwIP takes it from any segment, and stops at an assertion where the size shrinks below what it has queued.
+// A SYN alone says how large segments may be (RFC 9293, 3.7.1). lwIP takes it from any segment, and stops at an assertion where the size shrinks below what it has queued. From a
+// SYN that comes again it takes more than the interface carries.
 void hide_segment_size(std::uint8_t* first, unsigned first_length, std::uint8_t* second, unsigned length) {
     const auto at = [&](unsigned i) -> std::uint8_t& { return i < first_length ? first[i] : second[i - first_length]; };
     for (unsigned i = 0; i < length && at(i) != LWIP_TCP_OPT_EOL;) {
@@ -103,7 +104,7 @@ void hide_segment_size(std::uint8_t* first, unsigned first_length, std::uint8_t*
 
 // A segment that would make a connection which the program's queue has no room for is dropped: the peer sends it again.
 extern "C" err_t net_segment_arrived(struct tcp_pcb* pcb, struct tcp_hdr* header, u16_t options_length, u16_t first_length, u8_t* second) {
-    if ((TCPH_FLAGS(header) & TCP_SYN) == 0)
+    if ((TCPH_FLAGS(header) & TCP_SYN) == 0 || pcb->state == SYN_RCVD)
         hide_segment_size(reinterpret_cast<std::uint8_t*>(header + 1), first_length, second, options_length);
     void* listener = nullptr;
     if (pcb->state == LISTEN)

@@ -83,6 +83,45 @@ void introduce(TestWire& cable) {
     cable.arrive({0x02, 0x54, 0, 0, 0, 2, 0x02, 0x54, 0, 0, 0, 3, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, 0x02, 0x54, 0, 0, 0, 3, 172, 17, 0, 3, 0, 0, 0, 0, 0, 0, 172, 17, 0, 2});
 }
 
+bool is_segment(const Frame& frame) { return frame.size() >= 54 && frame[12] == 8 && frame[13] == 0 && frame[23] == 6; }
+
+// Whatever the peer could take, and however often it says so.
+TEST(TcpFuzz, ASegmentFitsTheNetwork) {
+    TestWire& cable = wire();
+    auto listener = *InetSocket::make(socket_type::stream, 0, socket_type::nonblock, true);
+    auto& socket = static_cast<Socket&>(*listener);
+    ASSERT_TRUE(socket.bind(socket_address({inet::any, listening_port + 2})));
+    ASSERT_TRUE(socket.listen(4));
+    introduce(cable);
+    constexpr std::uint16_t port = 998, here = listening_port + 2;
+    const Frame first = frame_of({port, here, 65000, 100, 0, 0x02, {2, 4, 0x23, 0x00}, 0});
+    cable.sent.clear();
+    cable.arrive(first);
+    const auto answer = std::ranges::find_if(cable.sent, is_segment);
+    ASSERT_NE(answer, cable.sent.end());
+    EXPECT_EQ(get32(*answer, 54), 0x020405b4u); // 1,460
+    const std::uint32_t sequence = get32(*answer, 38) + 1;
+    cable.arrive(first);
+    cable.arrive(frame_of({port, here, 65000, 101, sequence, 0x10, {}, 0}));
+    SocketAddress peer_name;
+    auto file = socket.accept(peer_name, socket_type::nonblock);
+    ASSERT_TRUE(file);
+    const std::vector<std::byte> bytes(20000);
+    SendRequest send;
+    send.data = bytes;
+    cable.sent.clear();
+    ASSERT_TRUE(static_cast<Socket&>(**file).send(send));
+    ASSERT_FALSE(cable.sent.empty());
+    for (const Frame& frame : cable.sent) {
+        EXPECT_TRUE(is_segment(frame));
+        EXPECT_LE(frame.size(), 1514u);
+        EXPECT_EQ((frame[20] & 0x3f) | frame[21], 0); // a fragment
+    }
+    file->reset();
+    listener.reset();
+    pass_time(300'000);
+}
+
 // Once something is queued in a segment that has room left, an option that says that segments are smaller must not count.
 TEST(TcpFuzz, ASegmentsSizeIsSaidByASynAlone) {
     TestWire& cable = wire();
@@ -92,7 +131,6 @@ TEST(TcpFuzz, ASegmentsSizeIsSaidByASynAlone) {
     ASSERT_TRUE(socket.listen(4));
     introduce(cable);
     cable.sent.clear();
-    const auto is_segment = [](const Frame& frame) { return frame.size() >= 54 && frame[12] == 8 && frame[13] == 0 && frame[23] == 6; };
     constexpr std::uint16_t port = 999, here = listening_port + 1;
     constexpr std::uint32_t window = 2000;
     cable.arrive(frame_of({port, here, window, 100, 0, 0x02, {2, 4, 0x05, 0xb4}, 0}));

@@ -158,6 +158,25 @@ TEST(Tcp, MovesMegabytesThroughAFullBuffer) {
     EXPECT_EQ(got, pattern);
 }
 
+// What stays in the sandbox is not cut for a network's sake.
+TEST(Tcp, SegmentsAreLargerOnTheLoopback) {
+    const auto segment_of = [](const base::Ref<File>& file) {
+        std::int32_t size = 0;
+        EXPECT_EQ(number(as_socket(file).get_option(socket_level::tcp, tcp_option::segment_size, std::as_writable_bytes(std::span(&size, 1)))), 4);
+        return size;
+    };
+    auto [client, server] = connection(1020);
+    EXPECT_EQ(segment_of(client), 16060);
+    EXPECT_EQ(segment_of(server), 16060);
+    // A reader who takes little at a time gets all of it.
+    const std::string text(200'000, 'x');
+    ASSERT_EQ(send(client, text), 200'000);
+    std::string all;
+    for (std::string part; (part = receive(server, 1000)).size() > 10 || part.find("errno") != 0; pass_time(10))
+        all += part;
+    EXPECT_EQ(all, text);
+}
+
 TEST(Tcp, TellsTheEndOfInputAndSendsAfterIt) {
     auto [client, server] = connection(1005);
     send(client, "last");

@@ -12,7 +12,7 @@
 namespace personality {
 
 namespace {
-constexpr std::size_t largest_write = 44 * TCP_MSS; // tcp_write takes 16 bits of length
+constexpr std::size_t largest_write = 4 * TCP_MSS;  // tcp_write takes 16 bits of length
 constexpr std::uint32_t reserve = 64;               // of segment places, so that one write always fits
 constexpr std::size_t many_packets = 512;           // small ones are put together from here on
 } // namespace

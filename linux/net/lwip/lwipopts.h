@@ -53,15 +53,18 @@
 
 #define LWIP_TCP 1
 #define TCP_TTL 64
-#define TCP_MSS 1460
+/* The largest; a network interface's MTU says what goes through it, 1,460 bytes for Ethernet. The loopback has no MTU, and there a segment and its headers fill an object of the heap. */
+#define TCP_MSS 16060
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (256 * 1024)
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN 4096
-#define TCP_SNDLOWAT 32768
-#define TCP_OVERSIZE TCP_MSS
+#define TCP_SNDLOWAT 1024 /* of lwIP's own sockets, which are not built */
+/* By the network's segments: a small write takes no more, and a program that reads slowly opens the window as soon. */
+#define TCP_OVERSIZE 1460
+#define TCP_WND_UPDATE_THRESHOLD (4 * 1460)
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES (256 * 1024)
 #define LWIP_TCP_SACK_OUT 1
