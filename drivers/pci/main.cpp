@@ -46,16 +46,6 @@ private:
     pci::Functions& functions_;
 };
 
-// What each answer's capability may do.
-abi::Rights rights_of(Number number) {
-    switch (number) {
-    case Number::bar: return abi::right::read | abi::right::write | abi::right::inspect;
-    case Number::interrupt: return abi::right::bind | abi::right::acknowledge | abi::right::inspect;
-    case Number::dma_space: return abi::right::map | abi::right::inspect;
-    default: return 0;
-    }
-}
-
 base::Result<void> run() {
     const pci::PortConfiguration configuration(TRY(native::require("config")));
     pci::Functions functions(configuration, TRY(native::require("device")), TRY(native::require("irq")), TRY(native::require("io_space")));
@@ -71,10 +61,7 @@ base::Result<void> run() {
                 continue;
             return base::fail(incoming.error());
         }
-        const auto number = static_cast<Number>(abi::tag_message(message.tag));
         serve(server, incoming->badge, message);
-        if (abi::tag_handles(message.tag) == 1)
-            message.handle_rights[0] = rights_of(number);
         (void)native::answer(incoming->reply, message);
         // The client has a slot of its own now.
         native::close_handles(message);

@@ -90,11 +90,6 @@ private:
         native::Message message;
         while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
             native::netdev::serve(*this, incoming->badge, message);
-            if (abi::tag_handles(message.tag) == 3) {
-                message.handle_rights[0] = ring::Pair::memory_rights();
-                message.handle_rights[1] = ring::Pair::wait_rights;
-                message.handle_rights[2] = ring::Pair::signal_rights;
-            }
             (void)native::answer(incoming->reply, message);
         }
     }

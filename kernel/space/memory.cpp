@@ -206,13 +206,15 @@ base::Result<void> Memory::write(std::uint64_t offset, std::span<const std::byte
 
 base::Result<void> Memory::begin_work(const LeaseHold& hold) {
     Turn turn;
-    for (unsigned attempt = 0;; wait_for_turn(attempt++)) {
+    constexpr unsigned soon = 2;
+    bool next = false;
+    for (unsigned attempt = 0;; attempt = next ? std::min(attempt + 1, soon) : attempt + 1, wait_for_turn(attempt)) {
         LockGuard guard(lock_);
         if (!turn.linked()) turns_[caller_goes_first()].push_back(turn);
-        const bool own = !at_work_ && &turn == &turns_[turns_[1].empty() ? 0 : 1].front();
+        next = &turn == &turns_[turns_[1].empty() ? 0 : 1].front();
         // Of thousands that wait here none is to do its work behind its own end.
         const bool ends = caller_ends(), valid = hold.valid();
-        if (!own && !ends && valid) continue;
+        if ((!next || at_work_) && !ends && valid) continue;
         turn.unlink();
         if (ends || !valid) return std::unexpected(ends ? abi::Error::canceled : abi::Error::revoked);
         at_work_ = true;

@@ -213,19 +213,18 @@ bool choose(RunQueue& queue, Task& task, Task::State state) {
     case Task::State::blocked_in_steps: look_again(); return false;
     case Task::State::ready:
         if (task.sorted_ != queue.rules) {
-            look_again(); // when it is sorted in
+            look_again(); // when it is sorted in, or its turn comes
             return false;
         }
         queue.take(task.priority(), task);
         renew_rules(task);
-        if ((task.allowed_ >> queue.cpu & 1) == 0 && (idle_cpus.load(std::memory_order_relaxed) & task.allowed_) != 0) {
-            send_away(queue, task);
-            return false;
-        }
         queue.add(task);
-        // Who computes elsewhere is not interrupted for it, which anybody could ask for again and again: it goes when its turn comes.
-        if ((task.allowed_ >> queue.cpu & 1) == 0)
+        // Who computes elsewhere is not interrupted for it, which anybody could ask for again and again: it goes when an idle one takes it, or its turn comes.
+        if ((task.allowed_ >> queue.cpu & 1) == 0) {
             task.sorted_ = Task::unsorted;
+            look_again();
+        }
+        offer(queue);
         return false;
     case Task::State::running:
         renew_rules(task);

@@ -62,7 +62,7 @@ constinit std::atomic<std::uint64_t> span_bytes{0};
 constinit std::atomic<std::uint64_t> live_objects{0};
 
 // Spans that came back, for the next that wants one: to map, fault in, clear and unmap 64 KiB costs as much as to copy them several times. Their frames stay charged, so they are
-// few and short, and go when the kernel has no more.
+// few and short, and go where no other span can be mapped.
 class Kept {
 public:
     static constexpr std::size_t longest = range_unit + 4096; // 64 KiB and the header

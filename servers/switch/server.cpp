@@ -62,6 +62,8 @@ void Server::serve_requests() {
     while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
         made_ = 0;
         native::switch_::serve(*this, incoming->badge, message);
+        // The interface's own, but in a twin.
+        if (abi::tag_handles(message.tag) == 3) message.handle_rights[0] = ring::Pair::memory_rights();
         // Who did not wait for its port does not know of it.
         if (!native::deliver(incoming->reply, message) && made_ != 0)
             (void)port_destroy(incoming->badge, {made_});

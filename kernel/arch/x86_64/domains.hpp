@@ -15,7 +15,8 @@ extern constinit bool trusted_code_is_noted;
 [[clang::preserve_most]] void change_domain(std::uint64_t domain);
 // Before code of `domain` runs on this CPU, interrupts off. 0: trusted code. Number: the process'.
 inline void enter_domain(std::uint64_t domain) {
-    if (domain != here()->last_domain && (domain != 0 || trusted_code_is_noted)) [[unlikely]]
+    const std::uint64_t last = here()->last_domain;
+    if (domain != last && (domain != 0 || (trusted_code_is_noted && last < trusted_since))) [[unlikely]]
         change_domain(domain);
 }
 
