@@ -117,15 +117,15 @@ void Core::send_arp_request(Address target) {
     send_resolved(frame);
 }
 
-void Core::route_uplink(Bytes frame, Address destination) {
+void Core::route_uplink(Bytes frame, Address destination, Neighbours::Sender sender) {
     const Lease& now = lease();
     const bool on_link = (destination & now.mask) == (now.address & now.mask);
     const Address next_hop = on_link ? destination : now.router;
     if (next_hop == 0)
         return drop(Drop::unreachable);
     put_ethernet(frame, 0, uplink_mac_, EtherType::ipv4);
-    if (!neighbours_.send(next_hop, frame, environment_.now()))
-        drop(Drop::no_room);
+    if (!neighbours_.send(next_hop, frame, sender, environment_.now()))
+        drop(Drop::no_room, sender.number < most_ports ? sender.number : nobody);
 }
 
 void Core::send_dhcp(Address source, Address destination, View payload) {
@@ -142,7 +142,7 @@ void Core::send_dhcp(Address source, Address destination, View payload) {
     const std::uint16_t sum = transport_checksum(source, destination, protocol::udp, udp);
     put16(udp, 6, sum == 0 ? 0xffff : sum);
     if (destination != everybody)
-        return route_uplink(frame, destination);
+        return route_uplink(frame, destination, dhcp);
     put_ethernet(frame, broadcast_mac, uplink_mac_, EtherType::ipv4);
     send_resolved(frame);
 }
@@ -156,6 +156,7 @@ void Core::lease_changed(const Lease& lease) {
         neighbours_.clear();
         known_address_ = lease.address;
     }
+    neighbours_.set_router(lease.router);
     environment_.lease_changed(lease);
 }
 

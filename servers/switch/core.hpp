@@ -100,12 +100,15 @@ private:
         std::uint16_t port;
     };
     static constexpr std::uint16_t nobody = UINT16_MAX;
+    // Answers to anybody have a share of their own, and none of what is kept for the node.
+    static constexpr Neighbours::Sender answers{nobody, false}, dhcp{nobody - 1, true};
 
     // core.cpp: ports, what leaves, timers
     void drop(Drop reason, std::uint16_t port = nobody);
     std::uint16_t index_of(Address address) const;
     const Published* published(std::uint8_t protocol, std::uint16_t node_port) const;
     void deliver(std::uint16_t index, Bytes frame);
+    Neighbours::Sender sender(std::uint16_t index) const { return {index, ports_[index].may(flow_right::management)}; }
     void expire_flows(bool want_room = false);
     void send_dhcp(Address source, Address destination, View payload) override;
     std::uint32_t random() override { return environment_.random(); }
@@ -124,7 +127,7 @@ private:
     bool allowed_destination(const Packet& packet, const Transport& transport) const;
     std::uint16_t choose_node_port(const InsideKey& key);
     Flow* open_outgoing(std::uint16_t index, const InsideKey& key);
-    void route_uplink(Bytes frame, Address destination);
+    void route_uplink(Bytes frame, Address destination, Neighbours::Sender sender);
     // Tells the sandbox at once that its packet goes nowhere: a reset for TCP, else ICMP "administratively prohibited". Limited in number.
     void reject(std::uint16_t index, const Packet& packet, const Transport& transport);
     bool may_answer(std::uint16_t index);

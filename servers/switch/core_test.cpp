@@ -1,6 +1,8 @@
 #include "servers/switch/core.hpp"
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -121,6 +123,48 @@ protected:
         core.from_port(index, frame);
         return core.flow_count() > before;
     }
+    void send(std::uint16_t index, Address to, std::uint8_t protocol, std::uint16_t from_port, std::uint16_t to_port, std::uint8_t flags = tcp_flag::syn) {
+        Frame frame = make_frame(core.port(index).mac(), gateway_mac, core.port(index).address, to, protocol, from_port, to_port, flags);
+        core.from_port(index, frame);
+    }
+    // A frame from outside by way of the router; whether the sandbox got it.
+    bool arrives(std::uint16_t index, Address from, std::uint16_t from_port, std::uint16_t to_port, std::uint8_t flags = tcp_flag::syn, std::uint8_t protocol = protocol::tcp) {
+        const std::size_t before = wire.ports[index].size();
+        Frame frame = make_frame(router_mac, own_mac, from, own, protocol, from_port, to_port, flags);
+        core.from_uplink(frame);
+        return wire.ports[index].size() > before;
+    }
+    // Published on the node's port of the same number.
+    std::uint16_t published(std::uint32_t flows, std::uint16_t number) {
+        const std::uint16_t index = port(flows);
+        EXPECT_TRUE(core.publish(core.port(index).identity, protocol::tcp, number, number));
+        return index;
+    }
+    // ARP requests among what was sent since the last look; of `who`, or of anybody.
+    std::size_t asked(Address who = 0) {
+        std::size_t count = 0;
+        for (const Frame& frame : wire.uplink)
+            if (const auto arp = parse_arp(frame); arp && arp->request)
+                count += who == 0 || arp->target == who;
+        return count;
+    }
+    bool sent_to(Mac mac) {
+        return std::any_of(wire.uplink.begin(), wire.uplink.end(), [&](const Frame& frame) { return get_mac(frame, 0) == mac; });
+    }
+    // Each sends to a hundred addresses of the link that nobody has.
+    void sweep(const std::vector<std::uint16_t>& attackers) {
+        for (unsigned host = 100; host < 200; ++host)
+            for (const std::uint16_t index : attackers) {
+                wire.time += 1000;
+                send(index, make_address(10, 0, 2, host), protocol::icmp, 1, 0);
+            }
+    }
+    std::vector<std::uint16_t> containers(std::size_t count) {
+        std::vector<std::uint16_t> result;
+        while (result.size() < count)
+            result.push_back(port(flow_right::uplink | flow_right::peers));
+        return result;
+    }
     void answer_arp(Address who, Mac mac) {
         Frame reply(arp_frame_bytes);
         put_arp(reply, own_mac, mac, {false, mac, who, own_mac, own});
@@ -206,6 +250,137 @@ TEST_F(SwitchTest, PublishedPortLeadsInside) {
     Frame closed = make_frame(router_mac, own_mac, router, own, protocol::tcp, 5555, 8081);
     core.from_uplink(closed);
     EXPECT_EQ(wire.ports[index].size(), 1u);
+}
+
+// --- neighbours
+
+constexpr Mac client_mac = 0x5255'0000'0077;
+constexpr Address client = make_address(10, 0, 2, 77);
+
+TEST_F(SwitchTest, UnusedAddressesDisplaceNoKnownOne) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const std::uint16_t victim = port(flow_right::uplink);
+    send(victim, remote, protocol::udp, 4000, 9);
+    answer_arp(router, router_mac);
+    send(victim, client, protocol::udp, 4000, 9);
+    answer_arp(client, client_mac);
+    sweep(containers(1));
+    wire.uplink.clear();
+    send(victim, remote, protocol::udp, 4000, 9);
+    EXPECT_TRUE(sent_to(router_mac));
+    send(victim, client, protocol::udp, 4000, 9);
+    EXPECT_TRUE(sent_to(client_mac));
+    EXPECT_EQ(asked(), 0u);
+}
+
+TEST_F(SwitchTest, UnusedAddressesLeaveRoomToAskAndToWait) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const std::uint16_t api = published(flow_right::management, 2375), victim = port(flow_right::uplink);
+    sweep(containers(12));
+    wire.uplink.clear();
+    // The router, another container's neighbour, the API's client: each is asked for, and the frame goes out with the answer.
+    send(victim, remote, protocol::udp, 4000, 9);
+    EXPECT_EQ(asked(router), 1u);
+    answer_arp(router, router_mac);
+    EXPECT_TRUE(sent_to(router_mac));
+    send(victim, client, protocol::udp, 4000, 9);
+    EXPECT_EQ(asked(client), 1u);
+    answer_arp(client, client_mac);
+    EXPECT_TRUE(sent_to(client_mac));
+    sweep(containers(30));
+    const Address administrator = client + 1;
+    ASSERT_TRUE(arrives(api, administrator, 5555, 2375));
+    send(api, administrator, protocol::tcp, 2375, 5555, tcp_flag::syn | tcp_flag::ack);
+    EXPECT_EQ(asked(administrator), 1u);
+    answer_arp(administrator, client_mac + 1);
+    EXPECT_TRUE(sent_to(client_mac + 1));
+}
+
+TEST_F(SwitchTest, WaitingFramesStayWhereOthersAskForMore) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const std::uint16_t victim = port(flow_right::uplink);
+    send(victim, remote, protocol::udp, 4000, 9);
+    send(victim, client, protocol::udp, 4000, 9);
+    sweep(containers(3));
+    wire.uplink.clear();
+    answer_arp(router, router_mac);
+    EXPECT_TRUE(sent_to(router_mac));
+    answer_arp(client, client_mac);
+    EXPECT_TRUE(sent_to(client_mac));
+}
+
+TEST_F(SwitchTest, OneSenderAsksForFew) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    sweep(containers(1));
+    EXPECT_EQ(asked(), 4u);
+}
+
+TEST_F(SwitchTest, AskingIsLimitedInTime) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const auto attackers = containers(30);
+    std::map<Address, Time> last;
+    unsigned total = 0;
+    for (unsigned seconds = 0; seconds < 20; ++seconds) {
+        wire.uplink.clear();
+        const Time end = wire.time + second;
+        for (unsigned part = 0; part < 8; ++part) {
+            wire.uplink.clear();
+            sweep(attackers);
+            core.run();
+            for (const Frame& frame : wire.uplink)
+                if (const auto arp = parse_arp(frame); arp && arp->request) {
+                    // A part takes 3 ms, and is told by its end.
+                    EXPECT_TRUE(last[arp->target] == 0 || wire.time - last[arp->target] > second - second / 100) << std::hex << arp->target;
+                    last[arp->target] = wire.time;
+                    ++total;
+                }
+            wire.time += second / 8 - 3'000'000;
+        }
+        ASSERT_EQ(wire.time, end);
+    }
+    EXPECT_LE(total, 21u * 64);
+}
+
+// More neighbours that answer than there are places: each frame finds its way, the router's place stays.
+TEST_F(SwitchTest, ManyNeighbours) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    send(index, remote, protocol::udp, 4000, 9);
+    answer_arp(router, router_mac);
+    for (unsigned round = 0; round < 3; ++round)
+        for (unsigned host = 100; host < 200; ++host) {
+            wire.uplink.clear();
+            wire.time += second / 10;
+            core.run();
+            send(index, make_address(10, 0, 2, host), protocol::udp, 4000, 9);
+            if (asked(make_address(10, 0, 2, host)) != 0)
+                answer_arp(make_address(10, 0, 2, host), client_mac + host);
+            EXPECT_TRUE(sent_to(client_mac + host)) << round << ' ' << host;
+        }
+    wire.uplink.clear();
+    send(index, remote, protocol::udp, 4000, 9);
+    EXPECT_TRUE(sent_to(router_mac));
+    EXPECT_EQ(asked(router), 0u);
+}
+
+// Nor is one of them asked for twice in a second.
+TEST_F(SwitchTest, ManyNeighboursAreAskedOnce) {
+    ASSERT_TRUE(core.prepare(4096));
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    for (unsigned i = 0; i < 200; ++i) {
+        const unsigned host = 100 + i % 100;
+        send(index, make_address(10, 0, 2, host), protocol::udp, 4000, 9);
+        answer_arp(make_address(10, 0, 2, host), client_mac + host);
+    }
+    for (unsigned host = 100; host < 200; ++host)
+        EXPECT_LE(asked(make_address(10, 0, 2, host)), 1u) << host;
 }
 
 // Damaged frames from both sides: nothing but the sanitizers judges.

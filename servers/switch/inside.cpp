@@ -148,7 +148,7 @@ void Core::to_uplink(std::uint16_t index, Bytes frame, Packet& packet, const Tra
     decrement_time_to_live(packet);
     set_address(packet, Which::source, lease().address);
     set_port(packet, Which::source, flow->node_port);
-    route_uplink(frame, packet.destination);
+    route_uplink(frame, packet.destination, sender(index));
 }
 
 // The sandbox' own port where it can be kept (some protocols like it so), else one of the dynamic range. 0: none is free.
@@ -200,7 +200,7 @@ void Core::icmp_error_from_port(std::uint16_t index, Bytes frame, Packet& packet
     finish_icmp(packet);
     decrement_time_to_live(packet);
     set_address(packet, Which::source, lease().address);
-    route_uplink(frame, packet.destination);
+    route_uplink(frame, packet.destination, sender(index));
 }
 
 bool Core::may_answer(std::uint16_t index) {

@@ -139,7 +139,7 @@ void Core::refuse_from_uplink(const Packet& packet, const Transport& transport) 
     const Bytes reply(buffer);
     const std::size_t length = build_reset(reply.subspan(ethernet_header), packet, transport, next_identification_++);
     if (length != 0)
-        route_uplink(reply.first(ethernet_header + length), packet.source);
+        route_uplink(reply.first(ethernet_header + length), packet.source, answers);
 }
 
 void Core::icmp_error_from_uplink(Bytes frame, Packet& packet) {
@@ -167,7 +167,7 @@ void Core::echo_from_uplink(const Packet& packet) {
     const std::size_t length = build_echo_reply(reply.subspan(ethernet_header), packet, next_identification_++);
     if (length == 0)
         return drop(Drop::malformed);
-    route_uplink(reply.first(ethernet_header + length), packet.source);
+    route_uplink(reply.first(ethernet_header + length), packet.source, answers);
 }
 
 } // namespace netswitch
