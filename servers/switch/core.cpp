@@ -6,7 +6,10 @@ namespace netswitch {
 
 namespace {
 constexpr Time expiry_interval = 10 * second;
-constexpr Time reclaim_interval = second / 10;
+constexpr Time reclaim_interval = second / 4;
+// How long a flow that nobody has confirmed is waited for where there is no room, and where that is not enough. A SYN comes again after 1, 2 and 4 seconds.
+constexpr Time patience[] = {5 * second, second};
+constexpr unsigned most_outgoing_of_a_port = 1024;
 constexpr Address everybody = 0xffff'ffff;
 constexpr std::uint16_t dhcp_client_port = 68;
 constexpr std::uint16_t dhcp_server_port = 67;
@@ -95,6 +98,54 @@ std::uint16_t Core::index_of(Address address) const {
     return nobody;
 }
 
+// --- shares of the flow table
+// Of a table of 16, sandboxes have 14 at most: 10 for what they open, 8 for what is opened to them. The rest is kept for the node's management.
+
+unsigned Core::most_of_port(std::uint16_t index, bool published) const {
+    const unsigned part = flows_.capacity() / 4;
+    return published || ports_[index].may(flow_right::management) ? part : std::min(part, most_outgoing_of_a_port);
+}
+
+unsigned Core::free_flows(std::uint16_t index, bool published) const {
+    const unsigned capacity = flows_.capacity(), size = flows_.size();
+    if (ports_[index].may(flow_right::management))
+        return capacity - size;
+    const unsigned most = capacity - capacity / 8, kind = published ? capacity / 2 : capacity / 8 * 5;
+    return std::min(most - std::min(most, size), kind - flows_.shared(published));
+}
+
+// No sandbox has more than are free: however many of them take what they can, there is as much for one that comes later.
+bool Core::may_open(std::uint16_t index, bool published) const {
+    const unsigned own = flows_.count(index, published), free = free_flows(index, published);
+    return own < most_of_port(index, published) && (ports_[index].may(flow_right::management) ? free > 0 : own < free);
+}
+
+bool Core::find_room(std::uint16_t index, bool published) {
+    if (may_open(index, published))
+        return true;
+    Port& port = ports_[index];
+    const Time now = environment_.now();
+    if (now < port.reclaim_again)
+        return false; // the whole table is looked through: not for every packet of a flood
+    port.reclaim_again = now + reclaim_interval;
+    // Who has much gives up its own. Only where there is nothing at all do others, and management for management alone.
+    const bool management = port.may(flow_right::management);
+    const bool others = free_flows(index, published) == 0 && flows_.count(index, published) < most_of_port(index, published);
+    for (const Time wait : patience) {
+        flows_.reclaim(now, wait, [&](const Flow& flow) { return flow.port == index || (others && (management || !flow.management)); });
+        if (may_open(index, published))
+            return true;
+    }
+    return false;
+}
+
+Flow* Core::open(std::uint16_t index, const InsideKey& key, std::uint16_t node_port, bool published) {
+    Flow* const flow = flows_.insert(key, {.node_port = node_port, .port = index, .published = published, .management = ports_[index].may(flow_right::management)}, environment_.now());
+    if (flow != nullptr)
+        next_expiry_ = std::min(next_expiry_, flow->expires);
+    return flow;
+}
+
 // --- what leaves
 
 void Core::deliver(std::uint16_t index, Bytes frame) {
@@ -151,8 +202,6 @@ void Core::lease_changed(const Lease& lease) {
     if (lease.address != known_address_) {
         // Flows belong to the address that they were translated to.
         flows_.clear();
-        for (Port& port : ports_)
-            port.flow_count = 0;
         neighbours_.clear();
         known_address_ = lease.address;
     }
@@ -162,24 +211,14 @@ void Core::lease_changed(const Lease& lease) {
 
 // --- time
 
-void Core::expire_flows(bool want_room) {
-    const auto gone = [&](const Flow& flow) { --ports_[flow.port].flow_count; };
-    if (want_room) {
-        if (environment_.now() < reclaim_again_)
-            return; // the whole table is looked through: not for every packet of a flood
-        reclaim_again_ = environment_.now() + reclaim_interval;
-        flows_.expire_ended(environment_.now(), gone);
-    }
-    flows_.expire(environment_.now(), gone);
-    next_expiry_ = flows_.size() == 0 ? never : environment_.now() + expiry_interval;
-}
-
 void Core::run() {
     const Time now = environment_.now();
     dhcp_.run(now);
     neighbours_.run(now);
-    if (now >= next_expiry_)
-        expire_flows();
+    if (now < next_expiry_)
+        return;
+    flows_.expire(now);
+    next_expiry_ = flows_.size() == 0 ? never : now + expiry_interval;
 }
 
 Time Core::deadline() const { return std::min({dhcp_.deadline(), neighbours_.deadline(), next_expiry_}); }

@@ -14,7 +14,6 @@ namespace netswitch {
 inline constexpr Address inner_network = make_address(172, 17, 0, 0);
 inline constexpr Address inner_mask = 0xffff'0000;
 inline constexpr Address gateway_address = make_address(172, 17, 0, 1);
-inline constexpr std::size_t most_ports = 256;
 inline constexpr std::size_t most_published = 1024;
 
 // 02:54:00:00:hi:lo by the low half of the address; locally administered.
@@ -62,8 +61,8 @@ public:
         std::uint64_t identity = 0; // 0: free
         std::uint32_t flows = 0;
         Address address = 0;
-        std::uint16_t flow_count = 0;
         PortCounters counters;
+        Time reclaim_again = 0;
         Time answer_window = 0; // limits rejects
         unsigned answers = 0;
         Mac mac() const { return mac_of(address); }
@@ -74,7 +73,7 @@ public:
     // Errors: not_found.
     base::Result<void> destroy_port(std::uint64_t identity);
     base::Result<std::uint16_t> find_port(std::uint64_t identity) const;
-    // Errors: not_found, exists, bad_argument, no_slots.
+    // Errors: not_found, exists, bad_argument, no_slots, no_memory.
     base::Result<void> publish(std::uint64_t identity, std::uint32_t protocol, std::uint32_t node_port, std::uint32_t sandbox_port);
     const Port& port(std::uint16_t index) const { return ports_[index]; }
 
@@ -109,7 +108,12 @@ private:
     const Published* published(std::uint8_t protocol, std::uint16_t node_port) const;
     void deliver(std::uint16_t index, Bytes frame);
     Neighbours::Sender sender(std::uint16_t index) const { return {index, ports_[index].may(flow_right::management)}; }
-    void expire_flows(bool want_room = false);
+    unsigned most_of_port(std::uint16_t index, bool published) const;
+    unsigned free_flows(std::uint16_t index, bool published) const;
+    bool may_open(std::uint16_t index, bool published) const;
+    bool find_room(std::uint16_t index, bool published);
+    // After `find_room`. Neither key may be there yet.
+    Flow* open(std::uint16_t index, const InsideKey& key, std::uint16_t node_port, bool published);
     void send_dhcp(Address source, Address destination, View payload) override;
     std::uint32_t random() override { return environment_.random(); }
     void lease_changed(const Lease& lease) override;
@@ -153,7 +157,6 @@ private:
     std::uint64_t last_identity_ = 0;
     Address last_address_ = gateway_address;
     Time next_expiry_ = never;
-    Time reclaim_again_ = 0;
     Time reset_window_ = 0; // limits answers to what nobody waits for
     unsigned resets_ = 0;
     std::uint16_t next_identification_ = 1;

@@ -383,6 +383,98 @@ TEST_F(SwitchTest, ManyNeighboursAreAskedOnce) {
         EXPECT_LE(asked(make_address(10, 0, 2, host)), 1u) << host;
 }
 
+// --- shares of the flow table
+
+TEST_F(SwitchTest, PublishedPortsLeaveTheApiRoom) {
+    bring_up();
+    const std::uint16_t api = published(flow_right::management, 2375);
+    for (std::uint16_t number = 8000; number < 8006; ++number) {
+        const std::uint16_t index = published(flow_right::uplink, number);
+        for (std::uint16_t i = 0; i < 64; ++i)
+            for (const std::uint8_t flags : {tcp_flag::syn, tcp_flag::ack}) { // established: nothing to reclaim
+                (void)arrives(index, remote, 1000 + i, number, flags);
+                send(index, remote, protocol::tcp, number, 1000 + i, tcp_flag::syn | tcp_flag::ack);
+            }
+    }
+    const auto opening = containers(6);
+    for (const std::uint16_t index : opening)
+        for (std::uint16_t i = 0; i < 64; ++i)
+            send(index, remote, protocol::udp, 1000 + i, 9);
+    EXPECT_EQ(core.flow_count(), 56u);
+    for (std::uint16_t i = 0; i < 8; ++i)
+        EXPECT_TRUE(arrives(api, remote, 5000 + i, 2375)) << i;
+}
+
+TEST_F(SwitchTest, ManyFlowsOfSomeLeaveRoomForOthers) {
+    bring_up();
+    const auto greedy = containers(12);
+    for (std::uint16_t i = 0; i < 64; ++i)
+        for (const std::uint16_t index : greedy)
+            send(index, remote, protocol::udp, 1000 + i, 9);
+    EXPECT_TRUE(reaches_uplink(port(flow_right::uplink), remote, protocol::tcp, 80));
+    // Nor do those who publish shut out those who ask.
+    const std::uint16_t flooded = published(flow_right::uplink, 8000);
+    for (std::uint16_t i = 0; i < 64; ++i)
+        (void)arrives(flooded, remote, 1000 + i, 8000);
+    EXPECT_TRUE(reaches_uplink(port(flow_right::uplink), remote, protocol::tcp, 80));
+    // A server with many clients may ask others.
+    EXPECT_TRUE(reaches_uplink(flooded, remote, protocol::tcp, 80));
+}
+
+TEST_F(SwitchTest, EndedFlowsMakeRoom) {
+    bring_up();
+    const std::uint16_t index = port(flow_right::uplink);
+    std::uint16_t next = 1000;
+    const auto fill = [&] {
+        unsigned opened = 0;
+        for (const std::uint64_t refused = core.dropped(Drop::table_full);; ++next, ++opened) {
+            send(index, remote + next, protocol::tcp, 40000, 80);
+            if (core.dropped(Drop::table_full) != refused)
+                break;
+            (void)arrives(index, remote + next, 80, 40000, tcp_flag::syn | tcp_flag::ack);
+            send(index, remote + next, protocol::tcp, 40000, 80, tcp_flag::ack | tcp_flag::fin);
+            (void)arrives(index, remote + next, 80, 40000, tcp_flag::ack | tcp_flag::fin);
+        }
+        return opened;
+    };
+    const unsigned most = fill();
+    EXPECT_GT(most, 8u);
+    wire.time += 2 * second;
+    EXPECT_EQ(fill(), most);
+}
+
+// Whoever sends SYNs and never hears the answers holds places for a second or two, not for hours; who was answered and answers keeps its flow.
+TEST_F(SwitchTest, HalfOpenFlowsMakeRoom) {
+    bring_up();
+    const std::uint16_t api = published(flow_right::management, 2375);
+    ASSERT_TRUE(arrives(api, client, 5555, 2375));
+    send(api, client, protocol::tcp, 2375, 5555, tcp_flag::syn | tcp_flag::ack);
+    ASSERT_TRUE(arrives(api, client, 5555, 2375, tcp_flag::ack));
+    for (std::uint16_t i = 0; i < 100; ++i) {
+        (void)arrives(api, remote + i, 1000, 2375);
+        send(api, remote + i, protocol::tcp, 2375, 1000, tcp_flag::syn | tcp_flag::ack);
+    }
+    wire.time += 2 * second;
+    EXPECT_TRUE(arrives(api, remote, 4000, 2375));
+    send(api, remote, protocol::tcp, 2375, 4000, tcp_flag::syn | tcp_flag::ack);
+    EXPECT_TRUE(arrives(api, client, 5555, 2375, tcp_flag::ack));
+    wire.time += 121 * second;
+    core.run();
+    EXPECT_EQ(core.flow_count(), 1u);
+    EXPECT_TRUE(arrives(api, client, 5555, 2375, tcp_flag::ack));
+}
+
+// A sandbox that wants room does not end what others wait for.
+TEST_F(SwitchTest, RoomIsMadeOfOnesOwn) {
+    bring_up();
+    const std::uint16_t victim = port(flow_right::uplink), greedy = port(flow_right::uplink);
+    send(victim, remote, protocol::udp, 4000, 9);
+    wire.time += 10 * second;
+    for (unsigned i = 0; i < 100; ++i, wire.time += second / 10)
+        send(greedy, remote + i, protocol::udp, 4000, 9);
+    EXPECT_TRUE(arrives(victim, remote, 9, 4000, 0, protocol::udp));
+}
+
 // Damaged frames from both sides: nothing but the sanitizers judges.
 TEST_F(SwitchTest, DamagedFramesDoNoHarm) {
     bring_up();

@@ -65,7 +65,7 @@ Flow* FlowTable::find(const OutsideKey& key) {
     return nullptr;
 }
 
-Flow* FlowTable::insert(const InsideKey& key, std::uint16_t node_port, std::uint16_t port, bool published, Time now) {
+Flow* FlowTable::insert(const InsideKey& key, const Opening& opening, Time now) {
     if (free_ == none)
         return nullptr;
     const std::uint16_t index = free_;
@@ -74,10 +74,11 @@ Flow* FlowTable::insert(const InsideKey& key, std::uint16_t node_port, std::uint
     slot.used = true;
     slot.flow = {};
     slot.flow.inside = key;
-    slot.flow.node_port = node_port;
-    slot.flow.port = port;
-    slot.flow.published = published;
-    touch(slot.flow, !published, tcp_flag::syn, now);
+    slot.flow.node_port = opening.node_port;
+    slot.flow.port = opening.port;
+    slot.flow.published = opening.published;
+    slot.flow.management = opening.management;
+    touch(slot.flow, !opening.published, tcp_flag::syn, now);
     std::uint16_t& inside = inside_[bucket(key)];
     slot.next_inside = inside;
     inside = index;
@@ -85,6 +86,8 @@ Flow* FlowTable::insert(const InsideKey& key, std::uint16_t node_port, std::uint
     slot.next_outside = outside;
     outside = index;
     ++size_;
+    ++of_port_[opening.port][opening.published];
+    shared_[opening.published] += !opening.management;
     return &slot.flow;
 }
 
@@ -107,38 +110,61 @@ void FlowTable::erase(Flow* flow) {
     slot.next_inside = free_;
     free_ = index;
     --size_;
+    --of_port_[flow->port][flow->published];
+    shared_[flow->published] -= !flow->management;
 }
 
 void FlowTable::erase_port(std::uint16_t port) {
     erase_if([&](const Flow& flow) { return flow.port == port; });
 }
+void FlowTable::expire(Time now) {
+    erase_if([&](const Flow& flow) { return flow.expires <= now; });
+}
 void FlowTable::clear() {
     erase_if([](const Flow&) { return true; });
 }
 
-// The end was seen, and nothing came for a second since.
-bool FlowTable::has_rested(const Flow& flow, Time now) {
-    if (flow.inside.protocol != protocol::tcp || !(flow.reset || (flow.fin_inside && flow.fin_outside)))
-        return false;
-    return flow.expires <= now + (flow.reset ? tcp_reset : tcp_closing) - second;
+namespace {
+bool has_ended(const Flow& flow) { return flow.reset || (flow.fin_inside && flow.fin_outside); }
+} // namespace
+
+// Of a TCP connection that has ended nothing came for a second.
+bool FlowTable::can_be_spared(const Flow& flow, Time now, Time patience) {
+    if (flow.expires <= now)
+        return true;
+    const Time idle = now + life(flow) - flow.expires;
+    return (has_ended(flow) && idle >= second) || (!flow.confirmed && idle >= patience);
+}
+
+Time FlowTable::life(const Flow& flow) {
+    switch (flow.inside.protocol) {
+    case protocol::udp:
+        return flow.inside.remote_port == name_port ? udp_name : flow.answered ? udp_answered : udp_unanswered;
+    case protocol::tcp:
+        return flow.reset ? tcp_reset : has_ended(flow) ? tcp_closing : flow.confirmed ? tcp_open : tcp_opening;
+    default:
+        return icmp_echo;
+    }
 }
 
 void FlowTable::touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags, Time now) {
-    if (from_inside == flow.published)
-        flow.answered = true;
-    Time life = icmp_echo;
-    if (flow.inside.protocol == protocol::udp) {
-        life = flow.inside.remote_port == name_port ? udp_name : flow.answered ? udp_answered : udp_unanswered;
-    } else if (flow.inside.protocol == protocol::tcp) {
+    if (flow.inside.protocol == protocol::tcp) {
+        const bool ended = has_ended(flow);
         flow.reset |= (tcp_flags & tcp_flag::reset) != 0;
         if (tcp_flags & tcp_flag::fin)
             (from_inside ? flow.fin_inside : flow.fin_outside) = true;
         // A new SYN on a connection that ended uses the same ports again.
-        if ((tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn)
+        if ((tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn) {
             flow.fin_inside = flow.fin_outside = flow.reset = false;
-        life = flow.reset ? tcp_reset : flow.fin_inside && flow.fin_outside ? tcp_closing : flow.answered ? tcp_open : tcp_opening;
+            if (ended)
+                flow.answered = flow.confirmed = false;
+        }
     }
-    flow.expires = now + life;
+    if (from_inside == flow.published)
+        flow.answered = true;
+    else if (flow.answered && (tcp_flags & tcp_flag::syn) == 0)
+        flow.confirmed = true;
+    flow.expires = now + life(flow);
 }
 
 } // namespace netswitch

@@ -6,7 +6,11 @@
 #include "lib/base/vector.hpp"
 #include "servers/switch/packet.hpp"
 
+#include <array>
+
 namespace netswitch {
+
+inline constexpr std::size_t most_ports = 256;
 
 struct InsideKey {
     std::uint8_t protocol;
@@ -29,7 +33,9 @@ struct Flow {
     std::uint16_t node_port;
     std::uint16_t port; // index of the switch port
     bool published;     // opened from outside
+    bool management;    // of the node's management: not counted among the shared ones
     bool answered;      // packets went both ways
+    bool confirmed;     // who opened it has heard the answer: before that anybody could have sent its address
     bool fin_inside, fin_outside, reset;
     Time expires;
 
@@ -43,8 +49,14 @@ public:
 
     Flow* find(const InsideKey& key);
     Flow* find(const OutsideKey& key);
+    struct Opening {
+        std::uint16_t node_port;
+        std::uint16_t port; // index of the switch port, below most_ports
+        bool published;
+        bool management;
+    };
     // Neither key may be there yet. Null where the table is full. The flow is unanswered, and expires as `touch` says.
-    Flow* insert(const InsideKey& key, std::uint16_t node_port, std::uint16_t port, bool published, Time now);
+    Flow* insert(const InsideKey& key, const Opening& opening, Time now);
     void erase(Flow* flow);
     void erase_port(std::uint16_t port);
     // All flows: the uplink has another address.
@@ -52,24 +64,17 @@ public:
 
     // A packet of the flow passed.
     void touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags, Time now);
-    // Removes what has expired; `gone` hears of each.
-    template <class Gone> void expire(Time now, Gone gone) {
-        erase_if([&](const Flow& flow) {
-            if (flow.expires > now)
-                return false;
-            gone(flow);
-            return true;
-        });
+    // Removes what has expired.
+    void expire(Time now);
+    // Where there is no room for new ones, removes of the flows that `which` chooses also connections that have ended and only wait for stray packets, and
+    // what nobody has confirmed and nothing came for in `patience` nanoseconds.
+    template <class Which> void reclaim(Time now, Time patience, Which which) {
+        erase_if([&](const Flow& flow) { return which(flow) && can_be_spared(flow, now, patience); });
     }
-    // Removes connections that have ended, too, which only wait for stray packets: where there is no room for new ones.
-    template <class Gone> void expire_ended(Time now, Gone gone) {
-        erase_if([&](const Flow& flow) {
-            if (!has_rested(flow, now))
-                return false;
-            gone(flow);
-            return true;
-        });
-    }
+    // How many of a switch port's flows were opened from outside, or from inside.
+    std::uint16_t count(std::uint16_t port, bool published) const { return of_port_[port][published]; }
+    // The same of all switch ports but management's.
+    std::uint16_t shared(bool published) const { return shared_[published]; }
     std::uint16_t size() const { return size_; }
     std::uint16_t capacity() const { return static_cast<std::uint16_t>(slots_.size()); }
 
@@ -81,7 +86,8 @@ private:
         std::uint16_t next_inside = none; // also the free list
         std::uint16_t next_outside = none;
     };
-    static bool has_rested(const Flow& flow, Time now);
+    static Time life(const Flow& flow);
+    static bool can_be_spared(const Flow& flow, Time now, Time patience);
     std::size_t bucket(const InsideKey& key) const;
     std::size_t bucket(const OutsideKey& key) const;
     void unlink(std::uint16_t& head, std::uint16_t index, std::uint16_t Slot::* next);
@@ -93,6 +99,8 @@ private:
 
     base::Vector<Slot> slots_;
     base::Vector<std::uint16_t> inside_, outside_; // buckets
+    std::array<std::array<std::uint16_t, 2>, most_ports> of_port_{};
+    std::array<std::uint16_t, 2> shared_{};
     std::uint64_t seed_ = 0;
     std::uint16_t free_ = none;
     std::uint16_t size_ = 0;

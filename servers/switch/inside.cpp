@@ -15,7 +15,6 @@ constexpr std::uint16_t first_dynamic_port = 32768;
 constexpr std::uint16_t last_dynamic_port = 60999;
 constexpr std::uint16_t first_free_port = 1024;
 constexpr unsigned port_attempts = 256;
-constexpr std::uint16_t most_flows_of_a_port = 1024;
 constexpr unsigned answers_a_second = 50;
 constexpr std::uint8_t administratively_prohibited = 13;
 
@@ -169,21 +168,10 @@ std::uint16_t Core::choose_node_port(const InsideKey& key) {
 }
 
 Flow* Core::open_outgoing(std::uint16_t index, const InsideKey& key) {
-    Port& port = ports_[index];
-    if (flows_.size() == flows_.capacity() || port.flow_count >= most_flows_of_a_port)
-        expire_flows(true);
-    // A quarter of the table is kept for flows to published ports: sandboxes cannot shut the node's API out.
-    if (port.flow_count >= most_flows_of_a_port || flows_.size() >= flows_.capacity() / 4 * 3)
+    if (!find_room(index, false))
         return nullptr;
     const std::uint16_t node_port = choose_node_port(key);
-    if (node_port == 0)
-        return nullptr;
-    Flow* const flow = flows_.insert(key, node_port, index, false, environment_.now());
-    if (flow != nullptr) {
-        ++port.flow_count;
-        next_expiry_ = std::min(next_expiry_, flow->expires);
-    }
-    return flow;
+    return node_port == 0 ? nullptr : open(index, key, node_port, false);
 }
 
 // An error about a packet that came to the sandbox in a flow: what it quotes is translated back.

@@ -10,7 +10,6 @@ namespace {
 constexpr std::uint16_t dhcp_client_port = 68;
 constexpr std::uint16_t dhcp_server_port = 67;
 constexpr Address everybody = 0xffff'ffff;
-constexpr std::uint16_t most_published_flows_of_a_port = 8192;
 constexpr unsigned resets_a_second = 200;
 } // namespace
 
@@ -97,21 +96,15 @@ Flow* Core::open_published(const Packet& packet, const Transport& transport) {
         return nullptr;
     if (packet.protocol == protocol::tcp && (transport.tcp_flags & (tcp_flag::syn | tcp_flag::ack | tcp_flag::reset)) != tcp_flag::syn)
         return nullptr;
-    Port& port = ports_[entry->port];
-    if (flows_.size() == flows_.capacity() || port.flow_count >= most_published_flows_of_a_port)
-        expire_flows(true);
-    const InsideKey key{packet.protocol, port.address, entry->sandbox_port, packet.source, transport.source_port};
+    const InsideKey key{packet.protocol, ports_[entry->port].address, entry->sandbox_port, packet.source, transport.source_port};
     // The sandbox may talk to that very remote port from its own side already: two flows could not be told apart.
-    if (port.flow_count >= most_published_flows_of_a_port || flows_.find(key) != nullptr)
+    if (flows_.find(key) != nullptr)
         return nullptr;
-    Flow* const flow = flows_.insert(key, transport.destination_port, entry->port, true, environment_.now());
-    if (flow == nullptr) {
+    if (!find_room(entry->port, true)) {
         drop(Drop::table_full);
         return nullptr;
     }
-    ++port.flow_count;
-    next_expiry_ = std::min(next_expiry_, flow->expires);
-    return flow;
+    return open(entry->port, key, transport.destination_port, true);
 }
 
 void Core::forward_inside(Flow& flow, Bytes frame, Packet& packet, std::uint8_t tcp_flags) {
