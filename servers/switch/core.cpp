@@ -81,7 +81,9 @@ base::Result<void> Core::publish(std::uint64_t identity, std::uint32_t protocol,
         return base::fail(base::Error::exists);
     if (published_.size() >= most_published)
         return base::fail(base::Error::no_slots);
-    return published_.push_back({static_cast<std::uint8_t>(protocol), static_cast<std::uint16_t>(node_port), static_cast<std::uint16_t>(sandbox_port), index});
+    TRY(published_.push_back({static_cast<std::uint8_t>(protocol), static_cast<std::uint16_t>(node_port), static_cast<std::uint16_t>(sandbox_port), index}));
+    flows_.erase_node_port(static_cast<std::uint8_t>(protocol), static_cast<std::uint16_t>(node_port), index);
+    return {};
 }
 
 const Core::Published* Core::published(std::uint8_t protocol, std::uint16_t node_port) const {

@@ -73,7 +73,7 @@ public:
     // Errors: not_found.
     base::Result<void> destroy_port(std::uint64_t identity);
     base::Result<std::uint16_t> find_port(std::uint64_t identity) const;
-    // Errors: not_found, exists, bad_argument, no_slots, no_memory.
+    // Flows of other ports that use the node's port end: who publishes it has it. Errors: not_found, exists, bad_argument, no_slots, no_memory.
     base::Result<void> publish(std::uint64_t identity, std::uint32_t protocol, std::uint32_t node_port, std::uint32_t sandbox_port);
     const Port& port(std::uint16_t index) const { return ports_[index]; }
 

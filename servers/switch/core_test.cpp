@@ -475,6 +475,33 @@ TEST_F(SwitchTest, RoomIsMadeOfOnesOwn) {
     EXPECT_TRUE(arrives(victim, remote, 9, 4000, 0, protocol::udp));
 }
 
+// --- published ports
+
+TEST_F(SwitchTest, PublishedPortIsTakenFromFlows) {
+    bring_up();
+    const std::uint16_t thief = port(flow_right::uplink);
+    send(thief, remote, protocol::tcp, 8080, 443);
+    send(thief, remote, protocol::udp, 8080, 443);
+    send(thief, remote, protocol::tcp, 8081, 443);
+    ASSERT_TRUE(arrives(thief, remote, 443, 8080, tcp_flag::syn | tcp_flag::ack));
+    const std::uint16_t owner = published(flow_right::uplink, 8080);
+    EXPECT_EQ(core.flow_count(), 2u);
+    EXPECT_TRUE(arrives(owner, remote, 443, 8080));
+    EXPECT_FALSE(arrives(thief, remote, 443, 8080, tcp_flag::ack));
+    EXPECT_TRUE(arrives(thief, remote, 443, 8080, 0, protocol::udp));
+    EXPECT_TRUE(arrives(thief, remote, 443, 8081, tcp_flag::ack));
+    // What was taken is counted no more: all of it can be opened again, and all ends with the ports.
+    ASSERT_TRUE(core.destroy_port(core.port(thief).identity));
+    EXPECT_EQ(core.flow_count(), 1u);
+    ASSERT_TRUE(core.destroy_port(core.port(owner).identity));
+    EXPECT_EQ(core.flow_count(), 0u);
+    const std::uint16_t again = port(flow_right::uplink);
+    unsigned opened = 0;
+    while (reaches_uplink(again, remote + opened, protocol::udp, 9))
+        ++opened;
+    EXPECT_EQ(opened, 16u);
+}
+
 // Damaged frames from both sides: nothing but the sanitizers judges.
 TEST_F(SwitchTest, DamagedFramesDoNoHarm) {
     bring_up();

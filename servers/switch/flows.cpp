@@ -117,6 +117,9 @@ void FlowTable::erase(Flow* flow) {
 void FlowTable::erase_port(std::uint16_t port) {
     erase_if([&](const Flow& flow) { return flow.port == port; });
 }
+void FlowTable::erase_node_port(std::uint8_t protocol, std::uint16_t node_port, std::uint16_t but) {
+    erase_if([&](const Flow& flow) { return flow.inside.protocol == protocol && flow.node_port == node_port && flow.port != but; });
+}
 void FlowTable::expire(Time now) {
     erase_if([&](const Flow& flow) { return flow.expires <= now; });
 }

@@ -59,6 +59,8 @@ public:
     Flow* insert(const InsideKey& key, const Opening& opening, Time now);
     void erase(Flow* flow);
     void erase_port(std::uint16_t port);
+    // Those that use the node's port, but for those of switch port `but`.
+    void erase_node_port(std::uint8_t protocol, std::uint16_t node_port, std::uint16_t but);
     // All flows: the uplink has another address.
     void clear();
 
