@@ -88,7 +88,10 @@ public:
 private:
     void serve_requests() {
         native::Message message;
-        while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
+        for (unsigned count = 0; count < native::messages_at_once; ++count) {
+            const auto incoming = native::receive(endpoint_, message, abi::poll);
+            if (!incoming)
+                return;
             native::netdev::serve(*this, incoming->badge, message);
             (void)native::answer(incoming->reply, message);
         }

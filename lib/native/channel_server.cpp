@@ -167,7 +167,7 @@ void ChannelServer::serve(const Incoming& incoming, Message& message) {
 }
 
 void ChannelServer::on_event(std::uint64_t) {
-    for (;;) {
+    for (unsigned count = 0; count < messages_at_once; ++count) {
         Message message;
         auto incoming = receive(endpoint_, message, abi::poll);
         if (!incoming)

@@ -34,12 +34,13 @@ void EventLoop::remove(abi::Handle source) {
 base::Result<void> EventLoop::run() {
     abi::PortEvent events[16];
     while (!stopped_) {
-        auto came = port_.wait(events, deadline_);
+        const abi::Deadline deadline = timers_.first();
+        auto came = port_.wait(events, deadline);
         if (!came && came.error() == abi::Error::canceled)
             continue;
-        if (!came && (came.error() == abi::Error::timed_out || came.error() == abi::Error::would_block) && timer_ != nullptr) {
-            deadline_ = abi::never;
-            timer_->on_time();
+        if (!came && (came.error() == abi::Error::timed_out || came.error() == abi::Error::would_block) && deadline != abi::never) {
+            if (Timer* const due = timers_.take(deadline))
+                due->on_time();
             continue;
         }
         if (!came)
@@ -50,10 +51,9 @@ base::Result<void> EventLoop::run() {
                 if (EventHandler* handler = slots_[event.key].handler; handler != nullptr)
                     handler->on_event(event.bits);
         // Where there is always an event, no wait ends by the deadline.
-        if (timer_ != nullptr && deadline_ != abi::never && monotonic_nanoseconds() >= deadline_) {
-            deadline_ = abi::never;
-            timer_->on_time();
-        }
+        if (timers_.first() != abi::never)
+            if (Timer* const due = timers_.take(monotonic_nanoseconds()))
+                due->on_time();
     }
     return {};
 }

@@ -4,6 +4,7 @@
 #include "lib/base/vector.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/port.hpp"
+#include "lib/native/timers.hpp"
 
 namespace native {
 
@@ -30,20 +31,11 @@ public:
     // No event of `source` comes any more, also none that was already taken. The source may be closed already.
     void remove(abi::Handle source);
 
-    // Handles events until `stop`, or until the deadline has passed once no event was there. Errors: as port_wait, but timed_out.
+    // Handles events until `stop`. Errors: as port_wait, but timed_out.
     base::Result<void> run();
-    // For timers: called by run() once the deadline has passed; it sets the next one.
-    class Timer {
-    public:
-        virtual void on_time() = 0;
-
-    protected:
-        ~Timer() = default;
-    };
-    void set_timer(Timer* timer, abi::Deadline deadline) {
-        timer_ = timer;
-        deadline_ = deadline;
-    }
+    // run() calls the timer once the deadline has passed, which is then set no more. abi::never: it does not call it; so it is to be set before the timer goes.
+    using Timer = native::Timer;
+    void set_timer(Timer& timer, abi::Deadline deadline) { timers_.set(timer, deadline); }
     void stop() { stopped_ = true; }
 
 private:
@@ -53,8 +45,7 @@ private:
     };
     Port port_;
     base::Vector<Slot> slots_;
-    Timer* timer_ = nullptr;
-    abi::Deadline deadline_ = abi::never;
+    Timers timers_;
     bool stopped_ = false;
 };
 
@@ -67,7 +58,7 @@ public:
 
     void on_event(std::uint64_t) override {
         Message message;
-        for (;;) {
+        for (unsigned count = 0; count < messages_at_once; ++count) {
             auto incoming = receive(endpoint_, message, abi::poll);
             if (!incoming)
                 return;

@@ -25,6 +25,8 @@ struct Incoming {
 };
 // Errors: as ipc_receive; timed_out when the deadline is abi::poll and nobody waits, or whose message died: a port tells of the others.
 base::Result<Incoming> receive(abi::Handle endpoint, Message& message, abi::Deadline deadline = abi::never);
+// So many a server takes of one endpoint before others have their turn: threads enough keep an endpoint busy for ever. Its port reports it again while callers wait.
+inline constexpr unsigned messages_at_once = 16;
 
 // Answers and uses the Reply up. A client that is gone is no failure. A message that cannot be sent closes the Reply, so that nobody waits for ever.
 base::Result<void> answer(abi::Handle reply, const Message& message);

@@ -35,7 +35,7 @@ public:
 
     void on_event(std::uint64_t) override {
         native::Message message;
-        for (unsigned count = 0; count < most_at_once; ++count) {
+        for (unsigned count = 0; count < native::messages_at_once; ++count) {
             const auto incoming = native::receive(endpoint_, message, abi::poll);
             if (!incoming)
                 break;
@@ -44,11 +44,10 @@ public:
         }
         // The loop looks at its timer only where it has nothing else to do.
         journal_.tell_dropped(native::monotonic_nanoseconds());
-        loop_.set_timer(&timer_, journal_.telling_time());
+        loop_.set_timer(timer_, journal_.telling_time());
     }
 
 private:
-    static constexpr unsigned most_at_once = 16;
     abi::Handle endpoint_;
     native::log::Server& server_;
     Journal& journal_;
@@ -61,7 +60,7 @@ public:
     Teller(Journal& journal, native::EventLoop& loop) : journal_(journal), loop_(loop) {}
     void on_time() override {
         journal_.tell_dropped(native::monotonic_nanoseconds());
-        loop_.set_timer(this, journal_.telling_time());
+        loop_.set_timer(*this, journal_.telling_time());
     }
 
 private:

@@ -131,12 +131,11 @@ void Management::on_ended() {
     const std::uint64_t now = native::monotonic_nanoseconds();
     if (now - started_ >= good_run)
         pause_ = first_pause;
-    server_.loop().set_timer(this, now + pause_);
+    server_.loop().set_timer(*this, now + pause_);
     pause_ = std::min(2 * pause_, longest_pause);
 }
 
 void Management::on_time() {
-    server_.loop().set_timer(nullptr, abi::never);
     base::Result<void> started;
     if (sandbox_ == nullptr || sandbox_->state() == Sandbox::State::dead) {
         drop();

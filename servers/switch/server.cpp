@@ -59,7 +59,10 @@ void Server::run() {
 
 void Server::serve_requests() {
     native::Message message;
-    while (const auto incoming = native::receive(endpoint_, message, abi::poll)) {
+    for (unsigned count = 0; count < native::messages_at_once; ++count) {
+        const auto incoming = native::receive(endpoint_, message, abi::poll);
+        if (!incoming)
+            return;
         made_ = 0;
         native::switch_::serve(*this, incoming->badge, message);
         // The interface's own, but in a twin.
