@@ -16,6 +16,7 @@ enum class Message : std::uint32_t {
     sandbox_stream = 3,
     // in: sandbox, argument*, environment*, directory?, user? ("uid[:gid]" or a name of the image's passwd), terminal?, rows?, columns?, stdin_open? ; the reply comes when
     // the program was started or could not be. out: linux_error (0, errno of execve: ENOENT 2, EACCES 13, ENOEXEC 8, ..., or a start_error)
+    // errors: timed_out (the sandbox did not say in time, and crashes), canceled (it was destroyed), peer_closed (it crashed)
     sandbox_start = 4,
     // in: sandbox, signal. errors: bad_state when no program runs
     sandbox_signal = 5,
@@ -28,7 +29,7 @@ enum class Message : std::uint32_t {
     // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count, idle_wakeups* (by CPU),
     // idle figures as they come: unknown tags are to be ignored
     node_info = 9,
-    // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes
+    // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes; of a sandbox that does not tell, memory_pages alone
     sandbox_inspect = 10,
     // in: sandbox. Prepares the next run: new streams. Called before the streams are asked for and before each sandbox_start; the layer is kept.
     sandbox_prepare = 11,

@@ -1,5 +1,7 @@
 #include "servers/runtime/removals.hpp"
 
+#include <algorithm>
+
 namespace runtime {
 
 base::Result<void> Removals::prepare(native::EventLoop& loop) {
@@ -22,6 +24,21 @@ void Removals::take(std::unique_ptr<Sandbox> sandbox, native::ChannelRequest req
         request.answer();
 }
 
+bool Removals::any_of(std::uint64_t owner) const {
+    return std::any_of(removals_.begin(), removals_.end(), [owner](const Removal& removal) { return removal.sandbox->owner == owner; });
+}
+
+base::Result<void> Removals::answer_after(std::uint64_t owner, native::ChannelRequest& request) {
+    if (!any_of(owner)) {
+        request.answer();
+        return {};
+    }
+    Waiter* const waiter = TRY(waiters_.emplace_back());
+    waiter->owner = owner;
+    waiter->request = std::move(request);
+    return {};
+}
+
 void Removals::look() { bell_.signal(1); }
 
 void Removals::on_event(std::uint64_t) {
@@ -34,6 +51,11 @@ void Removals::on_event(std::uint64_t) {
         if (over.request)
             over.request.answer();
     }
+    for (std::size_t i = waiters_.size(); i-- > 0;)
+        if (!any_of(waiters_[i].owner)) {
+            waiters_[i].request.answer();
+            waiters_.erase(i);
+        }
 }
 
 } // namespace runtime

@@ -16,6 +16,8 @@ public:
 
     // Tells the sandbox' process to end. The sandbox goes once it has, at once where there is none, and `request`, which may be empty, is answered then.
     void take(std::unique_ptr<Sandbox> sandbox, native::ChannelRequest request);
+    // Answers once no sandbox of this owner is on its way out. Errors: no_memory, and the request is as it was.
+    base::Result<void> answer_after(std::uint64_t owner, native::ChannelRequest& request);
     // One of them may have ended. Also out of the sandbox' own events: it stays until these are over.
     void look();
     std::size_t size() const { return removals_.size(); }
@@ -25,10 +27,16 @@ private:
         std::unique_ptr<Sandbox> sandbox;
         native::ChannelRequest request;
     };
+    struct Waiter {
+        std::uint64_t owner = 0;
+        native::ChannelRequest request;
+    };
     void on_event(std::uint64_t bits) override;
+    bool any_of(std::uint64_t owner) const;
 
     native::Notification bell_;
     base::Vector<Removal> removals_;
+    base::Vector<Waiter> waiters_;
 };
 
 } // namespace runtime

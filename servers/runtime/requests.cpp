@@ -110,8 +110,7 @@ base::Result<void> Server::create(native::ChannelRequest& request) {
 base::Result<void> Server::begin(native::ChannelRequest& request) {
     channel_->close_badge(request.badge(), request.session());
     destroy_all_of(request.badge());
-    request.answer();
-    return {};
+    return removals_.answer_after(request.badge(), request);
 }
 
 base::Result<void> Server::add_layer(native::ChannelRequest& request) {
@@ -277,9 +276,9 @@ base::Result<void> Server::node_log(native::ChannelRequest& request) {
 
 base::Result<void> Server::inspect(native::ChannelRequest& request) {
     Sandbox* const sandbox = TRY(find(request));
-    if (sandbox->launched() && sandbox->state() != Sandbox::State::dead && !sandbox->pending_inspect) {
-        TRY(sandbox->send(abi::sandbox::Command::stats, {}));
-        sandbox->pending_inspect = std::move(request);
+    // One that does not read its commands is not asked.
+    if (sandbox->launched() && sandbox->state() != Sandbox::State::dead && !sandbox->pending_inspect && sandbox->send(abi::sandbox::Command::stats, {})) {
+        sandbox->wait_for_stats(std::move(request));
         return {};
     }
     const abi::QuotaInfo info = TRY(sandbox->figures());

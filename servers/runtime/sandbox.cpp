@@ -1,6 +1,7 @@
 #include "servers/runtime/sandbox.hpp"
 
 #include "abi/info.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
 #include "lib/ring/turn.hpp"
@@ -51,6 +52,8 @@ void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
 } // namespace
 
 Sandbox::~Sandbox() {
+    loop_.set_timer(start_alarm_, abi::never);
+    loop_.set_timer(stats_alarm_, abi::never);
     streams_.hang_up();
     if (control_)
         loop_.remove(control_.bell());
@@ -144,7 +147,7 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     process_ = std::move(launched->process);
     // The same notification that the personality rings: one source for both.
     TRY(native::call::process_watch(process_.get(), control_.bell(), ended_bit));
-    state_ = State::idle;
+    set_state(State::idle);
     take_events();
     return {};
 }
@@ -157,8 +160,32 @@ base::Result<void> Sandbox::send(abi::sandbox::Command command, std::span<const 
     return {};
 }
 
+void Sandbox::set_state(State state) {
+    if ((state == State::starting) != (state_ == State::starting))
+        loop_.set_timer(start_alarm_, state == State::starting ? native::after_milliseconds(start_patience_milliseconds) : abi::never);
+    state_ = state;
+}
+
+void Sandbox::wait_for_stats(native::ChannelRequest request) {
+    pending_inspect = std::move(request);
+    loop_.set_timer(stats_alarm_, native::after_milliseconds(stats_patience_milliseconds));
+}
+
+// What it writes is read no more; its end comes as an event.
+void Sandbox::give_up() {
+    broken_ = true;
+    (void)native::call::process_kill(process_.get(), 0);
+}
+
+void Sandbox::start_is_late() {
+    native::print("the personality of sandbox ", number_, " did not start its program in time");
+    give_up();
+    observer_.on_start_late(*this);
+}
+
 void Sandbox::end() {
-    state_ = State::ending;
+    set_state(State::ending);
+    loop_.set_timer(stats_alarm_, abi::never);
     streams_.hang_up();
     if (process_)
         (void)native::call::process_kill(process_.get(), 0);
@@ -199,8 +226,7 @@ void Sandbox::take_events() {
     if (after != ring::AfterTurn::broken)
         return;
     native::print("the personality of sandbox ", number_, " broke its control ring");
-    broken_ = true;
-    (void)native::call::process_kill(process_.get(), 0);
+    give_up();
 }
 
 // What comes here was written inside the border: lengths and kinds are checked, contents are data. False: no personality writes this.
@@ -217,7 +243,7 @@ bool Sandbox::take_event(std::uint32_t kind, std::span<const std::byte> payload)
     case Event::started:
         if (state_ != State::starting)
             return true;
-        state_ = first == 0 ? State::running : State::idle;
+        set_state(first == 0 ? State::running : State::idle);
         if (first != 0) {
             no_memory_told_ = false;
             streams_.hang_up();
@@ -227,7 +253,7 @@ bool Sandbox::take_event(std::uint32_t kind, std::span<const std::byte> payload)
     case Event::exited:
         if (state_ != State::running)
             return true;
-        state_ = State::idle;
+        set_state(State::idle);
         no_memory_told_ = false;
         observer_.on_exited(*this, static_cast<std::uint32_t>(first));
         return true;
@@ -247,7 +273,7 @@ void Sandbox::check_end() {
         return;
     native::print("the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
                   base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address});
-    state_ = State::dead;
+    set_state(State::dead);
     streams_.hang_up();
     observer_.on_crashed(*this);
 }

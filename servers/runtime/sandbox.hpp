@@ -20,6 +20,10 @@ public:
     virtual void on_started(Sandbox& sandbox, std::uint64_t linux_error) = 0;
     virtual void on_exited(Sandbox& sandbox, std::uint32_t status) = 0;
     virtual void on_crashed(Sandbox& sandbox) = 0;
+    // The personality did not say in time whether it started the program. It is being ended: on_crashed follows.
+    virtual void on_start_late(Sandbox& sandbox) = 0;
+    // It did not tell its figures in time.
+    virtual void on_stats_late(Sandbox& sandbox) = 0;
     // The process of a sandbox that was told to end is gone.
     virtual void on_gone(Sandbox& sandbox) = 0;
     // At most once in a run: what a sandbox may add to the node's events is bounded.
@@ -73,8 +77,10 @@ public:
     abi::Handle quota() const { return quota_.get(); }
     Streams& streams() { return streams_; }
     NetworkPort network;
-    native::ChannelRequest pending_start;   // answered when the program was started
-    native::ChannelRequest pending_inspect; // answered with the personality's figures
+    native::ChannelRequest pending_start; // answered when the program was started
+    // Keeps the request until the personality tells its figures, or does not in time.
+    void wait_for_stats(native::ChannelRequest request);
+    native::ChannelRequest pending_inspect;
 
     // A sealed Memory. Errors: bad_state (it was started), too_large (too many).
     base::Result<void> add_layer(native::Owned memory);
@@ -83,7 +89,8 @@ public:
     bool launched() const { return static_cast<bool>(process_); }
     // Records to the personality. Errors: bad_state, would_block (the ring is full: it does not read).
     base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);
-    void set_state(State state) { state_ = state; }
+    // `starting`: the personality has so long to say how that went.
+    void set_state(State state);
     // Tells the process to end, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds.
     void end();
     // There is no process, or it has ended.
@@ -93,13 +100,27 @@ public:
     base::Result<void> limit_processor(const ProcessorLimits& limits);
 
     static constexpr std::uint64_t control_ring_bytes = 256 * 1024; // each direction
+    // Far beyond what an honest personality takes on a busy machine.
+    static constexpr std::uint64_t start_patience_milliseconds = 60'000, stats_patience_milliseconds = 5'000;
 
 private:
+    class Alarm final : public native::EventLoop::Timer {
+    public:
+        Alarm(Sandbox& sandbox, void (Sandbox::*late)()) : sandbox_(sandbox), late_(late) {}
+        void on_time() override { (sandbox_.*late_)(); }
+
+    private:
+        Sandbox& sandbox_;
+        void (Sandbox::*late_)();
+    };
     static constexpr std::size_t most_layers = 128;
     void on_event(std::uint64_t bits) override;
     void take_events();
     bool take_event(std::uint32_t kind, std::span<const std::byte> payload);
     void check_end();
+    void give_up();
+    void start_is_late();
+    void stats_are_late() { observer_.on_stats_late(*this); }
 
     std::uint64_t number_;
     SandboxSettings settings_;
@@ -109,6 +130,7 @@ private:
     std::uint64_t guest_pages_ = 0; // what the programs and files may use; the rest of the quota is the personality's
     bool no_memory_told_ = false; // in this run
     bool broken_ = false; // the personality broke the protocol: it is read no more, and ends
+    Alarm start_alarm_{*this, &Sandbox::start_is_late}, stats_alarm_{*this, &Sandbox::stats_are_late};
     native::Owned quota_, budget_, process_;
     ring::Pair control_;
     Streams streams_;

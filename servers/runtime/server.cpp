@@ -101,8 +101,8 @@ void Server::destroy_all_of(std::uint64_t owner) {
 }
 
 void Server::destroy(Sandbox& sandbox, native::ChannelRequest request) {
-    sandbox.pending_start.refuse(abi::Error::peer_closed);
-    sandbox.pending_inspect.refuse(abi::Error::peer_closed);
+    sandbox.pending_start.refuse(abi::Error::canceled, "the sandbox was removed");
+    sandbox.pending_inspect.refuse(abi::Error::canceled, "the sandbox was removed");
     const NetworkPort network = sandbox.network;
     std::unique_ptr<Sandbox> gone;
     for (std::size_t i = 0; i < sandboxes_.size(); ++i)
@@ -186,6 +186,10 @@ void Server::on_crashed(Sandbox& sandbox) {
         management_->on_ended();
     } else
         add_event(abi::runtime::Event::crashed, sandbox.number(), 0);
+}
+
+void Server::on_start_late(Sandbox& sandbox) {
+    sandbox.pending_start.refuse(abi::Error::timed_out, "the sandbox's personality did not start the program in time");
 }
 
 void Server::on_missing_calls(Sandbox& sandbox, abi::TlvReader records) {

@@ -51,6 +51,8 @@ private:
     void on_exited(Sandbox& sandbox, std::uint32_t status) override;
     void on_no_memory(Sandbox& sandbox) override;
     void on_crashed(Sandbox& sandbox) override;
+    void on_start_late(Sandbox& sandbox) override;
+    void on_stats_late(Sandbox& sandbox) override { on_stats(sandbox, abi::TlvReader({})); }
     void on_gone(Sandbox&) override { removals_.look(); }
     void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
     void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;

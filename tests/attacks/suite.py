@@ -384,18 +384,45 @@ def _captured_teeth(context):
                 client.kill()
 
 
-def _flooding(context):
-    """Records without end, of a kind that there is not (net) and of one that says nothing (control): the switch and runtime serve the others all the same."""
+def _without_end(context, host, said):
+    """Records without end, of a kind that there is not (net) and of one that says nothing (control), or calls: the switch and runtime serve the others all the same."""
     # A processor for each server that reads, for who writes, and for the others: nobody's ring is empty because there was no time to fill it.
     with _captured_node(context, paths.NATIVE, cpus=4) as (port, serial):
-        command = ["run", "--hostname", "flooding", "busybox", "true"]
+        command = ["run", "--hostname", host, "busybox", "true"]
         with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
             try:
-                _said(serial, ["flooding: both rings are read"], "the rings are not read")
+                _said(serial, [said], "it is not served")
                 assert docker.capture(port, ["ps"], timeout=PATIENCE).returncode == 0
                 _a_peer_is_in_reach(port)
             finally:
                 client.kill()
+
+
+def _mute(context):
+    """Personalities that never say that their program started, more than the engine has workers: they hold up nobody else, go when they are removed, and are given up."""
+    with _captured_node(context, paths.NATIVE) as (port, serial):
+        names = [f"mute{n}" for n in range(5)]
+        clients = [subprocess.Popen(docker.words(port, ["run", "--name", name, "--hostname", "mute", "busybox", "true"]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, env=docker.environment()) for name in names]
+        try:
+            end = time.monotonic() + PATIENCE
+            while len(docker.capture(port, ["ps", "-aq"], timeout=PATIENCE).stdout.split()) < len(names):
+                assert time.monotonic() < end, "they are not made"
+                time.sleep(0.1)
+            for name, client in zip(names[1:], clients[1:]):
+                gone = docker.capture(port, ["rm", "-f", name], timeout=PATIENCE)
+                assert gone.returncode == 0, gone.stderr
+                told = client.communicate(timeout=PATIENCE)[1]
+                assert client.returncode != 0 and (b"removed" in told or b"marked for removal" in told or b"No such container" in told), told
+            _a_peer_is_in_reach(port)
+            told = clients[0].communicate(timeout=PATIENCE)[1]
+            assert clients[0].returncode != 0 and b"did not start the program in time" in told, told
+            gone = docker.capture(port, ["rm", names[0]], timeout=PATIENCE)
+            assert gone.returncode == 0, gone.stderr
+        finally:
+            for client in clients:
+                client.kill()
+                client.wait()
 
 
 def _container_cases(context):
@@ -408,7 +435,9 @@ def _container_cases(context):
     yield "teeth neighbours in one container", lambda: _neighbours_are_found(port())
     yield "the twin's root image", _twin_image
     yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
-    yield "a captured personality that writes without end", lambda: _flooding(context)
+    yield "a captured personality that writes without end", lambda: _without_end(context, "flooding", "flooding: both rings are read")
+    yield "a captured personality that calls without end", lambda: _without_end(context, "calling", "calling: runtime answers")
+    yield "a captured personality that never starts its program", lambda: _mute(context)
     yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)

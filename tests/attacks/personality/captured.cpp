@@ -1,13 +1,17 @@
 // A personality that was taken over: the usual one, which in a sandbox of host name `captured` first does to its rings what their handles allow, and rings the bells.
-// In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else.
+// In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else. In one of host name `mute` it never says anything, and in one of host
+// name `calling` several threads call runtime for ever.
 #include "abi/ring.hpp"
 #include "abi/runtime.hpp"
 #include "abi/sandbox.hpp"
+#include "abi/sandbox_control_client.hpp"
 #include "abi/tlv.hpp"
+#include "lib/native/ipc.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/memory.hpp"
 #include "lib/native/start.hpp"
+#include "lib/native/thread.hpp"
 #include "lib/ring/ring.hpp"
 
 #include <array>
@@ -88,10 +92,37 @@ void flood() {
     }
 }
 
+[[noreturn]] void say_nothing() {
+    for (;;) (void)call::notification_wait(native::granted("control.wait"), abi::never);
+}
+
+constexpr unsigned callers = 3;
+std::atomic<std::uint64_t> answered[callers];
+
+void call_for_ever(void* argument) {
+    native::sandbox_control::Client client(native::Caller{native::granted("control.streams")});
+    for (;;) {
+        (void)client.stream({UINT32_MAX});
+        ++*static_cast<std::atomic<std::uint64_t>*>(argument);
+    }
+}
+
+void call_from_many_threads() {
+    constexpr std::uint64_t many = 1000;
+    for (auto& count : answered)
+        if (!native::start_thread(call_for_ever, &count)) return native::print("calling: no threads");
+    for (const auto& count : answered)
+        while (count < many) (void)call::thread_yield();
+    native::print("calling: runtime answers");
+    say_nothing();
+}
+
 } // namespace
 
 int __wrap__Z11native_mainv() {
     if (host_name() == "flooding") flood();
+    if (host_name() == "mute") say_nothing();
+    if (host_name() == "calling") call_from_many_threads();
     if (host_name() == "captured") {
         const unsigned network = take("net.ring", "net.signal"), control = take("control.ring", "control.signal");
         native::print("captured ", native::granted("net.ring") != abi::no_handle ? "both rings" : "no network", ": ", network, " and ", control, " granted");
