@@ -63,7 +63,8 @@ Session::Session(std::string_view channel) : channel_(channel) {
     }
 }
 
-Reply Session::call(std::uint32_t message, Request&& request) {
+void Session::send(std::uint32_t message, Request&& request) {
+    message_ = message;
     const abi::ChannelHeader header{message, 0};
     std::memcpy(request.buffer_.data(), &header, sizeof header);
 
@@ -83,22 +84,24 @@ Reply Session::call(std::uint32_t message, Request&& request) {
         std::memcpy(CMSG_DATA(part), request.descriptors_.data(), bytes);
     }
     ssize_t count;
-    delivered_ = false;
     do
         count = ::sendmsg(socket_.get(), &out, MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
     if (count != static_cast<ssize_t>(request.buffer_.size()))
         broken(channel_, std::strerror(errno));
-    delivered_ = true;
+}
 
+Reply Session::receive() {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * abi::channel_handles)] = {};
     Reply reply;
     reply.buffer.resize(abi::channel_buffer_bytes);
-    vector = {reply.buffer.data(), reply.buffer.size()};
+    iovec vector{reply.buffer.data(), reply.buffer.size()};
     msghdr in{};
     in.msg_iov = &vector;
     in.msg_iovlen = 1;
     in.msg_control = control;
     in.msg_controllen = sizeof control;
+    ssize_t count;
     do
         count = ::recvmsg(socket_.get(), &in, MSG_CMSG_CLOEXEC);
     while (count < 0 && errno == EINTR);
@@ -118,7 +121,7 @@ Reply Session::call(std::uint32_t message, Request&& request) {
         broken(channel_, "a damaged reply");
     reply.buffer.resize(static_cast<std::size_t>(count));
     std::memcpy(&answer, reply.buffer.data(), sizeof answer);
-    if (answer.message != message)
+    if (answer.message != message_)
         broken(channel_, "a reply to another request");
     if (answer.status != 0) {
         // Tag 1 of every server is a reason for a person.
@@ -133,7 +136,7 @@ Reply Session::call(std::uint32_t message, Request&& request) {
     return reply;
 }
 
-Reply Channel::call_number(std::uint32_t message, Request&& request) {
+std::unique_ptr<Session> Channel::send_number(std::uint32_t message, Request&& request) {
     for (;;) {
         std::unique_ptr<Session> session;
         {
@@ -146,24 +149,34 @@ Reply Channel::call_number(std::uint32_t message, Request&& request) {
         const bool used_before = session != nullptr;
         if (!session)
             session = std::make_unique<Session>(name_);
-        // One is kept; what more a busy moment needed is closed with it, since each costs the personality a thread and a buffer.
-        auto give_back = [&] {
-            std::lock_guard lock(mutex_);
-            if (idle_.empty())
-                idle_.push_back(std::move(session));
-        };
         try {
-            Reply reply = session->call(message, std::move(request));
-            give_back();
-            return reply;
-        } catch (const ChannelError& error) {
-            // A session that broke is dropped. One of a server that has been started again is found broken at its next request: that goes to another.
-            if (error.error != abi::Error::peer_closed)
-                give_back();
-            else if (used_before && !session->delivered())
-                continue;
-            throw;
+            session->send(message, std::move(request));
+            return session;
+        } catch (const ChannelError&) {
+            // One of a server that has been started again is found broken at its next request: that goes to another.
+            if (!used_before)
+                throw;
         }
+    }
+}
+
+// One is kept; what more a busy moment needed is closed with it, since each costs the personality a thread and a buffer.
+void Channel::give_back(std::unique_ptr<Session> session) {
+    std::lock_guard lock(mutex_);
+    if (idle_.empty())
+        idle_.push_back(std::move(session));
+}
+
+Reply Channel::receive(std::unique_ptr<Session> session) {
+    try {
+        Reply reply = session->receive();
+        give_back(std::move(session));
+        return reply;
+    } catch (const ChannelError& error) {
+        // A session that broke is dropped.
+        if (error.error != abi::Error::peer_closed)
+            give_back(std::move(session));
+        throw;
     }
 }
 

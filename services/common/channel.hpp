@@ -57,13 +57,18 @@ class Session {
 public:
     explicit Session(std::string_view channel);
     // Throws ChannelError. A refused request leaves the session usable.
-    Reply call(std::uint32_t message, Request&& request);
-    // Whether the last request reached the server; one that did not can be sent in another session.
-    bool delivered() const { return delivered_; }
+    Reply call(std::uint32_t message, Request&& request) {
+        send(message, std::move(request));
+        return receive();
+    }
+    // The halves of a call. Throw ChannelError: where `send` does, the request did not reach the server. `receive` waits; once `descriptor` is readable, the answer is there.
+    void send(std::uint32_t message, Request&& request);
+    Reply receive();
+    int descriptor() const { return socket_.get(); } // borrowed
 
 private:
     UniqueFd socket_;
-    bool delivered_ = false;
+    std::uint32_t message_ = 0; // the last that was sent
     std::string channel_;
 };
 
@@ -71,10 +76,14 @@ private:
 class Channel {
 public:
     explicit Channel(std::string name) : name_(std::move(name)) {}
-    Reply call(auto message, Request&& request) { return call_number(static_cast<std::uint32_t>(message), std::move(request)); }
+    Reply call(auto message, Request&& request) { return receive(send(message, std::move(request))); }
+    // The halves of a call, for who waits for the answer in its own way, on the session's descriptor. Throw ChannelError.
+    std::unique_ptr<Session> send(auto message, Request&& request) { return send_number(static_cast<std::uint32_t>(message), std::move(request)); }
+    Reply receive(std::unique_ptr<Session> session);
 
 private:
-    Reply call_number(std::uint32_t message, Request&& request);
+    std::unique_ptr<Session> send_number(std::uint32_t message, Request&& request);
+    void give_back(std::unique_ptr<Session> session);
     std::string name_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Session>> idle_;

@@ -51,10 +51,10 @@ private:
     asio::steady_timer timer_;
 };
 
-// One holder at a time, in no particular order.
+// One holder at a time, or so many as are given, in no particular order.
 class AsyncMutex {
 public:
-    explicit AsyncMutex(asio::io_context& io) : released_(io) {}
+    explicit AsyncMutex(asio::io_context& io, unsigned holders = 1) : free_(holders), released_(io) {}
     class Guard {
     public:
         explicit Guard(AsyncMutex& mutex) : mutex_(&mutex) {}
@@ -62,7 +62,7 @@ public:
         Guard& operator=(Guard&&) = delete;
         ~Guard() {
             if (mutex_ != nullptr) {
-                mutex_->held_ = false;
+                ++mutex_->free_;
                 mutex_->released_.notify();
             }
         }
@@ -71,13 +71,13 @@ public:
         AsyncMutex* mutex_;
     };
     Task<Guard> lock() {
-        while (held_) co_await released_.wait();
-        held_ = true;
+        while (free_ == 0) co_await released_.wait();
+        --free_;
         co_return Guard(*this);
     }
 
 private:
-    bool held_ = false;
+    unsigned free_;
     Signal released_;
 };
 

@@ -45,6 +45,8 @@ struct Container {
 
     State state = State::created;
     bool starting = false;
+    bool start_unwanted = false; // the container is to be removed: the start under way ends, and none begins
+    bool broken = false;         // the sandbox crashed, and is not freed yet
     bool removed = false;    // gone from the list; only those who waited still see it
     bool stop_asked = false; // by a client: no restart policy applies
     bool no_memory = false;  // the last run was ended for memory
@@ -63,7 +65,7 @@ struct Container {
     std::vector<std::shared_ptr<Subscriber>> subscribers;
     ContainerLog log;
     Signal changed;       // any of the above
-    AsyncMutex lifecycle; // held by start and remove
+    AsyncMutex lifecycle; // held by start and remove, and by what frees a broken sandbox
 
     bool running() const { return state == State::running; }
     std::string short_id() const { return id.substr(0, 12); }

@@ -13,7 +13,7 @@ class Containers {
 public:
     Containers(asio::io_context& io, asio::thread_pool& workers, RuntimeClient& runtime, images::ImageStore& images,
                EventBus& events)
-        : io_(io), workers_(workers), runtime_(runtime), images_(images), events_(events) {}
+        : io_(io), workers_(workers), runtime_(runtime), images_(images), events_(events), start_over_(io) {}
 
     // Creates the container and its sandbox. An empty name is replaced by a made-up one. Throws ApiError.
     Task<ContainerPointer> create(ContainerSpec spec, std::string name);
@@ -49,6 +49,9 @@ private:
     Task<> make_sandbox(Container& container);
     Task<> start_program(ContainerPointer container);
     Task<int> try_program(ContainerPointer container);
+    Task<> end_start(ContainerPointer container);
+    Task<> free_sandbox(Container& container);
+    Task<> free_broken(ContainerPointer container);
     Task<> finish_run(ContainerPointer container, int wait_status);
     Task<> restart_later(ContainerPointer container);
     Task<> check_sandboxes();
@@ -65,6 +68,8 @@ private:
     std::map<std::string, std::string> names_;           // name → id; also of containers that are being made
     std::map<std::uint64_t, std::weak_ptr<Container>> by_sandbox_;
     std::uint16_t next_port_ = 49153;
+    unsigned starts_ = 0; // that wait for their sandboxes
+    Signal start_over_;
 };
 
 // Reads one stream of a run until its end, into the log and to all that are attached.

@@ -10,7 +10,7 @@ namespace engine {
 
 struct Engine {
     Engine(asio::io_context& io, images::ImageStore& images, std::size_t worker_count)
-        : io(io), images(images), workers(worker_count), loaders(2), runtime(workers), events(io),
+        : io(io), images(images), workers(worker_count), loaders(2), runtime(io, workers), events(io),
           containers(io, workers, runtime, images, events) {}
 
     asio::io_context& io;

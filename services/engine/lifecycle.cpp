@@ -16,7 +16,7 @@ constexpr int removal_grace_seconds = 1;
 
 Task<bool> Containers::start(ContainerPointer container) {
     const auto guard = co_await container->lifecycle.lock();
-    if (container->removed || container->state == State::removing)
+    if (container->removed || container->state == State::removing || container->start_unwanted)
         throw ApiError(409, "container is marked for removal and cannot be started");
     if (container->running()) co_return false;
     container->stop_asked = false;
@@ -32,7 +32,7 @@ void Containers::begin_finish(const ContainerPointer& container, int wait_status
 void Containers::on_event(const abi::runtime::EventRecord& event) {
     const auto found = by_sandbox_.find(event.sandbox);
     const ContainerPointer container = found == by_sandbox_.end() ? nullptr : found->second.lock();
-    if (!container) return;
+    if (!container || container->broken) return;
     switch (static_cast<abi::runtime::Event>(event.event)) {
     case abi::runtime::Event::no_memory:
         container->no_memory = true;
@@ -41,9 +41,8 @@ void Containers::on_event(const abi::runtime::EventRecord& event) {
     case abi::runtime::Event::crashed:
         services::log_line("the sandbox of container " + container->id + " crashed");
         container->error = "the container's sandbox crashed; its files are lost";
-        // What is left of it is freed; the next start makes a new one.
-        by_sandbox_.erase(found);
-        asio::co_spawn(io_, runtime_.destroy(std::exchange(container->sandbox, {}).number), [](std::exception_ptr) {});
+        container->broken = true;
+        asio::co_spawn(io_, free_broken(container), [](std::exception_ptr) {});
         [[fallthrough]];
     case abi::runtime::Event::exited: {
         const int status = static_cast<abi::runtime::Event>(event.event) == abi::runtime::Event::crashed
@@ -58,6 +57,30 @@ void Containers::on_event(const abi::runtime::EventRecord& event) {
     }
 }
 
+// `lifecycle` held. Throws ChannelError, and the container has its sandbox still.
+Task<> Containers::free_sandbox(Container& container) {
+    const std::uint64_t number = container.sandbox.number;
+    try {
+        if (number != 0) co_await runtime_.destroy(number);
+    } catch (const services::ChannelError& error) {
+        if (error.error != abi::Error::not_found) throw;
+    }
+    by_sandbox_.erase(number);
+    container.sandbox = {};
+    container.broken = false;
+}
+
+// The next start makes a new one. Where it cannot be freed now, that start or the removal tries again.
+Task<> Containers::free_broken(ContainerPointer container) {
+    const auto guard = co_await container->lifecycle.lock();
+    if (container->removed || !container->broken) co_return;
+    try {
+        co_await free_sandbox(*container);
+    } catch (const services::ChannelError& error) {
+        services::log_line("what is left of the sandbox of container " + container->id + " stays for now: " + error.what());
+    }
+}
+
 Task<bool> Containers::wait_for_exit(ContainerPointer container, std::uint64_t exits, int seconds) {
     auto ended = [&] { return container->exits != exits || container->removed; };
     if (seconds >= 0)
@@ -67,10 +90,16 @@ Task<bool> Containers::wait_for_exit(ContainerPointer container, std::uint64_t e
 }
 
 Task<bool> Containers::stop(ContainerPointer container, int signal, int timeout) {
-    if (container->state == State::restarting) {
+    if (container->state == State::restarting || container->starting) {
         container->stop_asked = true;
         container->changed.notify();
-        co_return true;
+        // A program that is being started is stopped once it runs.
+        const auto guard = co_await container->lifecycle.lock();
+        if (container->state == State::restarting) {
+            container->state = State::exited;
+            container->changed.notify();
+        }
+        if (!container->running()) co_return true;
     }
     if (!container->running()) co_return false;
     container->stop_asked = true;
@@ -114,6 +143,18 @@ Task<> Containers::kill(ContainerPointer container, int signal) {
         throw ApiError(500, "cannot kill container: " + container->name + ": no exit event");
 }
 
+// No start begins until the removal holds `lifecycle`. One under way may wait for its sandbox until the runtime gives up on that: without a sandbox it fails at once.
+Task<> Containers::end_start(ContainerPointer container) {
+    container->start_unwanted = true;
+    start_over_.notify();
+    if (!container->starting || container->sandbox.number == 0) co_return;
+    try {
+        co_await runtime_.destroy(container->sandbox.number);
+    } catch (const services::ChannelError&) {
+        // The removal tries again, and tells.
+    }
+}
+
 Task<> Containers::remove(ContainerPointer container, bool force) {
     if (container->removed) throw ApiError(404, "No such container: " + container->id);
     if (container->state == State::removing)
@@ -137,26 +178,20 @@ Task<> Containers::remove(ContainerPointer container, bool force) {
         while (container->state == State::removing && !container->removed) co_await container->changed.wait();
         if (container->removed) co_return;
     }
+    if (force) co_await end_start(container);
     const auto guard = co_await container->lifecycle.lock();
+    if (force) container->start_unwanted = false;
     if (container->removed) co_return;
     if (container->running() && !force)
         throw ApiError(409, "cannot remove container \"/" + container->name + "\": it was started in the meantime");
     const bool runs = container->running();
     const State before = std::exchange(container->state, State::removing);
-    if (container->sandbox.number != 0) {
-        const std::uint64_t number = container->sandbox.number;
-        std::optional<services::ChannelError> failure;
-        try {
-            co_await runtime_.destroy(number);
-        } catch (const services::ChannelError& error) {
-            if (error.error != abi::Error::not_found) failure = error;
-        }
-        if (failure) {
-            container->state = before;
-            container->changed.notify();
-            throw_runtime_failure(*failure, "cannot remove container \"/" + container->name + "\"");
-        }
-        by_sandbox_.erase(number);
+    try {
+        co_await free_sandbox(*container);
+    } catch (const services::ChannelError& error) {
+        container->state = before;
+        container->changed.notify();
+        throw_runtime_failure(error, "cannot remove container \"/" + container->name + "\"");
     }
     if (runs) {
         co_await finish_run(container, signal_kill);

@@ -117,6 +117,17 @@ Task<int> Containers::try_program(ContainerPointer container) {
     options.stdin_open = container->spec.open_stdin;
     options.rows = container->rows;
     options.columns = container->columns;
+    while (starts_ >= RuntimeClient::most_starts && !container->start_unwanted) co_await start_over_.wait();
+    if (container->start_unwanted) throw services::ChannelError(abi::Error::canceled, "the container is being removed");
+    struct Start {
+        Containers& containers;
+        explicit Start(Containers& containers) : containers(containers) { ++containers.starts_; }
+        ~Start() {
+            --containers.starts_;
+            containers.start_over_.notify();
+        }
+    };
+    const Start counted(*this);
     const int error = co_await runtime_.start(sandbox, std::move(options));
     if (error == 0) container->run = std::move(run);
     co_return error;
@@ -129,6 +140,7 @@ Task<> Containers::start_program(ContainerPointer container) {
     int error = 0;
     std::optional<services::ChannelError> failure;
     try {
+        if (container->broken) co_await free_sandbox(*container);
         if (container->sandbox.number == 0) {
             co_await make_sandbox(*container);
             by_sandbox_[container->sandbox.number] = container;
@@ -138,6 +150,10 @@ Task<> Containers::start_program(ContainerPointer container) {
         failure = thrown;
     } catch (...) {
         container->starting = false;
+        if (container->state == State::restarting) {
+            container->state = State::exited;
+            container->finished = services::realtime_nanoseconds();
+        }
         container->changed.notify();
         throw;
     }
@@ -227,7 +243,7 @@ Task<> Containers::restart_later(ContainerPointer container) {
         return container->stop_asked || container->state != State::restarting;
     });
     const auto guard = co_await container->lifecycle.lock();
-    if (container->state != State::restarting) co_return;
+    if (container->state != State::restarting || container->start_unwanted) co_return;
     if (container->stop_asked) {
         container->state = State::exited;
         container->changed.notify();

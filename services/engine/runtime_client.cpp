@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
 #include "services/common/log.hpp"
@@ -20,6 +21,24 @@ static void add_limits(Request& request, const ProcessorLimits& limits) {
 
 Task<Reply> RuntimeClient::call(Message message, Request request) {
     co_return co_await offload(workers_, [&] { return channel_.call(message, std::move(request)); });
+}
+
+Task<Reply> RuntimeClient::call_and_wait(Message message, Request request) {
+    auto session = co_await offload(workers_, [&] { return channel_.send(message, std::move(request)); });
+    {
+        struct Lent { // the descriptor stays the session's, whose calls block
+            asio::posix::stream_descriptor descriptor;
+            ~Lent() {
+                ErrorCode ignored;
+                descriptor.native_non_blocking(false, ignored);
+                descriptor.release();
+            }
+        } lent{asio::posix::stream_descriptor(io_, session->descriptor())};
+        ErrorCode error;
+        co_await lent.descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(use_awaitable, error));
+        if (error) throw services::ChannelError(abi::Error::io, "the channel of the runtime: " + error.message());
+    }
+    co_return channel_.receive(std::move(session));
 }
 
 Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
@@ -69,7 +88,7 @@ Task<int> RuntimeClient::start(std::uint64_t sandbox, ProgramOptions options) {
     request.number(Tag::terminal, options.terminal).number(Tag::stdin_open, options.stdin_open);
     if (options.rows != 0 && options.columns != 0)
         request.number(Tag::rows, options.rows).number(Tag::columns, options.columns);
-    const Reply reply = co_await call(Message::sandbox_start, std::move(request));
+    const Reply reply = co_await call_and_wait(Message::sandbox_start, std::move(request));
     co_return static_cast<int>(reply.number(Tag::linux_error));
 }
 
@@ -95,7 +114,8 @@ Task<> RuntimeClient::update(std::uint64_t sandbox, ProcessorLimits limits) {
 Task<> RuntimeClient::destroy(std::uint64_t sandbox) {
     Request request;
     request.number(Tag::sandbox, sandbox);
-    co_await call(Message::sandbox_destroy, std::move(request));
+    const auto guard = co_await endings_.lock();
+    co_await call_and_wait(Message::sandbox_destroy, std::move(request));
 }
 
 Task<Reply> RuntimeClient::inspect(std::uint64_t sandbox) {

@@ -43,13 +43,14 @@ struct ProgramOptions {
 
 class RuntimeClient {
 public:
-    explicit RuntimeClient(asio::thread_pool& workers) : workers_(workers), channel_("runtime") {}
+    RuntimeClient(asio::io_context& io, asio::thread_pool& workers) : io_(io), workers_(workers), channel_("runtime") {}
 
     Task<Sandbox> create(SandboxOptions options);
     Task<> add_layer(std::uint64_t sandbox, int fd);
     Task<> prepare(std::uint64_t sandbox);
     Task<services::UniqueFd> stream(std::uint64_t sandbox, unsigned number);
-    // 0, or the errno with which the program could not be executed.
+    // 0, or the errno with which the program could not be executed. Waits for the sandbox, as destroy does; at most `most_starts` at a time.
+    static constexpr unsigned most_starts = 32;
     Task<int> start(std::uint64_t sandbox, ProgramOptions options);
     Task<> signal(std::uint64_t sandbox, int number);
     Task<> resize(std::uint64_t sandbox, std::uint16_t rows, std::uint16_t columns);
@@ -62,8 +63,15 @@ public:
     Task<std::vector<abi::runtime::LogLine>> log_lines(std::uint64_t after);
 
 private:
+    // Each that waits has a session, of which the runtime keeps 64; those of the workers and of the events are beside these.
+    static constexpr unsigned most_endings = 16;
+    // Of what the runtime answers at once.
     Task<services::Reply> call(abi::runtime::Message message, services::Request request);
+    // Of what waits for a sandbox: no worker waits with it.
+    Task<services::Reply> call_and_wait(abi::runtime::Message message, services::Request request);
+    asio::io_context& io_;
     asio::thread_pool& workers_;
+    AsyncMutex endings_{io_, most_endings};
     services::Channel channel_;
 };
 

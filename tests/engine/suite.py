@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import select
+import signal
 import shutil
 import socket
 import subprocess
@@ -254,6 +255,92 @@ def _malformed(b):
     _equal(b.good("run", "--rm", "busybox", "echo", "alive"), "alive")
 
 
+def _create(b, name, program, **host):
+    body = {"Image": "busybox", "Cmd": [program], "HostConfig": host}
+    status, answer = b.http("POST", f"/containers/create?name={name}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    _equal((status, status == 201 or answer), (201, True))
+
+
+def _until(condition, otherwise):
+    end = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.05)
+
+
+def _hung_starts(b):
+    """Sandboxes that never say that their program started, as many as may be started at once and one more: only they are held up, and they can be removed."""
+    most = 32
+    names = [f"hung{n}" for n in range(most + 1)]
+    for name in names:
+        _create(b, name, "never-starts")
+    pool = concurrent.futures.ThreadPoolExecutor(len(names))
+    starts = {}
+
+    def start(name):
+        starts[name] = pool.submit(b.http, "POST", f"/containers/{name}/start")
+
+    def waiting():
+        return b.http("GET", "/themelios/node")[1]["restarts"]
+
+    try:
+        for count, name in enumerate(names[:8], 1):
+            start(name)
+            _until(lambda count=count: waiting() == count, "the starts do not wait")
+        _equal(b.good("run", "--rm", "busybox", "echo", "others"), "others")
+        assert b"is not running" in b.docker("kill", names[0]).stderr
+        _equal(b.good("rm", "-f", names[0]), names[0])
+        status, answer = starts[names[0]].result(100)
+        assert status == 500 and "removed" in answer["message"], (status, answer)
+        for name in names[8:]:
+            start(name)
+        _until(lambda: waiting() == most, "the starts do not wait")
+        _create(b, "queued", "never-starts")
+        start("queued")
+        for name in ("queued", *reversed(names[1:])):
+            _equal(b.http("DELETE", f"/containers/{name}?force=1")[0], 204)
+        for name, answer in starts.items():
+            assert answer.result(100)[0] in (404, 409, 500), (name, answer.result())
+        _equal(b.good("run", "--rm", "busybox", "echo", "again"), "again")
+        _equal(b.good("ps", "-aq"), "")
+    finally:
+        for name in (*names, "queued"):
+            b.http("DELETE", f"/containers/{name}?force=1")
+        pool.shutdown()
+
+
+def _stop_in_a_restart(b):
+    _create(b, "late", "starts-late", RestartPolicy={"Name": "always"})
+    _equal(b.http("POST", "/containers/late/start")[0], 204)
+    # The count grows as the start again begins.
+    _until(lambda: b.good("inspect", "late", "--format", "{{.RestartCount}}") == "1", "it is not started again")
+    with socket.create_connection(("127.0.0.1", b.port), timeout=300) as connection:
+        connection.sendall(b"POST /containers/late/stop?t=100 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        # Whose request is answered came to the engine later.
+        _equal(b.http("GET", "/_ping")[0], 200)
+        b.runtime.send_signal(signal.SIGUSR2)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 204")
+        _equal(b.good("inspect", "late", "--format", "{{.State.Status}} {{.State.ExitCode}}"), "exited 143")
+    b.good("rm", "late")
+
+
+def _crash(b):
+    """What a crashed sandbox holds is held until it is freed: a removal tries again what failed, and tells the truth."""
+    port = {"PortBindings": {"80/tcp": [{"HostPort": "18081"}]}}
+    _create(b, "crashed", "crashes", **port)
+    _equal(b.http("POST", "/containers/crashed/start")[0], 204)
+    _equal(b.good("wait", "crashed"), "137")
+    b.good("rm", "crashed")
+    _create(b, "next", "true", **port)
+    b.good("rm", "next")
+    _create(b, "crashed", "crashes", **port)
+    for _ in range(2):
+        # The next start has a sandbox of its own.
+        _equal(b.http("POST", "/containers/crashed/start")[0], 204)
+        _equal(b.good("wait", "crashed"), "137")
+    b.good("rm", "crashed")
+
+
 def _old_clients(b):
     """Without an upgrade, without a version, with HTTP/1.0."""
     status, made = b.http("POST", "/containers/create", json.dumps({"Image": "busybox", "Cmd": ["echo", "plain"]}).encode(), {"Content-Type": "application/json"})
@@ -320,6 +407,7 @@ def cases(context):
         for name, function, *arguments in (("basics", _basics), ("failures", _failures), ("100 MiB through standard input and output", _large_stream), ("life cycle", _life),
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("old clients", _old_clients),
+                                           ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
                                            ("images", _images), ("figures of the node", _node), ("log of the node", _node_log)):
             yield name, on_bench(function, *arguments)
     finally:

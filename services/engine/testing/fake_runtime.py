@@ -3,11 +3,15 @@
 
     fake_runtime.py FOLDER [--verbose]     listens on FOLDER/runtime; the engine gets THEMELIOS_CHANNELS=FOLDER
 
-It needs root, and isolates nothing: it is for tests of the engine alone.
+It needs root, and isolates nothing: it is for tests of the engine alone. Programs of some names stand for sandboxes that go wrong:
+    never-starts   the start is answered once the sandbox is destroyed; how many such starts wait, the node's figures tell as `restarts`
+    starts-late    ends at once in its first run; starts of later ones are answered after a SIGUSR2
+    crashes        the sandbox crashes as the program starts, and is freed by the second request that asks for it
 """
 
 import array
 import atexit
+import contextlib
 import ctypes
 import faulthandler
 import fcntl
@@ -31,8 +35,8 @@ TAGS = {name: number for number, name in enumerate(
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
 TAGS["log_line"] = 47
 LOG_LINES, LOG_LINES_AT_ONCE = 300, 256
-BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 17, 20, 22
-EXITED = 1
+BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, CANCELED, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 13, 17, 20, 22
+EXITED, CRASHED = 1, 2
 
 
 LIBC = ctypes.CDLL(None)
@@ -93,6 +97,9 @@ class Sandbox:
         self.master = None
         self.ours = {}    # ends of the streams that the program gets
         self.theirs = {}  # ends for the engine, until it asks
+        self.ended = threading.Event()
+        self.starts = 0
+        self.kept = False  # it is not freed by the next request
         os.makedirs(self.folder)
 
     def mount(self):
@@ -149,6 +156,20 @@ class Sandbox:
             raise Refused(BAD_STATE, "a program runs")
         self.mount()
         arguments = request.texts("argument")
+        self.starts += 1
+        if arguments == ["never-starts"]:
+            with self.runtime.waiting():
+                self.ended.wait()
+            raise Refused(CANCELED, "the sandbox was removed")
+        if arguments == ["starts-late"]:
+            if self.starts > 1:
+                self.runtime.released.wait()
+            arguments = ["true"] if self.starts == 1 else ["sleep", "1000"]
+        if arguments == ["crashes"]:
+            self.kept = True
+            self.drop_streams()
+            self.runtime.event(self.identity, CRASHED, 0)
+            return 0
         environment = dict(each.split("=", 1) for each in request.texts("environment") if "=" in each)
         directory = request.text("directory", "/")
         terminal = bool(request.number("terminal"))
@@ -254,6 +275,10 @@ class Sandbox:
             fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def destroy(self):
+        if self.kept:
+            self.kept = False
+            raise Refused(IO, "not now")
+        self.ended.set()
         process = self.process
         if process is not None:
             try:
@@ -278,6 +303,8 @@ class Runtime:
         self.events = []
         self.sequence = 0
         self.next_identity = 1
+        self.waiting_starts = 0
+        self.released = threading.Event()
         os.makedirs(folder, exist_ok=True)
         self.path = os.path.join(folder, "runtime")
         if os.path.exists(self.path):
@@ -290,6 +317,14 @@ class Runtime:
         for sandbox in list(self.sandboxes.values()):
             sandbox.destroy()
         shutil.rmtree(self.scratch, True)
+
+    @contextlib.contextmanager
+    def waiting(self):
+        with self.lock:
+            self.waiting_starts += 1
+        yield
+        with self.lock:
+            self.waiting_starts -= 1
 
     def event(self, sandbox, kind, detail):
         with self.lock:
@@ -369,9 +404,9 @@ class Runtime:
         if kind == NODE_INFO:
             pages = os.sysconf("SC_PHYS_PAGES")
             with self.lock:
-                count = len(self.sandboxes)
+                count, waiting = len(self.sandboxes), self.waiting_starts
             return b"".join([record("version", "fake"), record("cpu_count", os.cpu_count()), record("free_pages", os.sysconf("SC_AVPHYS_PAGES")),
-                             record("total_pages", pages), record("table_pages", 0), record("restarts", 0), record("sandbox_count", count),
+                             record("total_pages", pages), record("table_pages", 0), record("restarts", waiting), record("sandbox_count", count),
                              record("object", struct.pack("<24sQ", b"process", count)), record("missing_call", struct.pack("<QII", 1, 999, 2))]), []
         if kind == NODE_LOG:
             first = request.number("after") + 1
@@ -419,5 +454,6 @@ if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     runtime = Runtime(sys.argv[1], "--verbose" in sys.argv)
+    signal.signal(signal.SIGUSR2, lambda *_: runtime.released.set())
     print("ready", flush=True)
     runtime.serve()
