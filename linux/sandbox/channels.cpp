@@ -183,6 +183,11 @@ LinuxResult<void> listen(std::string_view name, abi::Handle endpoint) {
 
 LinuxResult<void> start_channels() {
     constexpr std::string_view prefix = "channel.";
+    // This thread walks paths and waits as a task does, too; it goes on to serve runtime's commands, on files of an image that it did not choose.
+    auto* task = new (std::nothrow) Task(0, service_process());
+    if (task == nullptr)
+        return fail(Errno::ENOMEM);
+    native::current_thread().user = task;
     bool any = false;
     const abi::StartInfo& info = native::start_info();
     for (std::uint32_t i = 0; i < info.handle_count; ++i) {
@@ -191,11 +196,6 @@ LinuxResult<void> start_channels() {
         if (!name.starts_with(prefix))
             continue;
         if (!any) {
-            // This thread walks paths and waits as a task does, too.
-            auto* task = new (std::nothrow) Task(0, service_process());
-            if (task == nullptr)
-                return fail(Errno::ENOMEM);
-            native::current_thread().user = task;
             const SandboxLock lock;
             const Location root = sandbox_mounts().root();
             const PathContext context{sandbox_mounts(), root, root, {}};

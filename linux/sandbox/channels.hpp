@@ -4,7 +4,7 @@
 
 namespace personality {
 
-// Makes the sockets. After the root file system; lock not held. Errors: ENOMEM, and those of making a socket's name.
+// Makes the sockets, and the calling thread a task. After the root file system; lock not held. Errors: ENOMEM, and those of making a socket's name.
 LinuxResult<void> start_channels();
 
 } // namespace personality

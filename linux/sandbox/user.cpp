@@ -35,10 +35,13 @@ std::string_view cut(std::string_view& rest, char separator) {
     return part;
 }
 
-// A missing file is an empty one.
+// What is missing, or no regular file, is an empty one: images hold what they like, and nothing is waited for here.
 LinuxResult<base::Vector<char>> read_file(const PathContext& context, std::string_view path) {
     base::Vector<char> text;
-    auto file = open_path(context, context.root, path, {});
+    const auto place = walk_path(context, context.root, path, walk_flag::follow);
+    if (!place || !place->inode()->is_regular())
+        return text;
+    auto file = open_path(context, context.root, path, {open_flag::nonblock, 0, 0});
     if (!file)
         return text;
     while (text.size() < largest_database) {

@@ -141,6 +141,20 @@ def _unknown_user(context):
     _same(_output(_run(context, "-u", "2147483647:7", "busybox", "id")).split()[:2], ["uid=2147483647", "gid=7"])
 
 
+def _odd_databases(context):
+    """Where an image's files of users are none, there are no users; nothing waits for them. What leads to the process itself leads nowhere before there is one."""
+    script = "if test -p /etc/passwd; then echo again; else rm -f /etc/passwd /etc/group; mkfifo /etc/passwd; ln -s /proc/self/status /etc/group; fi"
+    _output(context.docker("create", "--name", "odd", "busybox", "sh", "-c", script))
+    try:
+        _same(_output(context.docker("start", "-a", "odd")), "")
+        _same(_output(context.docker("start", "-a", "odd")), "again\n")
+    finally:
+        context.docker("rm", "-f", "odd")
+    result = _run(context, "-w", "/proc/self/nothing", "busybox", "true")
+    assert result.returncode not in (0, 137), (result.returncode, result.stderr)
+    _same(_output(_run(context, "busybox", "echo", "alive")), "alive\n")
+
+
 def _missing_image(context):
     result = context.docker("image", "inspect", "nosuch:latest")
     assert result.returncode == 1 and "No such image: nosuch:latest" in result.stderr, result.stderr
@@ -531,6 +545,7 @@ def cases(context):
     yield "fork bomb", case(_fork_bomb)
     yield "idle", case(_idle)
     yield "unknown user", case(_unknown_user)
+    yield "odd files of users", case(_odd_databases)
     yield "missing image", case(_missing_image)
     yield "life", case(_life)
     yield "stop", case(_stop)
