@@ -96,7 +96,7 @@ void flood() {
     for (;;) (void)call::notification_wait(native::granted("control.wait"), abi::never);
 }
 
-constexpr unsigned callers = 3;
+constexpr unsigned callers = 32;
 std::atomic<std::uint64_t> answered[callers];
 
 void call_for_ever(void* argument) {
@@ -108,7 +108,7 @@ void call_for_ever(void* argument) {
 }
 
 void call_from_many_threads() {
-    constexpr std::uint64_t many = 1000;
+    constexpr std::uint64_t many = 100;
     for (auto& count : answered)
         if (!native::start_thread(call_for_ever, &count)) return native::print("calling: no threads");
     for (const auto& count : answered)
