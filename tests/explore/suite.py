@@ -1,4 +1,4 @@
-"""Walks over all states of the kernel's state cores on the host: short bounds in `./xt test host`, the whole ones here with --full."""
+"""Walks over all states of the kernel's state cores on the host: short bounds, and with --full the whole ones."""
 
 import os
 import subprocess
