@@ -149,9 +149,9 @@ public:
     void keep_kick() { task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst); }
     // True where there was a kick, which is used up by this.
     bool take_kick() { return kicked() && task_.attention.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
-    // Not 0: before_user() or take_kick() has something to do before the return to user mode.
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
     static_assert((Dying::attention_bit & (attention_stop | attention_suspend | attention_kick)) == 0);
+    // Not 0: before_user() or take_kick() has something to do before the return to user mode.
     std::uint32_t attention() const { return task_.attention.load(std::memory_order_seq_cst); }
     // What is to be done before every return to user mode, with interrupts off: end or suspension. Ends the thread where it must not return.
     void before_user();

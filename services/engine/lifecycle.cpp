@@ -77,7 +77,7 @@ Task<> Containers::free_broken(ContainerPointer container) {
     try {
         co_await free_sandbox(*container);
     } catch (const services::ChannelError& error) {
-        services::log_line("what is left of the sandbox of container " + container->id + " stays for now: " + error.what());
+        services::log_line("what is left of the sandbox of container " + container->id + " stays until its next start or its removal: " + error.what());
     }
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import queue
 import select
 import signal
 import shutil
@@ -41,6 +42,8 @@ class Bench:
         self.log = open(os.path.join(paths.BUILD, "test-logs", "engine.log"), "wb")
         self.runtime = subprocess.Popen([sys.executable, RUNTIME, channels], stdout=subprocess.PIPE, stderr=self.log)
         assert self.runtime.stdout.readline() == b"ready\n", "the runtime did not start"
+        self.waits = queue.Queue()
+        threading.Thread(target=lambda: [self.waits.put(line) for line in self.runtime.stdout], daemon=True).start()
         self.engine = subprocess.Popen([ENGINE, "--address", "127.0.0.1", "--port", str(self.port), archive], env=environment, stderr=subprocess.PIPE)
         for line in self.engine.stderr:
             self.log.write(line)
@@ -55,6 +58,10 @@ class Bench:
         for process in (self.engine, self.runtime):
             process.terminate()
             process.wait()
+
+    def wait_for_a_start(self):
+        """Until one more start waits for its answer."""
+        _equal(self.waits.get(timeout=100), b"a start waits\n")
 
     def docker(self, *words, data=None, timeout=3000):
         return subprocess.run(docker.words(self.port, words), capture_output=True, input=data, stdin=subprocess.DEVNULL if data is None else None,
@@ -261,13 +268,6 @@ def _create(b, name, program, **host):
     _equal((status, status == 201 or answer), (201, True))
 
 
-def _until(condition, otherwise):
-    end = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.05)
-
-
 def _hung_starts(b):
     """Sandboxes that never say that their program started, as many as may be started at once and one more: only they are held up, and they can be removed."""
     most = 32
@@ -280,13 +280,10 @@ def _hung_starts(b):
     def start(name):
         starts[name] = pool.submit(b.http, "POST", f"/containers/{name}/start")
 
-    def waiting():
-        return b.http("GET", "/themelios/node")[1]["restarts"]
-
     try:
-        for count, name in enumerate(names[:8], 1):
+        for name in names[:8]:
             start(name)
-            _until(lambda count=count: waiting() == count, "the starts do not wait")
+            b.wait_for_a_start()
         _equal(b.good("run", "--rm", "busybox", "echo", "others"), "others")
         assert b"is not running" in b.docker("kill", names[0]).stderr
         _equal(b.good("rm", "-f", names[0]), names[0])
@@ -294,7 +291,8 @@ def _hung_starts(b):
         assert status == 500 and "removed" in answer["message"], (status, answer)
         for name in names[8:]:
             start(name)
-        _until(lambda: waiting() == most, "the starts do not wait")
+        for _ in names[8:]:
+            b.wait_for_a_start()
         _create(b, "queued", "never-starts")
         start("queued")
         for name in ("queued", *reversed(names[1:])):
@@ -303,6 +301,7 @@ def _hung_starts(b):
             assert answer.result(100)[0] in (404, 409, 500), (name, answer.result())
         _equal(b.good("run", "--rm", "busybox", "echo", "again"), "again")
         _equal(b.good("ps", "-aq"), "")
+        assert b.waits.empty(), "more starts came to the runtime than may"
     finally:
         for name in (*names, "queued"):
             b.http("DELETE", f"/containers/{name}?force=1")
@@ -312,8 +311,8 @@ def _hung_starts(b):
 def _stop_in_a_restart(b):
     _create(b, "late", "starts-late", RestartPolicy={"Name": "always"})
     _equal(b.http("POST", "/containers/late/start")[0], 204)
-    # The count grows as the start again begins.
-    _until(lambda: b.good("inspect", "late", "--format", "{{.RestartCount}}") == "1", "it is not started again")
+    b.wait_for_a_start()
+    _equal(b.good("inspect", "late", "--format", "{{.RestartCount}}"), "1")
     with socket.create_connection(("127.0.0.1", b.port), timeout=300) as connection:
         connection.sendall(b"POST /containers/late/stop?t=100 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         # Whose request is answered came to the engine later.
