@@ -403,11 +403,12 @@ def _mute(context):
     with _captured_node(context, paths.NATIVE) as (port, serial):
         names = [f"mute{n}" for n in range(5)]
         for name in names:
-            made = docker.capture(port, ["create", "--name", name, "--hostname", "mute", "busybox", "true"], timeout=PATIENCE)
+            made = docker.capture(port, ["create", "--name", name, "--hostname", name, "busybox", "true"], timeout=PATIENCE)
             assert made.returncode == 0, made.stderr
-        clients = [subprocess.Popen(docker.words(port, ["start", "-a", name]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=docker.environment())
+        clients = [subprocess.Popen(docker.words(port, ["start", name]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=docker.environment())
                    for name in names]
         try:
+            _said(serial, [f"{name}: says no more" for name in names], "they are not started")
             for name, client in zip(names[1:], clients[1:]):
                 gone = docker.capture(port, ["rm", "-f", name], timeout=PATIENCE)
                 assert gone.returncode == 0, gone.stderr

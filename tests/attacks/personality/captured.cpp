@@ -1,6 +1,6 @@
 // A personality that was taken over: the usual one, which in a sandbox of host name `captured` first does to its rings what their handles allow, and rings the bells.
-// In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else. In one of host name `mute` it never says anything, and in one of host
-// name `calling` several threads call runtime for ever.
+// In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else. In one whose host name begins with `mute` it never tells runtime anything,
+// and in one of host name `calling` several threads call runtime for ever.
 #include "abi/ring.hpp"
 #include "abi/runtime.hpp"
 #include "abi/sandbox.hpp"
@@ -121,7 +121,10 @@ void call_from_many_threads() {
 
 int __wrap__Z11native_mainv() {
     if (host_name() == "flooding") flood();
-    if (host_name() == "mute") say_nothing();
+    if (host_name().starts_with("mute")) {
+        native::print(host_name(), ": says no more");
+        say_nothing();
+    }
     if (host_name() == "calling") call_from_many_threads();
     if (host_name() == "captured") {
         const unsigned network = take("net.ring", "net.signal"), control = take("control.ring", "control.signal");
