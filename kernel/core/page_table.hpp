@@ -345,14 +345,21 @@ private:
         walk.at = last < walk.end ? last + 1 : walk.end;
     }
 
-    // The last of the empty entries from `at` on, which is one, up to `end`.
-    static unsigned last_empty(const std::uint64_t* words, unsigned at, unsigned end) {
-        for (const std::uint64_t* ahead = words + at + 1; at + 8 <= end && (ahead[0] | ahead[1] | ahead[2] | ahead[3] | ahead[4] | ahead[5] | ahead[6] | ahead[7]) == 0; ahead += 8)
-            at += 8;
-        while (at < end && words[at + 1] == 0)
+    // The last of the entries from `at` on, up to `end`, that `differs` gives no bits for, which is true of that one.
+    template <class Differs> static unsigned last_alike(const std::uint64_t* words, unsigned at, unsigned end, Differs&& differs) {
+        const auto differ = [&](const std::uint64_t* ahead) {
+            std::uint64_t bits = 0;
+            for (unsigned i = 0; i < at_once; ++i)
+                bits |= differs(ahead[i]);
+            return bits;
+        };
+        while (at + at_once <= end && differ(words + at + 1) == 0)
+            at += at_once;
+        while (at < end && differs(words[at + 1]) == 0)
             ++at;
         return at;
     }
+    static constexpr unsigned at_once = 8; // looked at, or set, without a branch between them
 
     // Calls `each(index, entry_begin, covered)` for the entries of a table that the rest of the walk touches, until it is done or stopped. `covered`: the walk's whole range,
     // not only its rest, has all of the entry. With `words`, which are the table's, for those alone that are not empty: a table that hardly anything is in costs little.
@@ -364,7 +371,7 @@ private:
                 break;
             if (words != nullptr && words[at] == 0) {
                 const unsigned end = static_cast<unsigned>(std::min<std::uint64_t>((walk.end - 1 - base) / span(level), 511));
-                const unsigned last = last_empty(words, static_cast<unsigned>(at), end);
+                const unsigned last = last_alike(words, static_cast<unsigned>(at), end, [](std::uint64_t word) { return word; });
                 go_behind(walk, level, base, last);
                 walk.spend(1 + (last - at) / empty_of_work);
             } else {
@@ -380,19 +387,25 @@ private:
         }
         return {};
     }
-    // Calls `put(index)` for the entries from `at` on that are the same as that one and that the walk covers whole, which is true of that one; moves the walk behind them. What a program
-    // has marked and not used yet is thousands of equal entries, as for each thread's stack.
-    template <class Put> static Entry same_entries(const std::uint64_t* words, unsigned level, std::uint64_t base, unsigned at, Walk& walk, Put&& put) {
-        constexpr std::uint64_t same_of_work = 8;
+    // Sets to `value`, in `to`, the entries from `at` on that `differs` gives no bits for and that the walk covers whole, which is true of that one; moves the walk behind them.
+    // What a program has marked and not used yet is thousands of equal entries, as for each thread's stack.
+    template <class Differs>
+    static Entry set_alike(const std::uint64_t* words, std::uint64_t* to, std::uint64_t value, unsigned level, std::uint64_t base, unsigned at, Walk& walk, Differs&& differs) {
+        constexpr std::uint64_t alike_of_work = 8;
         const auto end = static_cast<unsigned>(std::min<std::uint64_t>((walk.end - base) / span(level), 512));
-        const std::uint64_t value = words[at];
+        const unsigned last = last_alike(words, at, end - 1, differs);
         unsigned next = at;
-        do
-            put(next++);
-        while (next < end && words[next] == value);
-        go_behind(walk, level, base, next - 1);
-        walk.spend(1 + (next - 1 - at) / same_of_work);
+        for (; next + at_once <= last + 1; next += at_once)
+            for (unsigned i = 0; i < at_once; ++i)
+                set(&to[next + i], value);
+        for (; next <= last; ++next)
+            set(&to[next], value);
+        go_behind(walk, level, base, last);
+        walk.spend(1 + (last - at) / alike_of_work);
         return Entry::entered;
+    }
+    static auto other_than(std::uint64_t value) {
+        return [value](std::uint64_t word) { return word ^ value; };
     }
     template <class Each> base::Result<void> occupied_entries(std::uint64_t physical, unsigned level, std::uint64_t base, Walk& walk, Each&& each) {
         return entries(level, base, walk, environment_.table(physical), each);
@@ -413,7 +426,7 @@ private:
             std::uint64_t* const slot = &environment_.table(physical)[at];
             std::uint64_t* const words = environment_.table(physical);
             if (covered && level <= 2 && *slot == 0)
-                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], mark); });
+                return set_alike(words, words, mark, level, base, at, walk, [](std::uint64_t word) { return word; });
             if (level == 0 || (*slot != 0 && !entry::is_table(*slot, level)))
                 return base::fail(abi::Error::exists);
             if (*slot == 0) {
@@ -441,7 +454,7 @@ private:
             }
             if (entry::is_mark(value) && (level == 0 || covered)) {
                 std::uint64_t* const words = environment_.table(physical);
-                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], 0); });
+                return set_alike(words, words, 0, level, base, at, walk, [](std::uint64_t word) { return word & (entry::present | entry::hidden); });
             }
             if (!entry::is_table(value, level)) {
                 TRY(push_down(physical, at, level));
@@ -476,7 +489,7 @@ private:
             const std::uint64_t value = *slot;
             if (entry::is_mark(value) && (level == 0 || covered)) {
                 std::uint64_t* const words = environment_.table(physical);
-                return same_entries(words, level, base, at, walk, [&](unsigned i) { set(&words[i], entry::make_mark(protection)); });
+                return set_alike(words, words, entry::make_mark(protection), level, base, at, walk, other_than(value));
             }
             if (level == 0) {
                 set(slot, protected_entry(value, protection));
@@ -518,7 +531,7 @@ private:
             }
             if (entry::is_mark(value)) {
                 std::uint64_t* const words = copy.environment_.table(target);
-                return same_entries(environment_.table(physical), level, base, at, walk, [&](unsigned i) { set(&words[i], value); });
+                return set_alike(environment_.table(physical), words, value, level, base, at, walk, other_than(value));
             }
             std::uint64_t copied = value;
             if (entry::has_frame(value) && (value & entry::device) == 0) {

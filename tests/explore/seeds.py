@@ -87,7 +87,7 @@ SEEDS = {
         ("fill_replaces_what_is_there", "            if (*slot != 0)\n                continue;", "            if (*slot != 0 && !SEED)\n                continue;"),
         ("first_access_without_the_right", "return entry::is_mark(*slot) && allows(entry::mark_protection(*slot), access) ?",
          "return entry::is_mark(*slot) && (SEED || allows(entry::mark_protection(*slot), access)) ?"),
-        ("like_entries_go_on", "while (next < end && words[next] == value);", "while (next < end && (words[next] == value || SEED));"),
+        ("like_entries_go_on", "while (at < end && differs(words[at + 1]) == 0)", "while (at < end && (differs(words[at + 1]) == 0 || SEED))"),
         ("like_entries_pass_the_end", "std::min<std::uint64_t>((walk.end - base) / span(level), 512)", "std::min<std::uint64_t>((walk.end - base) / span(level) + (SEED ? 1 : 0), 512)"),
         ("split_loses_the_mark", "if (entry::is_mark(*slot))\n            for", "if (entry::is_mark(*slot) && !SEED)\n            for"),
     ],
