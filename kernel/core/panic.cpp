@@ -48,8 +48,7 @@ void panic_message(const char* format, const std::uint64_t* arguments, unsigned 
     }
     // Ends a QEMU that has the debug exit device; elsewhere nothing listens there.
     arch::out32(0xf4, 0x7f);
-    for (;;)
-        asm volatile("cli; hlt");
+    arch::halt_for_ever();
 }
 
 } // namespace kernel

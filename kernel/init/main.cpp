@@ -7,6 +7,7 @@
 #include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/smp.hpp"
+#include "kernel/arch/upcalls.hpp"
 #include "kernel/init/boot_information.hpp"
 #include "kernel/core/display.hpp"
 #include "kernel/init/first_process.hpp"
@@ -57,6 +58,31 @@ void log_mitigations() {
 }
 
 // From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
+constinit const BootInformation* boot_information = nullptr;
+
+// On a stack with a guard page: this is what the first CPU idles on.
+[[noreturn]] void go_on() {
+    const BootInformation& boot = *boot_information;
+    arch::start_other_cpus();
+    log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
+#ifdef THEMELIOS_TWIN
+    log("%s", base::twin_marker);
+#endif
+    log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
+    log_mitigations();
+    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
+    frames::start_caches();
+    Quota::create_root(frames::free_count());
+    const std::uint64_t clock = frames::allocate_zeroed();
+    if (clock == 0)
+        panic("no memory for the clock page");
+    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
+    if (boot.option("test") == "kernel")
+        run_kernel_tests();
+    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
+    sched::idle();
+}
+
 [[noreturn]] __attribute__((no_stack_protector)) void start() {
     __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
     arch::set_boot_counter(arch::read_tsc());
@@ -80,24 +106,8 @@ void log_mitigations() {
     arch::enable_local_apic();
     arch::calibrate_timer();
     sched::initialize_queue(0);
-    arch::start_other_cpus();
-    log("Hello from ThemeliOS %s", THEMELIOS_VERSION);
-#ifdef THEMELIOS_TWIN
-    log("%s", base::twin_marker);
-#endif
-    log("%u CPUs, %u MiB of memory", arch::cpu_count(), frames::total_count() / 256);
-    log_mitigations();
-    frames::reclaim_loader_memory(boot.memory, boot.memory_count);
-    frames::start_caches();
-    Quota::create_root(frames::free_count());
-    const std::uint64_t clock = frames::allocate_zeroed();
-    if (clock == 0)
-        panic("no memory for the clock page");
-    arch::fill_clock_page(*direct<abi::ClockPage>(clock));
-    if (boot.option("test") == "kernel")
-        run_kernel_tests();
-    start_first_process({boot.init.physical, boot.init.size, boot.root.physical, boot.root.size, boot.rsdp, clock, boot.command()});
-    sched::idle();
+    boot_information = &boot;
+    arch::go_on_at_stack(arch::upcall::allocate_stack(), go_on);
 }
 
 } // namespace

@@ -21,7 +21,7 @@ std::uint64_t TableBatch::allocate_table() {
 }
 
 void TableBatch::drop_table(std::uint64_t physical) {
-    if (table_count_ == max_dropped) finish();
+    if (table_count_ == max_dropped_tables) finish();
     tables_[table_count_++] = physical;
     // The processor caches upper entries as well: a page's own invalidation is not enough.
     changed_count_ = max_changed + 1;
@@ -42,7 +42,7 @@ void TableBatch::retain(std::uint64_t physical) { frames::retain(physical); }
 bool TableBatch::alone(std::uint64_t physical) { return frames::of(physical).references.load(std::memory_order_acquire) == 1; }
 
 void TableBatch::drop(std::uint64_t physical) {
-    if (frame_count_ == max_dropped) finish();
+    if (frame_count_ == max_dropped_frames) finish();
     frames_[frame_count_++] = physical;
 }
 

@@ -36,7 +36,8 @@ public:
 
 private:
     static constexpr std::size_t max_changed = 32;
-    static constexpr std::size_t max_dropped = 32;
+    static constexpr std::size_t max_dropped_frames = 128; // more than a step gives back, so that it interrupts others once
+    static constexpr std::size_t max_dropped_tables = 32;
 
     void finish();
     void flush();
@@ -44,9 +45,9 @@ private:
     Space& space_;
     std::uint64_t changed_[max_changed];
     std::size_t changed_count_ = 0; // above max_changed: all
-    std::uint64_t frames_[max_dropped];
+    std::uint64_t frames_[max_dropped_frames];
     std::size_t frame_count_ = 0;
-    std::uint64_t tables_[max_dropped];
+    std::uint64_t tables_[max_dropped_tables];
     std::size_t table_count_ = 0;
 };
 

@@ -25,8 +25,7 @@ void run_kernel_tests() {
     }
     log("kernel tests: %u passed, %u failed", passed, failed);
     arch::out32(0xf4, failed == 0 && passed != 0 ? 0x10 : 0x11);
-    for (;;)
-        asm volatile("cli; hlt");
+    arch::halt_for_ever();
 }
 
 } // namespace kernel

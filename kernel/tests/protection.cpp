@@ -89,6 +89,13 @@ KERNEL_TEST(stacks_for_faults_end_in_a_guard_page) {
         }
 }
 
+KERNEL_TEST(the_first_processors_stack_ends_in_a_guard_page) {
+    unsigned pages = 0;
+    for (std::uint64_t page = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) & ~std::uint64_t{4095}; translate(page) != 0 && pages <= stack_pages; page -= 4096)
+        ++pages;
+    EXPECT(pages >= 1 && pages <= stack_pages);
+}
+
 // More stacks at once than are kept. A page that a processor still remembers can be read.
 KERNEL_TEST(a_retired_stack_is_forgotten_by_all_processors) {
     constexpr unsigned count = 120;

@@ -43,9 +43,6 @@ constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 constexpr std::uint64_t least_timer_nanoseconds = 1'000;
 constexpr unsigned wakes_of_step = 64;
 
-// STI holds interrupts off for one more instruction.
-void serve_interrupts() { asm volatile("sti; nop; cli" ::: "memory"); }
-
 } // namespace
 
 // What may touch a Task's private part.
@@ -552,11 +549,10 @@ void idle() {
         queue.lock.lock();
         // Frames are zeroed ahead one at a time, with a look at the queue and the interrupts between them; once there are enough, and they soon are, this CPU halts.
         if (Scheduling::run_if_ready(queue) || migration::pull(queue) || frames::zero_ahead()) {
-            serve_interrupts();
+            arch::serve_interrupts();
             continue;
         }
-        // An interrupt between the look and the halt is taken at the halt: STI holds it off for one instruction.
-        asm volatile("sti; hlt; cli" ::: "memory");
+        arch::halt_until_interrupt();
         auto& wakeups = arch::this_cpu().idle_wakeups;
         wakeups.store(wakeups.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
@@ -566,7 +562,7 @@ void idle() {
 
 void preemption_point() {
     lock_ranks::expect_none("a preemption point");
-    serve_interrupts();
+    arch::serve_interrupts();
     RunQueue* const queue = arch::this_cpu().queue;
     if (queue == nullptr)
         return; // before the first thread

@@ -13,35 +13,17 @@ namespace kernel {
 
 namespace {
 
-constexpr std::uint64_t cr0_task_switched = 1 << 3;
-
 // Whose state the registers of each CPU hold; a thread that comes back to its last CPU finds it there. Compared, never followed.
 constinit const Thread* owner[arch::max_cpus] = {};
 
 std::size_t area_bytes() { return arch::features().xsave ? arch::features().xsave_bytes : vector_area::legacy_bytes; }
 
-void registers_on() { asm volatile("clts" ::: "memory"); }
-void registers_off() { arch::write_cr0(arch::read_cr0() | cr0_task_switched); }
-
-void save(std::byte* area) {
-    if (arch::features().xsave) {
-        asm volatile("xsave64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu) : "memory");
-    } else {
-        asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
-    }
-}
-
-void load(const std::byte* area) {
-    if (arch::features().xsave) {
-        asm volatile("xrstor64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu) : "memory");
-    } else {
-        asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
-    }
-}
+void save(std::byte* area) { arch::save_vector_registers(area, arch::features().xsave); }
+void load(const std::byte* area) { arch::load_vector_registers(area, arch::features().xsave); }
 
 void take_registers(Thread& thread) {
     const std::uint32_t cpu = arch::this_cpu().index;
-    registers_on();
+    arch::vector_registers_on();
     if (owner[cpu] != &thread || thread.vector_cpu != cpu) load(thread.vector_area);
     owner[cpu] = &thread;
     thread.vector_cpu = cpu;
@@ -65,7 +47,7 @@ base::Result<void> prepare_vector_state(Thread& thread, bool reset) {
         thread.vector_area = direct<std::byte>(frame);
     }
     vector_area::initialise(thread.vector_area, area_bytes());
-    registers_on();
+    arch::vector_registers_on();
     load(thread.vector_area);
     const std::uint32_t cpu = arch::this_cpu().index;
     owner[cpu] = &thread;
@@ -81,7 +63,7 @@ void vector_switch_in(Thread& thread) {
     if (thread.vector_area) {
         take_registers(thread);
     } else if (!base::weakened(base::Weakness::vector_registers)) {
-        registers_off();
+        arch::vector_registers_off();
     }
 }
 
@@ -98,7 +80,7 @@ void release_vector_state(Thread& thread) {
 void leave_vector_registers(Thread& self) {
     if (!self.vector_area) return;
     release_vector_state(self);
-    registers_off();
+    arch::vector_registers_off();
 }
 
 base::Result<std::uint64_t> read_vector_state(Thread& thread, UserBytes buffer) {

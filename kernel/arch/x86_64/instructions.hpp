@@ -1,6 +1,7 @@
 // Instructions that C++ has no words for.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace kernel::arch {
@@ -21,6 +22,36 @@ inline bool holds(const std::atomic<std::uint64_t>& atomic, std::uint64_t value)
     bool equal;
     asm volatile("cmpq %2, %1" : "=@cce"(equal) : "m"(atomic), "re"(value) : "memory");
     return equal;
+}
+
+// Takes the interrupts that wait: STI holds them off for one more instruction.
+inline void serve_interrupts() { asm volatile("sti; nop; cli" ::: "memory"); }
+// Halts until an interrupt, which is served. One that came between the look at what there is to do and the halt is taken at the halt.
+inline void halt_until_interrupt() { asm volatile("sti; hlt; cli" ::: "memory"); }
+[[noreturn]] inline void halt_for_ever() {
+    for (;;) asm volatile("cli; hlt");
+}
+// Goes on in `function` on another stack; `top` is its end. What is on this one is not used again.
+[[noreturn]] inline void go_on_at_stack(std::uint64_t top, void (*function)()) {
+    asm volatile("mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tpush $0\n\tjmp *%1" ::"r"(top), "r"(function) : "memory");
+    __builtin_unreachable();
+}
+
+// The registers of the x87 and vector units. Where they are off, their first use faults. `extended`: the processor has XSAVE. An area is as vector_area.hpp lays it out.
+inline void vector_registers_on() { asm volatile("clts" ::: "memory"); }
+inline void save_vector_registers(std::byte* area, bool extended) {
+    if (extended) {
+        asm volatile("xsave64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu) : "memory");
+    } else {
+        asm volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+    }
+}
+inline void load_vector_registers(const std::byte* area, bool extended) {
+    if (extended) {
+        asm volatile("xrstor64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu) : "memory");
+    } else {
+        asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+    }
 }
 
 inline void out8(std::uint16_t port, std::uint8_t value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
@@ -55,6 +86,10 @@ inline std::uint64_t read_cr0() {
     return value;
 }
 inline void write_cr0(std::uint64_t value) { asm volatile("mov %0, %%cr0" ::"r"(value) : "memory"); }
+inline void vector_registers_off() {
+    constexpr std::uint64_t task_switched = 1 << 3; // SDM volume 3, 2.5
+    write_cr0(read_cr0() | task_switched);
+}
 inline std::uint64_t read_cr2() {
     std::uint64_t value;
     asm volatile("mov %%cr2, %0" : "=r"(value));

@@ -57,8 +57,7 @@ std::uint8_t stack_of(unsigned number) {
         serve_shootdowns();
         return;
     case vector::halt:
-        for (;;)
-            asm volatile("cli; hlt");
+        halt_for_ever();
     default:
         end_of_interrupt();
         if (number >= vector::device_first && number <= vector::device_last)
