@@ -5,7 +5,8 @@
 namespace netswitch {
 
 namespace {
-constexpr Time expiry_interval = 10 * second;
+// A flow may stay so much longer than its time: those that end one after the other go together, and an idle node is woken for them once.
+constexpr Time expiry_slack = 60 * second;
 constexpr Time reclaim_interval = second / 4;
 // How long a flow that nobody has confirmed is waited for where there is no room, and where that is not enough. A SYN comes again after 1, 2 and 4 seconds.
 constexpr Time patience[] = {5 * second, second};
@@ -144,9 +145,16 @@ bool Core::find_room(std::uint16_t index, bool published) {
 Flow* Core::open(std::uint16_t index, const InsideKey& key, std::uint16_t node_port, bool published) {
     Flow* const flow = flows_.insert(key, {.node_port = node_port, .port = index, .published = published, .management = ports_[index].may(flow_right::management)}, environment_.now());
     if (flow != nullptr)
-        next_expiry_ = std::min(next_expiry_, flow->expires);
+        note_expiry(*flow);
     return flow;
 }
+
+void Core::touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags) {
+    flows_.touch(flow, from_inside, tcp_flags, environment_.now());
+    note_expiry(flow);
+}
+
+void Core::note_expiry(const Flow& flow) { next_expiry_ = std::min(next_expiry_, flow.expires + expiry_slack); }
 
 // --- what leaves
 
@@ -219,8 +227,8 @@ void Core::run() {
     neighbours_.run(now);
     if (now < next_expiry_)
         return;
-    flows_.expire(now);
-    next_expiry_ = flows_.size() == 0 ? never : now + expiry_interval;
+    const Time next = flows_.expire(now);
+    next_expiry_ = next == never ? never : next + expiry_slack;
 }
 
 Time Core::deadline() const { return std::min({dhcp_.deadline(), neighbours_.deadline(), next_expiry_}); }

@@ -114,6 +114,9 @@ private:
     bool find_room(std::uint16_t index, bool published);
     // After `find_room`. Neither key may be there yet.
     Flow* open(std::uint16_t index, const InsideKey& key, std::uint16_t node_port, bool published);
+    // A packet of the flow passes.
+    void touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags);
+    void note_expiry(const Flow& flow);
     void send_dhcp(Address source, Address destination, View payload) override;
     std::uint32_t random() override { return environment_.random(); }
     void lease_changed(const Lease& lease) override;
@@ -156,7 +159,7 @@ private:
     Address known_address_ = 0; // of the last lease
     std::uint64_t last_identity_ = 0;
     Address last_address_ = gateway_address;
-    Time next_expiry_ = never;
+    Time next_expiry_ = never; // when the table is looked through
     Time reset_window_ = 0; // limits answers to what nobody waits for
     unsigned resets_ = 0;
     std::uint16_t next_identification_ = 1;

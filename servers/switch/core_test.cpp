@@ -458,10 +458,41 @@ TEST_F(SwitchTest, HalfOpenFlowsMakeRoom) {
     EXPECT_TRUE(arrives(api, remote, 4000, 2375));
     send(api, remote, protocol::tcp, 2375, 4000, tcp_flag::syn | tcp_flag::ack);
     EXPECT_TRUE(arrives(api, client, 5555, 2375, tcp_flag::ack));
-    wire.time += 121 * second;
+    wire.time += 181 * second;
     core.run();
     EXPECT_EQ(core.flow_count(), 1u);
     EXPECT_TRUE(arrives(api, client, 5555, 2375, tcp_flag::ack));
+}
+
+// Open connections ask for no time, and those that end within a minute for one look at the table.
+TEST_F(SwitchTest, OpenFlowsDoNotTick) {
+    bring_up();
+    const std::uint16_t api = published(flow_right::management, 2375);
+    constexpr std::uint16_t connections = 8;
+    for (std::uint16_t i = 0; i < connections; ++i) {
+        ASSERT_TRUE(arrives(api, client, 5000 + i, 2375));
+        send(api, client, protocol::tcp, 2375, 5000 + i, tcp_flag::syn | tcp_flag::ack);
+        ASSERT_TRUE(arrives(api, client, 5000 + i, 2375, tcp_flag::ack));
+    }
+    // Neighbours are asked for in the first seconds. How often it wants to look after them, and before a rest of an hour.
+    const auto looks = [&] {
+        unsigned count = 0;
+        const Time asked = wire.time + 30 * second;
+        while (core.deadline() < wire.time + 3600 * second) {
+            wire.time = core.deadline();
+            core.run();
+            count += wire.time > asked;
+        }
+        return count;
+    };
+    EXPECT_EQ(looks(), 1u); // what was not yet confirmed would have ended
+    EXPECT_EQ(core.flow_count(), connections);
+    for (std::uint16_t i = 1; i < connections; ++i, wire.time += 8 * second) {
+        ASSERT_TRUE(arrives(api, client, 5000 + i, 2375, tcp_flag::ack | tcp_flag::fin));
+        send(api, client, protocol::tcp, 2375, 5000 + i, tcp_flag::ack | tcp_flag::fin);
+    }
+    EXPECT_EQ(looks(), 1u);
+    EXPECT_EQ(core.flow_count(), 1u);
 }
 
 // A sandbox that wants room does not end what others wait for.

@@ -2,6 +2,7 @@
 
 #include "lib/base/hash_map.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace netswitch {
@@ -120,8 +121,15 @@ void FlowTable::erase_port(std::uint16_t port) {
 void FlowTable::erase_node_port(std::uint8_t protocol, std::uint16_t node_port, std::uint16_t but) {
     erase_if([&](const Flow& flow) { return flow.inside.protocol == protocol && flow.node_port == node_port && flow.port != but; });
 }
-void FlowTable::expire(Time now) {
-    erase_if([&](const Flow& flow) { return flow.expires <= now; });
+Time FlowTable::expire(Time now) {
+    Time next = never;
+    erase_if([&](const Flow& flow) {
+        if (flow.expires <= now)
+            return true;
+        next = std::min(next, flow.expires);
+        return false;
+    });
+    return next;
 }
 void FlowTable::clear() {
     erase_if([](const Flow&) { return true; });

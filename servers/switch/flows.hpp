@@ -66,8 +66,8 @@ public:
 
     // A packet of the flow passed.
     void touch(Flow& flow, bool from_inside, std::uint8_t tcp_flags, Time now);
-    // Removes what has expired.
-    void expire(Time now);
+    // Removes what has expired; returns when the next one does, `never` where there is none.
+    Time expire(Time now);
     // Where there is no room for new ones, removes of the flows that `which` chooses also connections that have ended and only wait for stray packets, and
     // what nobody has confirmed and nothing came for in `patience` nanoseconds.
     template <class Which> void reclaim(Time now, Time patience, Which which) {

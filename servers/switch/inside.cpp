@@ -143,7 +143,7 @@ void Core::to_uplink(std::uint16_t index, Bytes frame, Packet& packet, const Tra
         if (flow == nullptr)
             return drop(Drop::table_full, index);
     }
-    flows_.touch(*flow, true, transport.tcp_flags, environment_.now());
+    touch(*flow, true, transport.tcp_flags);
     decrement_time_to_live(packet);
     set_address(packet, Which::source, lease().address);
     set_port(packet, Which::source, flow->node_port);

@@ -110,7 +110,7 @@ Flow* Core::open_published(const Packet& packet, const Transport& transport) {
 void Core::forward_inside(Flow& flow, Bytes frame, Packet& packet, std::uint8_t tcp_flags) {
     if (packet.time_to_live <= 1)
         return drop(Drop::expired);
-    flows_.touch(flow, false, tcp_flags, environment_.now());
+    touch(flow, false, tcp_flags);
     decrement_time_to_live(packet);
     set_address(packet, Which::destination, flow.inside.inside);
     set_port(packet, Which::destination, flow.inside.inside_port);
