@@ -8,12 +8,14 @@ namespace abi::sandbox {
 enum class Command : std::uint32_t {
     // argument*, environment*, directory?, user?, terminal?, rows?, columns?; the program gets the streams `stdio.N`. Answer: started.
     start = 1,
-    signal = 2, // signal: to the first process; 9 ends every process
+    signal = 2, // signal: to the first process; signal_kill ends every process, and is to be followed by exited
     resize = 3, // rows, columns
     shut_down = 4, // end all processes; answer: exited if something ran
     stats = 5, // answer: stats
     limits = 6, // cpu_quota, cpu_period, cpu_shares, cpu_mask: what /sys/fs/cgroup shows from now on
 };
+
+inline constexpr std::uint64_t signal_kill = 9;
 
 // Personality to runtime, at most 4096 bytes of payload. Another kind or length, like a broken ring, ends the personality.
 enum class Event : std::uint32_t {

@@ -10,6 +10,7 @@ class Timer {
 public:
     // The deadline has passed, and is set no more.
     virtual void on_time() = 0;
+    bool is_set() const { return deadline_ != abi::never; }
 
 protected:
     ~Timer() = default;

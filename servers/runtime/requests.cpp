@@ -167,8 +167,13 @@ base::Result<void> Server::signal(native::ChannelRequest& request) {
         return base::fail(abi::Error::bad_state);
     std::byte bytes[32];
     abi::TlvWriter writer(bytes);
-    writer.number(tag(Tag::signal), TRY(request.number(Tag::signal)));
-    TRY(sandbox->send(abi::sandbox::Command::signal, writer.written()));
+    const std::uint64_t number = TRY(request.number(Tag::signal));
+    writer.number(tag(Tag::signal), number);
+    const auto sent = sandbox->send(abi::sandbox::Command::signal, writer.written());
+    // Also of one that reads no commands any more.
+    if (number == abi::sandbox::signal_kill)
+        sandbox->expect_exit();
+    TRY(sent);
     request.answer();
     return {};
 }

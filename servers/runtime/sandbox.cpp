@@ -52,8 +52,8 @@ void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
 } // namespace
 
 Sandbox::~Sandbox() {
-    loop_.set_timer(start_alarm_, abi::never);
-    loop_.set_timer(stats_alarm_, abi::never);
+    for (Alarm* const alarm : {&start_alarm_, &exit_alarm_, &stats_alarm_})
+        loop_.set_timer(*alarm, abi::never);
     streams_.hang_up();
     if (control_)
         loop_.remove(control_.bell());
@@ -163,7 +163,15 @@ base::Result<void> Sandbox::send(abi::sandbox::Command command, std::span<const 
 void Sandbox::set_state(State state) {
     if ((state == State::starting) != (state_ == State::starting))
         loop_.set_timer(start_alarm_, state == State::starting ? native::after_milliseconds(start_patience_milliseconds) : abi::never);
+    if (state != State::running)
+        loop_.set_timer(exit_alarm_, abi::never);
     state_ = state;
+}
+
+// Told again it has no longer.
+void Sandbox::expect_exit() {
+    if (state_ == State::running && !exit_alarm_.is_set())
+        loop_.set_timer(exit_alarm_, native::after_milliseconds(exit_patience_milliseconds));
 }
 
 void Sandbox::wait_for_stats(native::ChannelRequest request) {
@@ -181,6 +189,11 @@ void Sandbox::start_is_late() {
     native::print("the personality of sandbox ", number_, " did not start its program in time");
     give_up();
     observer_.on_start_late(*this);
+}
+
+void Sandbox::exit_is_late() {
+    native::print("the personality of sandbox ", number_, " did not end its programs in time");
+    give_up();
 }
 
 void Sandbox::end() {

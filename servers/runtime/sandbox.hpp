@@ -91,6 +91,8 @@ public:
     base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);
     // `starting`: the personality has so long to say how that went.
     void set_state(State state);
+    // Its programs were told to end, all of them and at once: the personality has so long to say that they did, or it ends with them.
+    void expect_exit();
     // Tells the process to end, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds.
     void end();
     // There is no process, or it has ended.
@@ -101,7 +103,7 @@ public:
 
     static constexpr std::uint64_t control_ring_bytes = 256 * 1024; // each direction
     // Far beyond what an honest personality takes on a busy machine.
-    static constexpr std::uint64_t start_patience_milliseconds = 60'000, stats_patience_milliseconds = 5'000;
+    static constexpr std::uint64_t start_patience_milliseconds = 60'000, exit_patience_milliseconds = 60'000, stats_patience_milliseconds = 5'000;
 
 private:
     class Alarm final : public native::EventLoop::Timer {
@@ -120,6 +122,7 @@ private:
     void check_end();
     void give_up();
     void start_is_late();
+    void exit_is_late();
     void stats_are_late() { observer_.on_stats_late(*this); }
 
     std::uint64_t number_;
@@ -130,7 +133,7 @@ private:
     std::uint64_t guest_pages_ = 0; // what the programs and files may use; the rest of the quota is the personality's
     bool no_memory_told_ = false; // in this run
     bool broken_ = false; // the personality broke the protocol: it is read no more, and ends
-    Alarm start_alarm_{*this, &Sandbox::start_is_late}, stats_alarm_{*this, &Sandbox::stats_are_late};
+    Alarm start_alarm_{*this, &Sandbox::start_is_late}, exit_alarm_{*this, &Sandbox::exit_is_late}, stats_alarm_{*this, &Sandbox::stats_are_late};
     native::Owned quota_, budget_, process_;
     ring::Pair control_;
     Streams streams_;

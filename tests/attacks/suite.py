@@ -399,7 +399,7 @@ def _without_end(context, host, said):
 
 
 def _mute(context):
-    """Personalities that never say that their program started, more than the engine has workers: they hold up nobody else, go when they are removed, and are given up."""
+    """Personalities that never say that their program started, more than the engine has workers, or that it ended: they hold up nobody else, go when they are removed, and are given up."""
     with _captured_node(context, paths.NATIVE) as (port, serial):
         names = [f"mute{n}" for n in range(5)]
         for name in names:
@@ -415,10 +415,18 @@ def _mute(context):
                 told = client.communicate(timeout=PATIENCE)[1]
                 assert client.returncode != 0 and (b"removed" in told or b"marked for removal" in told or b"No such container" in told), told
             _a_peer_is_in_reach(port)
+            # Nor does one stay that says it started, and does not end what it is told to end.
+            made = docker.capture(port, ["run", "-d", "--name", "deaf", "--hostname", "deaf", "busybox", "true"], timeout=PATIENCE)
+            assert made.returncode == 0, made.stderr
+            killed = docker.capture(port, ["kill", "deaf"], timeout=PATIENCE)
+            assert "no exit event" in killed.stderr, killed.stderr
             told = clients[0].communicate(timeout=PATIENCE)[1]
             assert clients[0].returncode != 0 and b"did not start the program in time" in told, told
-            gone = docker.capture(port, ["rm", names[0]], timeout=PATIENCE)
-            assert gone.returncode == 0, gone.stderr
+            ended = docker.capture(port, ["wait", "deaf"], timeout=PATIENCE)
+            assert ended.stdout == "137\n", (ended.stdout, ended.stderr)
+            for name in (names[0], "deaf"):
+                gone = docker.capture(port, ["rm", name], timeout=PATIENCE)
+                assert gone.returncode == 0, gone.stderr
         finally:
             for client in clients:
                 client.kill()

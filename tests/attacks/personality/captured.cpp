@@ -1,6 +1,6 @@
 // A personality that was taken over: the usual one, which in a sandbox of host name `captured` first does to its rings what their handles allow, and rings the bells.
 // In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else. In one whose host name begins with `mute` it never tells runtime anything,
-// and in one of host name `calling` several threads call runtime for ever.
+// and in one of host name `calling` several threads call runtime for ever. In one of host name `deaf` it says that its program started, and does nothing that it is told.
 #include "abi/ring.hpp"
 #include "abi/runtime.hpp"
 #include "abi/sandbox.hpp"
@@ -12,7 +12,7 @@
 #include "lib/native/memory.hpp"
 #include "lib/native/start.hpp"
 #include "lib/native/thread.hpp"
-#include "lib/ring/ring.hpp"
+#include "lib/ring/pair.hpp"
 
 #include <array>
 #include <atomic>
@@ -96,6 +96,27 @@ void flood() {
     for (;;) (void)call::notification_wait(native::granted("control.wait"), abi::never);
 }
 
+[[noreturn]] void start_and_be_deaf() {
+    constexpr std::uint32_t start = static_cast<std::uint32_t>(abi::sandbox::Command::start), started = static_cast<std::uint32_t>(abi::sandbox::Event::started);
+    auto control = ring::Pair::attach({native::granted("control.ring"), native::granted("control.wait"), native::granted("control.signal")}, abi::RingUse::records, ring::Side::b);
+    if (!control) native::print("deaf: no ring");
+    std::byte bytes[4096];
+    for (;;) {
+        const auto command = control->in().read_record(bytes);
+        if (!command) {
+            if (control->in().must_wait()) (void)call::notification_wait(native::granted("control.wait"), abi::never);
+            continue;
+        }
+        native::print("deaf: is told ", command->kind);
+        if (command->kind != start) continue;
+        std::byte answer[32];
+        abi::TlvWriter writer(answer);
+        writer.number(static_cast<std::uint16_t>(abi::runtime::Tag::linux_error), 0);
+        (void)control->out().write_record(started, writer.written());
+        control->wake_after_write();
+    }
+}
+
 constexpr unsigned callers = 32;
 std::atomic<std::uint64_t> answered[callers];
 
@@ -125,6 +146,7 @@ int __wrap__Z11native_mainv() {
         native::print(host_name(), ": says no more");
         say_nothing();
     }
+    if (host_name() == "deaf") start_and_be_deaf();
     if (host_name() == "calling") call_from_many_threads();
     if (host_name() == "captured") {
         const unsigned network = take("net.ring", "net.signal"), control = take("control.ring", "control.signal");
