@@ -159,6 +159,8 @@ KERNEL_USER_TEST(a_mask_reaches_threads_that_run_and_that_wait) {
     CHECK(come_to(*spinners, all));
     // One of them alone, within what the budget has.
     CHECK(call::thread_choose(spinners->threads[0], 1));
+    // Where it is ready on the other one it stays there until its turn comes, and runs here.
+    CHECK(comes_true([&] { return processor_of(spinners->threads[0]) == 0; }));
     for (int look = 0; look < 20; ++look) {
         sleep(10);
         CHECK(processor_of(spinners->threads[0]) == 0);
