@@ -114,8 +114,8 @@ private:
     // Mostly one of the right kind: else the call would not get far.
     abi::Handle handle(abi::ObjectKind kind) {
         if (random_.below(kind == abi::ObjectKind::reply ? 2 : 256) == 0) return abi::current_reply;
-        if (random_.below(32) == 0) return random_.below(2) == 0 ? random_.next() : random_.below(64) | random_.below(8) << 32;
         const std::size_t count = known_count.load(std::memory_order_relaxed);
+        if (count == 0 || random_.below(32) == 0) return random_.below(2) == 0 ? random_.next() : random_.below(64) | random_.below(8) << 32;
         const bool wrong = random_.below(16) == 0;
         for (unsigned attempt = 0; attempt < 64; ++attempt) {
             const Known& candidate = known[random_.below(count)];
@@ -206,7 +206,7 @@ std::uint64_t run(std::uint64_t word) {
     std::size_t count = 0;
     for (; count < attacks::most_given && attacks::given(count) != abi::no_handle; ++count) set(count, attacks::given(count));
     known_count = count;
-    for (std::uint64_t i = 1; i < orders.threads; ++i) {
+    for (std::uint64_t i = 1; i < orders.threads && count != 0; ++i) {
         const auto thread = call::thread_create(attacks::given(0), attacks::given(3));
         if (!thread) break;
         (void)call::thread_start(*thread, reinterpret_cast<std::uint64_t>(entry), native::address_of(stacks[i] + sizeof(stacks[i])) - 8, i);

@@ -30,7 +30,7 @@ struct Orders {
     static constexpr Orders of(std::uint64_t word) { return {word & 0xffff'ffff, word >> 32 & 0xff'ffff, word >> 56}; }
 };
 
-// The cell's work (attacks::Attack): its first five capabilities are its own process, half, quota, budget and thread.
+// The cell's work (attacks::Attack): it has no capability, or its first five are its own process, half, quota, budget and thread. Without any it has one thread.
 std::uint64_t run(std::uint64_t orders);
 
 } // namespace fuzz

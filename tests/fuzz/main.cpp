@@ -23,6 +23,9 @@ constexpr std::uint64_t calls_a_round = 10'000;
 constexpr std::uint64_t look_milliseconds = 100, fewest_between_looks = 20;
 constexpr std::uint64_t most_barren_rounds = 200;
 
+// What a cell holds: no capability, those of itself that every native program has, or one or more of each kind besides.
+enum class Wealth : std::uint8_t { nothing, itself, much };
+
 std::uint64_t overdue = 0;
 
 std::uint64_t number(std::string_view key, std::uint64_t fallback) {
@@ -58,12 +61,12 @@ bool ends_by_itself(Cell& cell, const fuzz::Tally& tally) {
     }
 }
 
-base::Result<void> one_round(const fuzz::Orders& orders, bool rich, abi::Handle tally) {
+base::Result<void> one_round(const fuzz::Orders& orders, Wealth wealth, abi::Handle tally) {
     const native::Owned payer(TRY(call::quota_create(quota(), quota_pages)));
     {
         auto cell = TRY(Cell::create(payer.get()));
-        TRY(cell.give_itself());
-        if (rich) TRY(give_much(cell, payer.get()));
+        if (wealth != Wealth::nothing) TRY(cell.give_itself());
+        if (wealth == Wealth::much) TRY(give_much(cell, payer.get()));
         TRY(cell.share(tally, fuzz::tally_at, page));
         const native::Owned its_space(TRY(call::process_space(cell.process())));
         TRY(call::space_map(its_space.get(), native::granted("clock"), native::address_of(native::clock_page()), 0, page, abi::protection::read));
@@ -120,20 +123,30 @@ void expect_named_errors(const fuzz::Tally& tally) {
     }
 }
 
-void fuzz_with(bool rich) {
-    const std::uint64_t seed = number("seed", 1) & 0xffff'ffff, wanted = number("calls", 200'000) / 2;
+// Whether a call was granted that takes or gives a capability.
+bool anything_was_made(const fuzz::Tally& tally) {
+    return std::ranges::any_of(native::call_table::calls, [&](const auto& entry) {
+        const bool granted = (tally.reached[entry.number / 64] >> (entry.number % 64) & 1) != 0;
+        const auto* const end = entry.arguments + entry.count;
+        return granted && std::any_of(entry.arguments, end, [](const auto& argument) { return argument.type == native::call_table::ArgumentType::handle; });
+    });
+}
+
+// `share`: one in so many of all calls.
+void fuzz_with(Wealth wealth, std::uint64_t share) {
+    const std::uint64_t seed = number("seed", 1) & 0xffff'ffff, wanted = (number("calls", 200'000) + share - 1) / share;
     const std::uint64_t threads = std::clamp<std::uint64_t>(number("threads", 2), 1, fuzz::most_threads);
     native::print("fuzz: seed ", seed, ", threads ", threads);
     const auto memory = call::memory_create(quota(), page, abi::memory_flag::populate);
     const std::uint64_t at = fuzz::tally_at;
     REQUIRE(memory && call::space_map(space(), *memory, at, 0, page, abi::protection::read | abi::protection::write));
     const auto& tally = *reinterpret_cast<const fuzz::Tally*>(at);
-    CHECK(one_round({seed, 100, threads}, rich, *memory)); // what the first of its kind costs once
+    CHECK(one_round({seed, 100, threads}, wealth, *memory)); // what the first of its kind costs once
     const auto before = settled_figures();
     std::uint64_t rounds = 0, barren = 0;
     while (tally.calls < wanted && barren < most_barren_rounds) {
         const std::uint64_t counted = tally.calls;
-        if (!one_round({(seed + ++rounds) & 0xffff'ffff, calls_a_round, threads}, rich, *memory)) {
+        if (!one_round({(seed + ++rounds) & 0xffff'ffff, calls_a_round, threads}, wealth, *memory)) {
             fail("a round can be set up and taken down", __FILE__, __LINE__);
             break;
         }
@@ -143,17 +156,21 @@ void fuzz_with(bool rich) {
     }
     expect_the_same(before);
     expect_named_errors(tally);
-    native::print("fuzz: ", rounds, " rounds, ", overdue, " of them ended by the watchdog, ", tally.calls.load(), " calls, ", tally.granted.load(), " granted, ", __builtin_popcountll(tally.reached[0]) + __builtin_popcountll(tally.reached[1]),
+    const auto reached = static_cast<unsigned>(__builtin_popcountll(tally.reached[0]) + __builtin_popcountll(tally.reached[1]));
+    native::print("fuzz: ", rounds, " rounds, ", overdue, " of them ended by the watchdog, ", tally.calls.load(), " calls, ", tally.granted.load(), " granted, ", reached,
                   " of ", std::size(native::call_table::calls), " calls granted at least once");
-    CHECK(tally.calls >= wanted && tally.granted > tally.calls / 20);
+    CHECK(tally.calls >= wanted && (wealth == Wealth::nothing || tally.granted > tally.calls / 20));
+    // What needs no capability: the caller's own words, time and memory, and its end.
+    CHECK(wealth != Wealth::nothing || (reached >= 3 && !anything_was_made(tally)));
     CHECK(call::space_unmap(space(), at, page));
     CHECK(call::handle_close(*memory));
 }
 
 } // namespace
 
-KERNEL_USER_TEST(random_calls_with_little) { fuzz_with(false); }
-KERNEL_USER_TEST(random_calls_with_much) { fuzz_with(true); }
+KERNEL_USER_TEST(random_calls_with_nothing) { fuzz_with(Wealth::nothing, 10); }
+KERNEL_USER_TEST(random_calls_with_little) { fuzz_with(Wealth::itself, 2); }
+KERNEL_USER_TEST(random_calls_with_much) { fuzz_with(Wealth::much, 2); }
 
 int native_main() {
     kernel_test::run_all();
