@@ -318,7 +318,7 @@ base::Result<void> Memory::seal(const LeaseHold& hold) {
     end_work();
     // The kernel's copies to user memory look a page up under the space's lock and write to it after: one that found its page before may still write, also through a
     // mapping that is gone. None of them is interrupted, so each has ended when its CPU has been outside once.
-    if (was_shared) wait_for_grace_period();
+    if (was_shared && !base::weakened(base::Weakness::seal_grace)) wait_for_grace_period();
     __atomic_store_n(&constant_, true, __ATOMIC_RELEASE);
     return {};
 }

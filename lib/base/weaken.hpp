@@ -31,6 +31,7 @@ enum class Weakness : std::uint8_t {
     revoke_wait,        // kernel: a revocation ends the waits of calls under the lease
     revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
     revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
+    seal_grace,         // kernel: a seal waits for copies that found their page before it
     reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
     page_shoot_down,    // kernel: what is unmapped is forgotten by all processors
     spin_serves,        // kernel: a processor that spins serves the others' shoot-downs
@@ -108,6 +109,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::revoke_wait, "revoke_wait"},
     {Weakness::revoke_interrupt, "revoke_interrupt"},
     {Weakness::revoke_grace, "revoke_grace"},
+    {Weakness::seal_grace, "seal_grace"},
     {Weakness::reply_disarm, "reply_disarm"},
     {Weakness::page_shoot_down, "page_shoot_down"},
     {Weakness::spin_serves, "spin_serves"},

@@ -24,6 +24,7 @@ NATIVE_TEETH = (
     ("native_pointer", "native_pointers_lie_in_the_personality_half"),
     ("page_pin", "a_threads_page_outlives_its_mapping"),
     ("reply_last", "a_call_is_not_answered_before_its_message_is_there"),
+    ("seal_grace", "no_copy_ends_after_a_seal"),
     ("device_pin", "memory_of_a_device_goes_to_nobody"),
     ("alias_execute", "no_memory_is_written_and_executed"),
     ("alias_execute", "no_private_code_is_written_by_others"),

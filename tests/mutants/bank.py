@@ -182,6 +182,9 @@ ERRORS = [
      "A watch on an ended process is never told."),
     ("ended_process_takes_threads", "thread/process.cpp", "    ending_ = true;\n    record_.reason = reason;", "    ending_ = false;\n    record_.reason = reason;", "processes,ends", "A process that ends takes new threads."),
     ("thread_count_stays", "thread/process.cpp", "if (--thread_count_ != 0) return false;", "if (thread_count_-- != 2) return false;", "processes", "A process ends with a thread that still runs."),
+    ("quota_tells_free_pages", "object/quota.cpp", "    if (!is_root()) return;\n", "", "a_quota_tells_nothing_of_the_node,objects", "Any quota tells how much of the node's memory is free."),
+    ("quota_tells_of_processors", "call/handles.cpp", "    if (quota->is_root()) {\n        result.context_switches", "    {\n        result.context_switches", "a_quota_tells_nothing_of_the_node,objects", "Any quota tells how often the node's processors switch and wake."),
+    ("seal_does_not_wait", "space/memory.cpp", "    if (was_shared && !base::weakened(base::Weakness::seal_grace)) wait_for_grace_period();\n", "", "sealing,memory", "A copy that found its page before the seal writes to it after."),
     ("quota_is_not_closed", "thread/process.cpp", "    quota.node().close();\n", "", "objects,processes,ends", "A destroyed quota still pays."),
     # --- space
     ("mapping_past_the_memory", "space/space_map.cpp", "range.end - range.begin > size - offset)", "range.end - range.begin > size)", "memory,negative,sealing", "A mapping reaches past the Memory's end."),
@@ -304,6 +307,7 @@ ERRORS = [
 
 # What the tests are known not to find, with the reason. The short form leaves these out, and so it is told where one is found after all.
 NOT_FOUND = {
+    "seal_does_not_wait": "a race of a few instructions: the copy has to be between its page's look-up and its end; the attacks widen the gap (`seal_grace`)",
     "ready_one_keeps_its_rules": "the next end of a turn or interrupt looks at it too",
     "revoked_slot_is_found": "MessageCapabilities::install looks at the lease once more",
     "direct_answer_twice": "nobody has the Reply any more, and its caller arms it anew",

@@ -1,4 +1,6 @@
 // Calls at the edge of what they may: the first thing past a limit is refused, and nothing is left of what was refused.
+#include <algorithm>
+
 #include <atomic>
 #include <cstring>
 
@@ -77,6 +79,18 @@ KERNEL_USER_TEST(a_quota_ends_at_its_limit) {
     CHECK(look(inner).used_pages <= look(outer).used_pages);
     for (Owned& memory : memories) memory.reset();
     CHECK(look(inner).used_pages == before);
+}
+
+// What others use is a way to hear of them.
+KERNEL_USER_TEST(a_quota_tells_nothing_of_the_node) {
+    const Owned outer = make_quota(quota(), 24), inner = make_quota(outer.get(), 8);
+    REQUIRE(outer && inner);
+    for (const Owned* one : {&outer, &inner}) {
+        const abi::QuotaInfo told = look(*one);
+        CHECK(told.free_pages == 0 && told.total_pages == 0 && told.context_switches == 0 && told.root_loads == 0 && told.page_faults == 0);
+        CHECK(std::ranges::all_of(told.idle_wakeups, [](std::uint64_t count) { return count == 0; }));
+        CHECK(told.cpu_count == figures().cpu_count && told.limit_pages <= 24);
+    }
 }
 
 KERNEL_USER_TEST(a_destroyed_quota_charges_nothing_below) {
