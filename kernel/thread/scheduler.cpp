@@ -41,7 +41,7 @@ constexpr std::uint64_t shortest_slice_nanoseconds = 500'000;
 constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 // What is due already is looked at so soon again, and no timer is set for less.
 constexpr std::uint64_t least_timer_nanoseconds = 1'000;
-constexpr unsigned wakes_of_step = 64;
+constexpr unsigned wakes_of_step = 32;
 
 } // namespace
 

@@ -11,6 +11,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/vector_state.hpp"
 #include "kernel/thread/scheduler.hpp"
+#include "kernel/core/preempt.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -212,6 +213,8 @@ void Thread::before_user() {
 
 void Thread::exit() {
     task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
+    // Of thousands that are told to end each switches to the next, which does not come by user mode.
+    preemption_point();
     attach(nullptr);
     call_.finish();
     call_.reply.reset();
