@@ -34,6 +34,8 @@ def capture(api_port, arguments, **options):
 
 
 def run(arguments):
-    state = node.need_running()
-    command = words(state["api"], arguments.words)
+    # What the CLI tells of itself needs no node.
+    asks = not arguments.words or arguments.words[0] in ("-v", "--version") or "--help" in arguments.words
+    state = node.load() if asks else node.need_running()
+    command = [program(), *arguments.words] if state is None else words(state["api"], arguments.words)
     os.execve(command[0], command, environment())

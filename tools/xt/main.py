@@ -38,17 +38,20 @@ def main(words):
     signal.signal(signal.SIGTERM, _interrupted)
     parser = argparse.ArgumentParser(prog="./xt", description="Builds, boots and tests ThemeliOS.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    modules = {}
+    modules, parsers = {}, {}
     for name, module, text in COMMANDS:
         modules[name] = importlib.import_module("xt." + module)
         # Everything behind `docker` belongs to the Docker CLI, its --help too.
         own = commands.add_parser(name, help=text, description=modules[name].__doc__, add_help=name != "docker", allow_abbrev=False,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
         modules[name].add(own)
+        parsers[name] = own
     if words[:1] == ["docker"]:
         arguments = argparse.Namespace(command="docker", words=words[1:])
     else:
-        arguments = parser.parse_args(words)
+        arguments, left = parser.parse_known_args(words)
+        if left:
+            parsers[arguments.command].error("unrecognized arguments: " + " ".join(left))
     try:
         if arguments.command in NEED_SETUP:
             importlib.import_module("xt.setup").ensure()

@@ -14,6 +14,8 @@ STATE = os.path.join(paths.RUN, "node.json")
 SERIAL = os.path.join(paths.RUN, "serial.log")
 QMP = os.path.join(paths.RUN, "qmp.sock")
 ERRORS = os.path.join(paths.RUN, "qemu.log")
+# There where the node was asked to end: whoever waits for it knows why it did.
+STOPPED = os.path.join(paths.RUN, "stopped")
 
 # A line of the serial log with one of these ends the wait.
 FATAL = ("kernel panic", "PANIC")
@@ -49,7 +51,7 @@ def start(accel, memory, cpus, api_port, publish, command_line="", display=False
     if load() is not None:
         raise Failure("a node runs already; ./xt stop ends it")
     os.makedirs(paths.RUN, exist_ok=True)
-    for path in (SERIAL, QMP, ERRORS):
+    for path in (SERIAL, QMP, ERRORS, STOPPED):
         if os.path.exists(path):
             os.unlink(path)
     words = (qemu.base(accel, memory, cpus, "file:" + SERIAL, display) + (qemu.cdrom() if display else qemu.direct(command_line)) + qemu.network(api_port, publish)
@@ -131,6 +133,8 @@ def stop():
         forget()
         return False
     pid = state["pid"]
+    with open(STOPPED, "w", encoding="utf-8"):
+        pass
     try:
         with qemu.Qmp(QMP) as qmp:
             qmp.command("quit")

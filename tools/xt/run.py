@@ -1,10 +1,11 @@
 """Builds, boots a node in QEMU, waits for its API, and runs a first container.
 
-Without --detach the node ends with Ctrl-C. The API is on this machine's loopback interface only."""
+Without --detach the node ends with Ctrl-C or ./xt stop. The API is on this machine's loopback interface only."""
 
 import argparse
 import json
 import os
+import socket
 import sys
 
 from image import busybox
@@ -66,12 +67,26 @@ def first_container(api_port):
     return result.stdout
 
 
+def _look_for_ports(api_port, publish):
+    """QEMU names a port that it cannot have in the midst of its own words, and minutes later."""
+    if api_port in publish or len(set(publish)) != len(publish):
+        raise Failure("each port can lead to one place: --api and --publish name one twice")
+    for port in (api_port, *publish):
+        with socket.socket() as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                door.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise Failure(f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); --api and --publish choose others") from None
+
+
 def run(arguments):
     if arguments.display and arguments.append:
         raise Failure("--display boots the ISO, whose command line is fixed; --append is for the direct boot")
     docker.program()
     if node.load() is not None:
         raise Failure("a node runs already; ./xt stop ends it")
+    _look_for_ports(arguments.api, arguments.publish)
     if not arguments.no_build:
         build.build_node(arguments.debug)
     accel = qemu.accelerator(arguments.accel)
@@ -106,4 +121,7 @@ def run(arguments):
         node.end(process)
         return 0
     node.forget()
+    if os.path.exists(node.STOPPED):
+        print("the node was stopped", flush=True)
+        return 0
     raise node.explain(f"QEMU ended with {process.returncode}")
