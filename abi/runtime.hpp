@@ -94,6 +94,7 @@ enum class Tag : std::uint16_t {
     memory_limited = 50, // memory_pages is what was asked for, not all that there is
     idle_wakeups = 51,   // how often an interrupt ended a CPU's halt
     cpu_mask = 52,       // the processors that its programs may run on, bit i for processor i; 0 or absent: all
+    warning = 53,        // text: what whoever trusts this node has to know
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::uint32_t flow_uplink = 1, flow_peers = 2;
 constexpr std::uint64_t log_patience_milliseconds = 1000;
+// An IoSpace gives devices physical addresses, also where the machine has an IOMMU.
+constexpr std::string_view no_iommu = "no IOMMU is used: a device, and whoever drives it, can reach all of the node's memory";
 constexpr std::uint16_t tag(Tag value) { return static_cast<std::uint16_t>(value); }
 
 constexpr const char* kind_names[] = {"none",    "quota",        "lease", "process", "thread", "space",    "memory",  "endpoint", "reply",
@@ -249,6 +251,7 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
         count.count = info.object_count[kind];
         writer.bytes(tag(Tag::object), std::as_bytes(std::span(&count, 1)));
     }
+    writer.text(tag(Tag::warning), no_iommu);
     for (const abi::runtime::MissingCall& call : missing_)
         writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1)));
     request.answer(writer);

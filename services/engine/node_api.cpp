@@ -39,6 +39,7 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
                 {"objects", Json::object()},
                 {"missing_calls", Json::array()},
                 {"idle_wakeups", Json::array()},
+                {"warnings", Json::array()},
                 {"containers", engine.containers.list().size()}};
     auto records = reply.records();
     abi::TlvRecord record;
@@ -48,6 +49,8 @@ Task<> answer_node(Engine& engine, Exchange& exchange, std::string) {
             if (tag == known) result[name] = record.number();
         if (tag == Tag::idle_wakeups) {
             result["idle_wakeups"].push_back(record.number());
+        } else if (tag == Tag::warning) {
+            result["warnings"].push_back(std::string(record.text()));
         } else if (tag == Tag::version) {
             result["node_version"] = std::string(record.text());
         } else if (tag == Tag::uplink_address) {

@@ -108,6 +108,9 @@ Task<> answer_info(Engine& engine, Exchange& exchange, std::string) {
         const auto info = co_await engine.runtime.node_info();
         cpus = info.number(abi::runtime::Tag::cpu_count);
         pages = info.number(abi::runtime::Tag::total_pages);
+        auto records = info.records();
+        for (abi::TlvRecord record; records.next(record);)
+            if (record.tag == static_cast<std::uint16_t>(abi::runtime::Tag::warning)) warnings.push_back(std::string(record.text()));
     } catch (const services::ChannelError& error) {
         warnings.push_back(std::string("the runtime is not reachable: ") + error.what());
     }

@@ -55,6 +55,8 @@ def _info(context):
     info = json.loads(_output(context.docker("info", "--format", "{{json .}}")))
     _same(info["NCPU"], 2)
     assert info["MemTotal"] > 1 << 30 and info["Name"], info
+    # What a device can reach is no secret.
+    assert any("IOMMU" in warning for warning in info["Warnings"]), info["Warnings"]
 
 
 def _images(context):
