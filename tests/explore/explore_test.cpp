@@ -8,6 +8,7 @@
 #include "tests/explore/authority_model.hpp"
 #include "tests/explore/quota_model.hpp"
 #include "tests/explore/quota_race_model.hpp"
+#include "tests/explore/range_steps_model.hpp"
 #include "tests/explore/ranges_model.hpp"
 #include "tests/explore/tlb_model.hpp"
 
@@ -62,6 +63,25 @@ TEST(Explore, ranges) {
     else
         expect_unbroken("2 spaces, 2 pages in 2 tables, 1 shared frame, with and without memory, 4 operations",
                         walk<RangesModel>({.depth = 4, .states = most_states}, RangesBounds{.wide = false, .scarce = true}), 1'000);
+}
+
+TEST(Explore, range_steps) {
+    const Bounds bounds{.depth = 200, .states = most_states};
+    if (whole()) {
+        expect_unbroken("1 work or fork, steps of 1 and 20, 2 accesses, 102 layouts",
+                        walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 1, .at_once = 1, .accesses = 2, .forks = true, .layouts = 1, .budgets = {1, 20}}), 50'000);
+        expect_unbroken("2 works, one of them maybe a fork, 102 layouts",
+                        walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 2, .at_once = 2, .accesses = 0, .forks = true, .layouts = 1, .budgets = {1}}), 150'000);
+        expect_unbroken("2 works, 1 access, 102 layouts",
+                        walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 2, .at_once = 2, .accesses = 1, .forks = false, .layouts = 1, .budgets = {1}}), 400'000);
+        expect_unbroken("3 works, 21 layouts",
+                        walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 3, .at_once = 3, .accesses = 0, .forks = false, .layouts = 5, .budgets = {1}}), 400'000);
+        return;
+    }
+    expect_unbroken("1 work or fork, 1 access, 21 layouts",
+                    walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 1, .at_once = 1, .accesses = 1, .forks = true, .layouts = 5, .budgets = {1}}), 4'000);
+    expect_unbroken("2 works, 1 access, 8 layouts",
+                    walk<RangeStepsModel>(bounds, RangeStepsBounds{.works = 2, .at_once = 2, .accesses = 1, .forks = false, .layouts = 13, .budgets = {1}}), 15'000);
 }
 
 TEST(Explore, tlb) {

@@ -5,11 +5,11 @@
 #include <array>
 #include <map>
 #include <optional>
-#include <stdexcept>
 #include <vector>
 
 #include "kernel/core/page_table.hpp"
 #include "tests/explore/explorer.hpp"
+#include "tests/explore/ranges_machine.hpp"
 
 namespace explore {
 
@@ -19,94 +19,16 @@ struct RangesBounds {
 };
 
 class RangesModel : public Checked {
-    static constexpr unsigned watched = 5;
-    static constexpr std::uint64_t numbers[watched] = {510, 511, 512, 513, 900};
-    static constexpr std::uint64_t address_of(unsigned page) { return numbers[page] * abi::page_size; }
+    static constexpr std::array<std::uint64_t, 5> numbers = {510, 511, 512, 513, 900};
+    using Machine = RangesMachine<numbers, 8>;
+    using Words = Machine::Words;
+    using Memory = Machine::Memory;
+    using Environment = Machine::Environment;
+    using Table = Machine::Table;
+    static constexpr unsigned watched = Machine::watched;
+    static constexpr std::uint64_t frame_base = Machine::frame_base;
+    static constexpr std::uint64_t address_of(unsigned page) { return Machine::address_of(page); }
     static constexpr abi::Protection read = abi::protection::read, write = abi::protection::write;
-    // Frames and tables are named by their place, from one page on; frames stand above the tables.
-    static constexpr std::uint64_t frame_base = 1ull << 30;
-
-    using Words = std::array<std::uint64_t, 512>;
-    struct Frame {
-        unsigned references = 0;
-        std::uint8_t content = 0;
-    };
-    struct Memory {
-        std::array<std::optional<Words>, 8> tables;
-        std::array<Frame, 24> frames;
-        unsigned left = UINT32_MAX; // allocations that still succeed
-        // What TLBs may hold, of each space: every entry that a program could have used.
-        std::array<std::array<std::uint64_t, watched>, 2> held{};
-
-        Words& table(std::uint64_t physical) { return tables.at(physical / abi::page_size - 1).value(); }
-        Frame& frame(std::uint64_t physical) {
-            Frame& found = frames.at((physical - frame_base) / abi::page_size);
-            if (found.references == 0) throw std::logic_error("a frame that is free is used");
-            return found;
-        }
-        std::uint64_t allocate_table() {
-            if (left == 0) return 0;
-            --left;
-            for (std::size_t at = 0; at < tables.size(); ++at)
-                if (!tables[at]) {
-                    tables[at].emplace();
-                    return (at + 1) * abi::page_size;
-                }
-            throw std::logic_error("tables are lost");
-        }
-        std::uint64_t allocate_frame(std::uint8_t content) {
-            if (left == 0) return 0;
-            --left;
-            for (std::size_t at = 0; at < frames.size(); ++at)
-                if (frames[at].references == 0) {
-                    frames[at] = {1, content};
-                    return frame_base + at * abi::page_size;
-                }
-            throw std::logic_error("frames are lost");
-        }
-    };
-
-    // What the page table asks of the machine (kernel/core/page_table.hpp).
-    struct Environment {
-        Memory& memory;
-        unsigned space;
-
-        std::uint64_t* table(std::uint64_t physical) { return memory.table(physical).data(); }
-        std::uint64_t allocate_table() { return memory.allocate_table(); }
-        void drop_table(std::uint64_t physical) {
-            for (const auto& each : memory.tables)
-                if (each)
-                    for (const std::uint64_t value : *each)
-                        if (kernel::entry::is_table(value, 1) && (value & kernel::entry::address_mask) == physical) throw std::logic_error("a table in use is dropped");
-            memory.table(physical);
-            memory.tables.at(physical / abi::page_size - 1).reset();
-        }
-        std::uint64_t allocate_frame() { return memory.allocate_frame(0); }
-        std::uint64_t allocate_copy(std::uint64_t physical) { return memory.allocate_frame(memory.frame(physical).content); }
-        void retain(std::uint64_t physical) { ++memory.frame(physical).references; }
-        bool alone(std::uint64_t physical) { return memory.frame(physical).references == 1; }
-        void drop(std::uint64_t physical) {
-            for (const std::uint64_t value : memory.held[space])
-                if (value != 0 && (value & kernel::entry::address_mask) == physical) {
-                    // Another page of the space may still have the frame by right; then its entry is there.
-                    if (!entered(physical)) throw std::logic_error("a frame is dropped that a TLB may hold");
-                }
-            --memory.frame(physical).references;
-        }
-        void changed(std::uint64_t address) {
-            for (unsigned page = 0; page < watched; ++page)
-                if (address_of(page) == address) memory.held[space][page] = 0;
-        }
-        void top_changed(unsigned, std::uint64_t) {}
-        bool entered(std::uint64_t physical) {
-            for (const auto& each : memory.tables)
-                if (each)
-                    for (const std::uint64_t value : *each)
-                        if (value >= frame_base && (value & kernel::entry::present) != 0 && (value & kernel::entry::address_mask) == physical) return true;
-            return false;
-        }
-    };
-    using Table = kernel::PageTable<Environment>;
 
 public:
     enum class Kind : std::uint8_t { mark, unmap, protect, map_shared, fill, move, fork, clear, read_page, write_page };

@@ -4,6 +4,7 @@
 #include "tests/explore/authority_model.hpp"
 #include "tests/explore/quota_model.hpp"
 #include "tests/explore/quota_race_model.hpp"
+#include "tests/explore/range_steps_model.hpp"
 #include "tests/explore/ranges_model.hpp"
 #include "tests/explore/seed.hpp"
 #include "tests/explore/tlb_model.hpp"
@@ -88,6 +89,22 @@ Report pages_and_marks() { return walk<RangesModel>({.depth = 3, .states = 50'00
 
 FINDS_NOTHING(pages_and_marks)
 FINDS(pages_and_marks, like_entries_go_on)
+
+// Operations that stop on their way.
+Report range_steps() {
+    return walk<RangeStepsModel>({.depth = 60, .states = 200'000}, RangeStepsBounds{.works = 1, .at_once = 1, .accesses = 1, .forks = true, .layouts = 5, .budgets = {1}});
+}
+
+FINDS_NOTHING(range_steps)
+FINDS(range_steps, table_goes_with_what_came_in)
+FINDS(range_steps, table_worked_off_stays)
+FINDS(range_steps, stop_passes_an_entry_over)
+FINDS(range_steps, like_entries_stop_short)
+FINDS(range_steps, stop_below_is_forgotten)
+FINDS(range_steps, walk_passes_its_end)
+FINDS(range_steps, rest_of_a_mark_is_lost)
+FINDS(range_steps, fork_makes_a_table_at_each_step)
+FINDS(range_steps, move_counts_from_where_it_is)
 
 // Without tags, with tags for fewer pairs than there are, and with enough, with INVPCID and without.
 template <std::size_t places> Report tlb(bool tags, bool selects, unsigned runs = 2) {

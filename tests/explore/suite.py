@@ -8,7 +8,7 @@ from xt import build, paths
 
 PROGRAM = os.path.join(paths.HOST, "tests", "explore", "explore_test")
 WAITS = os.path.join(paths.HOST, "tests", "explore", "explore_waits_test")
-MODELS = {"authority": PROGRAM, "quota": PROGRAM, "quota_race": PROGRAM, "ranges": PROGRAM, "tlb": PROGRAM, "waits": WAITS}
+MODELS = {"authority": PROGRAM, "quota": PROGRAM, "quota_race": PROGRAM, "ranges": PROGRAM, "range_steps": PROGRAM, "tlb": PROGRAM, "waits": WAITS}
 
 
 def _walk(context, model):
