@@ -15,7 +15,7 @@ enum class Command : std::uint32_t {
     limits = 6, // cpu_quota, cpu_period, cpu_shares, cpu_mask: what /sys/fs/cgroup shows from now on
 };
 
-inline constexpr std::uint64_t signal_kill = 9;
+inline constexpr std::uint64_t signal_kill = 9, last_signal = 64;
 
 // Personality to runtime, at most 4096 bytes of payload. Another kind or length, like a broken ring, ends the personality.
 enum class Event : std::uint32_t {

@@ -57,7 +57,6 @@ void log_mitigations() {
         log("this processor lets user mode read what is mapped for the kernel");
 }
 
-// From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
 constinit const BootInformation* boot_information = nullptr;
 
 // On a stack with a guard page: this is what the first CPU idles on.
@@ -83,6 +82,7 @@ constinit const BootInformation* boot_information = nullptr;
     sched::idle();
 }
 
+// From the first line on, frames are guarded by a word that nobody knows; hence no guard of its own. The lowest byte is zero: no string that is copied over it brings it.
 [[noreturn]] __attribute__((no_stack_protector)) void start() {
     __stack_chk_guard = base::processor_random().value & ~std::uint64_t{0xff};
     arch::set_boot_counter(arch::read_tsc());

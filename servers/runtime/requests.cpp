@@ -170,6 +170,8 @@ base::Result<void> Server::signal(native::ChannelRequest& request) {
     std::byte bytes[32];
     abi::TlvWriter writer(bytes);
     const std::uint64_t number = TRY(request.number(Tag::signal));
+    if (number < 1 || number > abi::sandbox::last_signal)
+        return base::fail(abi::Error::bad_argument);
     writer.number(tag(Tag::signal), number);
     const auto sent = sandbox->send(abi::sandbox::Command::signal, writer.written());
     // Also of one that reads no commands any more.

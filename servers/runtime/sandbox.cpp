@@ -77,6 +77,8 @@ base::Result<void> Sandbox::prepare() {
 base::Result<void> Sandbox::limit_processor(const ProcessorLimits& limits) {
     TRY(native::call::budget_configure(budget_.get(), budget_parameters(limits, TRY(figures()).cpu_count)));
     settings_.processor = limits;
+    if (exit_alarm_.is_set())
+        lift_limits();
     std::byte bytes[128];
     abi::TlvWriter writer(bytes);
     write_limits(writer, limits);
@@ -163,15 +165,27 @@ base::Result<void> Sandbox::send(abi::sandbox::Command command, std::span<const 
 void Sandbox::set_state(State state) {
     if ((state == State::starting) != (state_ == State::starting))
         loop_.set_timer(start_alarm_, state == State::starting ? native::after_milliseconds(start_patience_milliseconds) : abi::never);
-    if (state != State::running)
+    if (state != State::running && exit_alarm_.is_set()) {
         loop_.set_timer(exit_alarm_, abi::never);
+        (void)limit_processor(settings_.processor);
+    }
     state_ = state;
 }
 
 // Told again it has no longer.
 void Sandbox::expect_exit() {
-    if (state_ == State::running && !exit_alarm_.is_set())
-        loop_.set_timer(exit_alarm_, native::after_milliseconds(exit_patience_milliseconds));
+    if (state_ != State::running || exit_alarm_.is_set())
+        return;
+    loop_.set_timer(exit_alarm_, native::after_milliseconds(exit_patience_milliseconds));
+    lift_limits();
+}
+
+// A thousandth of a processor is enough to run on for weeks, not to end a thousand programs in time.
+void Sandbox::lift_limits() {
+    ProcessorLimits lifted;
+    lifted.processors = settings_.processor.processors;
+    if (const auto info = figures())
+        (void)native::call::budget_configure(budget_.get(), budget_parameters(lifted, info->cpu_count));
 }
 
 void Sandbox::wait_for_stats(native::ChannelRequest request) {

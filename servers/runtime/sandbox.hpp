@@ -91,7 +91,7 @@ public:
     base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);
     // `starting`: the personality has so long to say how that went.
     void set_state(State state);
-    // Its programs were told to end, all of them and at once: the personality has so long to say that they did, or it ends with them.
+    // Its programs were told to end, all of them and at once: the personality has so long to say that they did, without its limits on processor time, or it ends with them.
     void expect_exit();
     // Tells the process to end, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds.
     void end();
@@ -123,6 +123,7 @@ private:
     void give_up();
     void start_is_late();
     void exit_is_late();
+    void lift_limits();
     void stats_are_late() { observer_.on_stats_late(*this); }
 
     std::uint64_t number_;

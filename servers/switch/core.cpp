@@ -131,6 +131,9 @@ bool Core::find_room(std::uint16_t index, bool published) {
     if (now < port.reclaim_again)
         return false; // the whole table is looked through: not for every packet of a flood
     port.reclaim_again = now + reclaim_interval;
+    (void)flows_.expire(now);
+    if (may_open(index, published))
+        return true;
     // Who has much gives up its own. Only where there is nothing at all do others, and management for management alone.
     const bool management = port.may(flow_right::management);
     const bool others = free_flows(index, published) == 0 && flows_.count(index, published) < most_of_port(index, published);

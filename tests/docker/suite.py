@@ -196,6 +196,22 @@ def _stop(context):
         context.docker("rm", "-f", "stopped")
 
 
+def _kill_without_time(context):
+    """Who has a thousandth of a processor ends all the same where it is told to, and keeps its files."""
+    name = "slow"
+    _output(context.docker("run", "-d", "--name", name, "busybox", "sh", "-c", "[ -e /kept ] && exec echo kept; for i in $(seq 40); do sleep 1000 & done; touch /kept; echo ready; wait"))
+    try:
+        with subprocess.Popen(docker.words(context.api(), ["logs", "-f", name]), stdout=subprocess.PIPE, text=True, env=docker.environment()) as follow:
+            _same(follow.stdout.readline(), "ready\n")
+            _output(context.docker("update", "--cpu-period", "1000000", "--cpu-quota", "1000", name))
+            _output(context.docker("kill", name))
+        _same(_output(context.docker("wait", name)), "137\n")
+        _output(context.docker("update", "--cpu-period", "100000", "--cpu-quota", "100000", name))
+        _same(_output(context.docker("start", "-a", name)), "kept\n")
+    finally:
+        context.docker("rm", "-f", name)
+
+
 def _force(context):
     name = _output(context.docker("run", "-d", "busybox", "sleep", "1000")).strip()
     refused = context.docker("rm", name)
@@ -553,6 +569,7 @@ def cases(context):
     yield "missing image", case(_missing_image)
     yield "life", case(_life)
     yield "stop", case(_stop)
+    yield "kill without time", case(_kill_without_time)
     yield "rm -f", case(_force)
     yield "environment, user, directory", case(_working_directory)
     yield "proc", case(_proc)

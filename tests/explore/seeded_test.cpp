@@ -97,6 +97,8 @@ Report range_steps() {
 
 FINDS_NOTHING(range_steps)
 FINDS(range_steps, table_goes_with_what_came_in)
+FINDS(range_steps, like_entries_are_not_compared)
+FINDS(range_steps, one_of_eight_is_left)
 FINDS(range_steps, table_worked_off_stays)
 FINDS(range_steps, stop_passes_an_entry_over)
 FINDS(range_steps, like_entries_stop_short)

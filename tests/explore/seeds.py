@@ -88,6 +88,8 @@ SEEDS = {
         ("first_access_without_the_right", "return entry::is_mark(*slot) && allows(entry::mark_protection(*slot), access) ?",
          "return entry::is_mark(*slot) && (SEED || allows(entry::mark_protection(*slot), access)) ?"),
         ("like_entries_go_on", "while (at < end && differs(words[at + 1]) == 0)", "while (at < end && (differs(words[at + 1]) == 0 || SEED))"),
+        ("like_entries_are_not_compared", "while (at + at_once <= end && differ(words + at + 1) == 0)", "while (at + at_once <= end && (differ(words + at + 1) == 0 || SEED))"),
+        ("one_of_eight_is_left", "            for (unsigned i = 0; i < at_once; ++i)\n                set(&to[next + i], value);", "            for (unsigned i = SEED ? 1 : 0; i < at_once; ++i)\n                set(&to[next + i], value);"),
         ("like_entries_pass_the_end", "std::min<std::uint64_t>((walk.end - base) / span(level), 512)", "std::min<std::uint64_t>((walk.end - base) / span(level) + (SEED ? 1 : 0), 512)"),
         ("table_goes_with_what_came_in", "(at_once || is_empty(below))", "(at_once || is_empty(below) || SEED)"),
         ("table_worked_off_stays", "const bool covered = walk.begin <= entry_begin", "const bool covered = (SEED ? walk.at : walk.begin) <= entry_begin"),

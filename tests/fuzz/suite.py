@@ -31,7 +31,7 @@ def _fuzz(context, cpus, folder=paths.NATIVE, most=WHOLE, counts=None):
 def _all(context, counts):
     text = f"fuzz: {sum(counts):,} calls at {', '.join(str(cpus) for cpus in CPUS)} processors"
     print(text)
-    assert len(counts) == len(CPUS), "not each number of processors was tried"
+    assert len(counts) == len(CPUS), "not each number of processors was tried: this counts what the cases before it did"
     assert sum(counts) >= (ALL if context.full else sum(SHORT.values())), text
     return text.removeprefix("fuzz: ")
 

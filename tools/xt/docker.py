@@ -34,8 +34,8 @@ def capture(api_port, arguments, **options):
 
 
 def run(arguments):
-    # What the CLI tells of itself needs no node.
-    asks = not arguments.words or arguments.words[0] in ("-v", "--version") or "--help" in arguments.words
+    # What the CLI tells of itself needs no node; nothing it does is to reach another one's.
+    asks = arguments.words[:1] in ([], ["help"], ["-v"], ["--version"], ["--help"]) or arguments.words[-1] == "--help" and len(arguments.words) == 2
     state = node.load() if asks else node.need_running()
-    command = [program(), *arguments.words] if state is None else words(state["api"], arguments.words)
+    command = words(state["api"], arguments.words) if state is not None else [program(), "-H", "unix:///dev/null", *arguments.words]
     os.execve(command[0], command, environment())

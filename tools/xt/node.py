@@ -51,7 +51,7 @@ def start(accel, memory, cpus, api_port, publish, command_line="", display=False
     if load() is not None:
         raise Failure("a node runs already; ./xt stop ends it")
     os.makedirs(paths.RUN, exist_ok=True)
-    for path in (SERIAL, QMP, ERRORS, STOPPED):
+    for path in (SERIAL, QMP, ERRORS):
         if os.path.exists(path):
             os.unlink(path)
     words = (qemu.base(accel, memory, cpus, "file:" + SERIAL, display) + (qemu.cdrom() if display else qemu.direct(command_line)) + qemu.network(api_port, publish)
@@ -77,7 +77,7 @@ def wait_ready(process, api_port, limit):
         while True:
             try:
                 process.wait(timeout=0.05)
-                raise explain(f"QEMU ended with {process.returncode} before the API answered")
+                raise Failure("the node was stopped before its API answered") if was_stopped(process) else explain(f"QEMU ended with {process.returncode} before the API answered")
             except subprocess.TimeoutExpired:
                 pass
             if door.answered():
@@ -118,23 +118,37 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    forget()
+    forget(process.pid)
 
 
-def forget():
-    if os.path.exists(STATE):
+def forget(pid):
+    """Of the node of that pid alone: there may be another by now."""
+    try:
+        with open(STATE, encoding="utf-8") as file:
+            known = json.load(file).get("pid")
+    except (OSError, ValueError):
+        return
+    if known == pid:
         os.unlink(STATE)
+
+
+def was_stopped(process):
+    """Whether that node was asked to end by ./xt stop."""
+    try:
+        with open(STOPPED, encoding="utf-8") as file:
+            return file.read() == str(process.pid)
+    except OSError:
+        return False
 
 
 def stop():
     """Ends the running node by its control socket, or by its pid where that does not answer."""
     state = load()
     if state is None:
-        forget()
         return False
     pid = state["pid"]
-    with open(STOPPED, "w", encoding="utf-8"):
-        pass
+    with open(STOPPED, "w", encoding="utf-8") as file:
+        file.write(str(pid))
     try:
         with qemu.Qmp(QMP) as qmp:
             qmp.command("quit")
@@ -144,7 +158,7 @@ def stop():
     if not _wait_gone(pid, 10) and _is_qemu(pid):
         os.kill(pid, signal.SIGKILL)
         _wait_gone(pid, 5)
-    forget()
+    forget(pid)
     return True
 
 

@@ -120,8 +120,8 @@ def run(arguments):
     except KeyboardInterrupt:
         node.end(process)
         return 0
-    node.forget()
-    if os.path.exists(node.STOPPED):
+    node.forget(process.pid)
+    if node.was_stopped(process):
         print("the node was stopped", flush=True)
         return 0
     raise node.explain(f"QEMU ended with {process.returncode}")

@@ -33,7 +33,7 @@ inline void halt_until_interrupt() { asm volatile("sti; hlt; cli" ::: "memory");
 }
 // Goes on in `function` on another stack; `top` is its end. What is on this one is not used again.
 [[noreturn]] inline void go_on_at_stack(std::uint64_t top, void (*function)()) {
-    asm volatile("mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tpush $0\n\tjmp *%1" ::"r"(top), "r"(function) : "memory");
+    asm volatile("mov %0, %%rsp\n\txor %%ebp, %%ebp\n\tpush $0\n\tjmp *%1" ::"a"(top), "d"(function) : "memory");
     __builtin_unreachable();
 }
 
