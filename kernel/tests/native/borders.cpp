@@ -1,10 +1,9 @@
 // Calls at the edge of what they may: the first thing past a limit is refused, and nothing is left of what was refused.
 #include <algorithm>
-
 #include <atomic>
 #include <cstring>
 
-#include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/leftovers.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/memory.hpp"
@@ -104,6 +103,45 @@ KERNEL_USER_TEST(contiguous_memory_keeps_its_size) {
     const Owned memory = make_memory(3 * page, abi::memory_flag::contiguous);
     REQUIRE(memory);
     CHECK_ERROR(call::memory_resize(memory.get(), page), bad_state);
+}
+
+KERNEL_USER_TEST(a_memory_is_mapped_as_its_rights_allow) {
+    constexpr abi::Rights rights[] = {right::read, right::write, right::execute};
+    const Owned memory = make_memory(page);
+    const Place place(1);
+    REQUIRE(memory);
+    for (unsigned held = 0; held < 8; ++held) {
+        abi::Rights granted = right::map;
+        for (unsigned bit = 0; bit < 3; ++bit) granted |= (held >> bit & 1) != 0 ? rights[bit] : 0;
+        const Owned weaker(call::handle_duplicate(memory.get(), granted, 0, 0).value_or(0));
+        REQUIRE(weaker);
+        // What no mapping has, and writable and executable at once aside.
+        for (const abi::Protection wanted : {protection::read, protection::write, protection::execute, read_write, protection::read | protection::execute}) {
+            const bool allowed = (wanted & ~held) == 0;
+            const auto mapped = call::space_map(space(), weaker.get(), place.at, 0, page, wanted);
+            CHECK(error_of(mapped) == (allowed ? 0 : static_cast<std::int32_t>(abi::Error::missing_right)));
+            CHECK(call::space_unmap(space(), place.at, page));
+        }
+    }
+}
+
+// Over the end of a page a copy goes by the tables, and takes hold of each page for as long as it takes.
+KERNEL_USER_TEST(a_copy_lets_go_of_what_it_wrote_to) {
+    constexpr unsigned rounds = 64;
+    const Owned memory = make_memory(4 * page, abi::memory_flag::populate);
+    const Place place(4);
+    REQUIRE(memory);
+    const auto copy = [&] {
+        CHECK(call::space_map(space(), 0, place.at, 0, 4 * page, read_write));
+        CHECK(call::memory_read(memory.get(), 0, {reinterpret_cast<std::byte*>(place.at), 4 * page}));
+        CHECK(call::memory_write(memory.get(), 0, {reinterpret_cast<const std::byte*>(place.at), 4 * page}));
+        CHECK(call::space_unmap(space(), place.at, 4 * page));
+    };
+    copy();
+    const auto before = figures();
+    for (unsigned i = 0; i < rounds; ++i) copy();
+    CHECK(comes_true([&] { return figures().used_pages <= before.used_pages + 1; }));
+    CHECK(comes_true([&] { return figures().free_pages + rounds > before.free_pages; }));
 }
 
 KERNEL_USER_TEST(what_is_cut_off_is_not_mapped) {

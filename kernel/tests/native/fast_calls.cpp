@@ -117,6 +117,9 @@ KERNEL_USER_TEST(fast_calls_are_answered_as_far_as_they_are_plain) {
             CHECK(one.ask(futex, address, wake, 1) == Asking::came_here);
         }
         CHECK(one.ask(futex, 0x5000, wait, 4) == Asking::came_here); // nothing is mapped
+        // The table has an end.
+        for (const std::uint64_t number : {abi::fast_calls + yield, 2 * abi::fast_calls + yield, (std::uint64_t{1} << 32) + yield, (std::uint64_t{1} << 63) + yield})
+            CHECK(one.ask(number) == Asking::came_here);
         native::current_thread().page->fast_calls.index[futex] = 0x82; // nothing special: values[2]
         CHECK(one.ask(futex, data_at, wake, 1) == 0);
         native::current_thread().page->fast_calls = {};

@@ -167,11 +167,6 @@ peek_landing:
     movq $-1, %rax
     ret
 
-# native_execute(address): jumps to guest memory with native rights, which must not work.
-.globl native_execute
-native_execute:
-    jmp *%rdi
-
 .text
 # call_in_registers(endpoint, tag, count): calls without a deadline, each with the last answer's words.
 .globl call_in_registers

@@ -18,7 +18,6 @@ extern const unsigned char guest_fault[], guest_fault_end[], guest_vector[], gue
 extern const unsigned char guest_bases[], guest_bases_end[], guest_constant[], guest_constant_end[];
 std::int64_t native_peek(std::uint64_t address, std::uint64_t* out);
 std::int64_t native_poke(std::uint64_t address, std::uint64_t value);
-void native_execute(std::uint64_t address);
 }
 
 namespace {
