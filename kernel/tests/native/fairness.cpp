@@ -80,7 +80,7 @@ constexpr std::uint64_t short_life = 3000; // microseconds
 constexpr std::uint32_t in_herd = 256;
 constexpr std::uint64_t work_in_herd = 400; // microseconds
 std::uint32_t gate;
-std::atomic<std::uint32_t> ready, finished;
+std::atomic<std::uint32_t> ready, computed, finished;
 abi::Handle all_ready, all_finished;
 const Spinners* beside_herd;
 std::array<native::Thread*, in_herd> herd;
@@ -99,9 +99,9 @@ void run_in_herd(void*) {
     if (ready.fetch_add(1) + 1 == in_herd) CHECK(call::notification_signal(all_ready, 1));
     (void)native::futex_wait(&gate, 0, abi::never);
     compute(work_in_herd);
-    const std::uint32_t before = finished.fetch_add(1);
-    if (before == in_herd / 2) at_half = look();
-    if (before + 1 == in_herd) CHECK(call::notification_signal(all_finished, 1));
+    if (computed.fetch_add(1) == in_herd / 2) at_half = look();
+    // Who looks goes over all of them, so that none goes before it has.
+    if (finished.fetch_add(1) + 1 == in_herd) CHECK(call::notification_signal(all_finished, 1));
     // Until nobody looks at it any more.
     (void)native::futex_wait(&gate, 1, abi::never);
 }
@@ -154,7 +154,7 @@ KERNEL_USER_TEST(threads_that_end_soon_have_one_part) {
 KERNEL_USER_TEST(threads_that_wake_together_leave_others_their_part) {
     loop_turns = turns_of_millisecond();
     gate = 0;
-    ready = finished = 0;
+    ready = computed = finished = 0;
     const Owned its_budget = confined_to(1), told_ready(call::notification_create(quota()).value_or(0)), told_finished(call::notification_create(quota()).value_or(0));
     REQUIRE(its_budget && told_ready && told_finished);
     all_ready = told_ready.get();
