@@ -33,6 +33,8 @@ class RangeStepsModel : public Checked {
     using Memory = Machine::Memory;
     using Environment = Machine::Environment;
     using Table = Machine::Table;
+    using Page = Machine::Page;
+    using Pages = Machine::Pages;
     static constexpr unsigned watched = Machine::watched;
     static constexpr unsigned rest = 3;
     static constexpr std::uint64_t all_pages = 3 * 512;
@@ -130,14 +132,6 @@ public:
     }
 
 private:
-    struct Page {
-        bool there = false;
-        bool shared = false;
-        abi::Protection protection = 0;
-        abi::Protection allowed = 0; // of a shared one
-        std::uint8_t content = 0;    // of a private one
-    };
-    using Pages = std::array<Page, watched>;
     // What the space knows of a shared Memory at a page, entered or not.
     struct Mapped {
         bool there = false;

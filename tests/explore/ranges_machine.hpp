@@ -55,6 +55,16 @@ template <std::array numbers, std::size_t count> struct RangesMachine {
         }
     };
 
+    // What a page of a space is to be.
+    struct Page {
+        bool there = false;
+        bool shared = false;
+        abi::Protection protection = 0;
+        abi::Protection allowed = 0; // of a shared one
+        std::uint8_t content = 0;    // of a private one
+    };
+    using Pages = std::array<Page, watched>;
+
     // What the page table asks of the machine (kernel/core/page_table.hpp).
     struct Environment {
         Memory& memory;

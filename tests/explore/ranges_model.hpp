@@ -25,6 +25,8 @@ class RangesModel : public Checked {
     using Memory = Machine::Memory;
     using Environment = Machine::Environment;
     using Table = Machine::Table;
+    using Page = Machine::Page;
+    using Pages = Machine::Pages;
     static constexpr unsigned watched = Machine::watched;
     static constexpr std::uint64_t frame_base = Machine::frame_base;
     static constexpr std::uint64_t address_of(unsigned page) { return Machine::address_of(page); }
@@ -143,15 +145,6 @@ public:
     }
 
 private:
-    struct Page {
-        bool there = false;
-        bool shared = false;
-        abi::Protection protection = 0;
-        abi::Protection allowed = 0; // of a shared one
-        std::uint8_t content = 0;    // of a private one
-    };
-    using Pages = std::array<Page, watched>;
-
     static bool empty(const Pages& pages, unsigned first, unsigned last) {
         return std::none_of(pages.begin() + first, pages.begin() + last + 1, [](const Page& page) { return page.there; });
     }
