@@ -26,7 +26,7 @@ enum class Message : std::uint32_t {
     sandbox_destroy = 7,
     // in: after (event sequence number seen last; 0 at first). Blocks until there is an event after it. out: per event one `event` record: EventRecord
     next_event = 8,
-    // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count, idle_wakeups* (by CPU),
+    // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count, idle_wakeups* (by CPU), warning*,
     // idle figures as they come: unknown tags are to be ignored
     node_info = 9,
     // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes; of a sandbox that does not tell, memory_pages alone

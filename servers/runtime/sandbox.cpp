@@ -75,7 +75,7 @@ base::Result<void> Sandbox::prepare() {
 }
 
 base::Result<void> Sandbox::limit_processor(const ProcessorLimits& limits) {
-    TRY(native::call::budget_configure(budget_.get(), budget_parameters(limits, TRY(figures()).cpu_count)));
+    TRY(configure_budget(limits));
     settings_.processor = limits;
     if (exit_alarm_.is_set())
         lift_limits();
@@ -167,7 +167,7 @@ void Sandbox::set_state(State state) {
         loop_.set_timer(start_alarm_, state == State::starting ? native::after_milliseconds(start_patience_milliseconds) : abi::never);
     if (state != State::running && exit_alarm_.is_set()) {
         loop_.set_timer(exit_alarm_, abi::never);
-        (void)limit_processor(settings_.processor);
+        (void)configure_budget(settings_.processor);
     }
     state_ = state;
 }
@@ -184,8 +184,11 @@ void Sandbox::expect_exit() {
 void Sandbox::lift_limits() {
     ProcessorLimits lifted;
     lifted.processors = settings_.processor.processors;
-    if (const auto info = figures())
-        (void)native::call::budget_configure(budget_.get(), budget_parameters(lifted, info->cpu_count));
+    (void)configure_budget(lifted);
+}
+
+base::Result<void> Sandbox::configure_budget(const ProcessorLimits& limits) {
+    return native::call::budget_configure(budget_.get(), budget_parameters(limits, TRY(figures()).cpu_count));
 }
 
 void Sandbox::wait_for_stats(native::ChannelRequest request) {

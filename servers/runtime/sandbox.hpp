@@ -124,6 +124,7 @@ private:
     void start_is_late();
     void exit_is_late();
     void lift_limits();
+    base::Result<void> configure_budget(const ProcessorLimits& limits);
     void stats_are_late() { observer_.on_stats_late(*this); }
 
     std::uint64_t number_;
