@@ -21,7 +21,6 @@
 #include "kernel/thread/run_queue.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/thread/vector_state.hpp"
-#include "kernel/core/grace.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/statistics.hpp"
 #include "lib/base/weaken.hpp"
@@ -597,43 +596,6 @@ void wait_for_turn(unsigned attempt) {
     WaitState wait;
     wait.announce();
     sched::wait_until(*self, arch::monotonic_nanoseconds() + (shortest << std::min(attempt, doublings)), wait);
-}
-
-namespace {
-
-std::uint64_t begin_grace_period(arch::Cpu& cpu) {
-    const std::uint64_t before = cpu.quiescent.load(std::memory_order_acquire);
-    arch::send_interrupt(cpu.apic_id, arch::vector::reschedule);
-    return before;
-}
-
-void end_grace_period(arch::Cpu& cpu, std::uint64_t before) {
-    while (cpu.quiescent.load(std::memory_order_acquire) == before) {
-        // Whoever waits here uses no object; two CPUs may wait for each other.
-        arch::this_cpu().quiescent.fetch_add(1, std::memory_order_release);
-        arch::relax();
-    }
-}
-
-} // namespace
-
-void wait_for_grace_period_of(arch::Cpu& cpu) { end_grace_period(cpu, begin_grace_period(cpu)); }
-
-void wait_for_grace_period() {
-    const arch::Cpu& self = arch::this_cpu();
-    std::uint64_t before[arch::max_cpus];
-    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
-        arch::Cpu& cpu = arch::cpu(i);
-        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
-            continue;
-        before[i] = begin_grace_period(cpu);
-    }
-    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
-        arch::Cpu& cpu = arch::cpu(i);
-        if (&cpu == &self || !cpu.online.load(std::memory_order_acquire))
-            continue;
-        end_grace_period(cpu, before[i]);
-    }
 }
 
 namespace statistics {

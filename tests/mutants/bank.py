@@ -29,6 +29,7 @@ ERRORS = [
     ("child_lease_is_not_linked", "object/lease.cpp", "    lease->node_.link_below(parent->node_);\n", "", "leases", "A revocation does not reach the lease below."),
     ("use_of_a_revoked_lease", "object/lease.cpp", "    if (!lease.node_.valid(generation)) return false;\n", "", "leases,devices,ports,memory,messages,exchanges", "Something links itself to a lease that was revoked meanwhile."),
     ("walk_stops_at_first_child", "core/lease_node.hpp", "return node == &root ? nullptr : node->next_;", "return nullptr;", "leases,a_revocation_reaches_every_child", "A revocation reaches the first child alone."),
+    ("rounds_have_no_rest", "thread/grace.cpp", "compare_exchange_strong(next, now + rest,", "compare_exchange_strong(next, now,", "what_interrupts_all_processors", "Who revokes again and again takes processors from others."),
     ("sibling_is_in_the_subtree", "core/lease_node.hpp", "while (node != &root && !node->next_)", "while (!node->next_ && node->parent_)", "leases", "A revocation goes on to the siblings."),
     ("lease_outside_of_the_source", "core/derivation.hpp", "if (source.lease && !lease->node().is_within(source.lease->node()))", "if (source.lease && source.lease->node().is_within(lease->node()))", "leases,objects,negative",
      "A copy is put under a lease that does not end with the source's."),

@@ -264,3 +264,25 @@ KERNEL_USER_TEST(who_was_woken_before_a_revocation_takes_nothing_after_it) {
         CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 3);
     });
 }
+
+// Each of these tells every processor, whoever has it: a thread that asks again and again must not take others' time so. A tenth of a millisecond lies between two rounds.
+KERNEL_USER_TEST(what_interrupts_all_processors_in_a_row_is_slow) {
+    NEEDS_PROCESSORS(2);
+    constexpr std::uint64_t times = 20, between = 100'000;
+    const auto takes_its_time = [&](auto&& once) {
+        const std::uint64_t begin = native::monotonic_nanoseconds();
+        for (std::uint64_t i = 0; i < times; ++i)
+            if (!once()) return false;
+        return native::monotonic_nanoseconds() - begin >= (times - 1) * between;
+    };
+    CHECK(takes_its_time([] {
+        const Owned lease = lease_below(0);
+        return call::lease_revoke(lease.get()).has_value();
+    }));
+    const Owned its_budget(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 0}).value_or(0));
+    CHECK(takes_its_time([&, limit = 1000u]() mutable { return call::budget_configure(its_budget.get(), {1024, 0, ++limit, 10'000, 0}).has_value(); }));
+    CHECK(takes_its_time([] {
+        const auto shared = native::MappedMemory::create(quota(), abi::page_size);
+        return shared && call::memory_seal(shared->memory.get());
+    }));
+}
