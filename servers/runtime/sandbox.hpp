@@ -8,6 +8,7 @@
 #include "lib/native/event_loop.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/launch.hpp"
+#include "servers/runtime/missing_calls.hpp"
 #include "servers/runtime/streams.hpp"
 
 namespace runtime {
@@ -81,6 +82,7 @@ public:
     // Keeps the request until the personality tells its figures, or does not in time.
     void wait_for_stats(native::ChannelRequest request);
     native::ChannelRequest pending_inspect;
+    MissingCallsAllowance missing_calls;
 
     // A sealed Memory. Errors: bad_state (it was started), too_large (too many).
     base::Result<void> add_layer(native::Owned memory);

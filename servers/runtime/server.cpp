@@ -194,25 +194,13 @@ void Server::on_start_late(Sandbox& sandbox) {
 
 void Server::on_missing_calls(Sandbox& sandbox, abi::TlvReader records) {
     abi::TlvRecord record;
-    while (records.next(record)) {
+    for (unsigned count = 0; count < abi::sandbox::missing_calls_at_once && records.next(record); ++count) {
         abi::runtime::MissingCall call;
         if (record.tag != static_cast<std::uint16_t>(abi::runtime::Tag::missing_call) || record.value.size() != sizeof call)
             continue;
         std::memcpy(&call, record.value.data(), sizeof call);
-        note_missing(sandbox.number(), call.number, call.count);
+        missing_.note(sandbox.number(), call.number, call.count, sandbox.missing_calls);
     }
-}
-
-// The node keeps a sum by call; which sandbox asked last is told with it.
-void Server::note_missing(std::uint64_t sandbox, std::uint32_t number, std::uint32_t count) {
-    for (abi::runtime::MissingCall& known : missing_)
-        if (known.number == number) {
-            known.count = known.count > UINT32_MAX - count ? UINT32_MAX : known.count + count;
-            known.sandbox = sandbox;
-            return;
-        }
-    if (missing_.size() < most_missing)
-        (void)missing_.push_back({sandbox, number, count});
 }
 
 void Server::add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail) {

@@ -8,6 +8,7 @@
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
 #include "servers/runtime/management.hpp"
+#include "servers/runtime/missing_calls.hpp"
 #include "servers/runtime/network.hpp"
 #include "servers/runtime/removals.hpp"
 #include "servers/runtime/sandbox.hpp"
@@ -39,7 +40,6 @@ private:
     static constexpr std::uint64_t management_badge = 1; // as the image file has it
     static constexpr std::size_t most_sandboxes = 512;
     static constexpr std::size_t kept_events = 1024;
-    static constexpr std::size_t most_missing = 512;
 
     void on_request(native::ChannelRequest request) override;
     // The sandboxes of a client that is gone can be named by nobody any more: they go.
@@ -79,7 +79,6 @@ private:
     Sandbox* find(std::uint64_t number);
     void add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail);
     void answer_events(native::ChannelRequest& request, std::uint64_t after);
-    void note_missing(std::uint64_t sandbox, std::uint32_t number, std::uint32_t count);
 
     native::EventLoop loop_;
     std::unique_ptr<native::RootImage> root_;
@@ -103,7 +102,7 @@ private:
         std::uint64_t after = 0;
     };
     base::Vector<EventWaiter> event_waiters_;
-    base::Vector<abi::runtime::MissingCall> missing_;
+    MissingCalls missing_;
 };
 
 } // namespace runtime
