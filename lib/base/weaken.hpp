@@ -30,7 +30,6 @@ enum class Weakness : std::uint8_t {
     revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
     revoke_wait,        // kernel: a revocation ends the waits of calls under the lease
     revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
-    revoke_turn,        // kernel: a lease is walked by one revocation, however many there are
     revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
     seal_grace,         // kernel: a seal waits for copies that found their page before it
     reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
