@@ -54,6 +54,7 @@ enum class Weakness : std::uint8_t {
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
+    sandbox_processes,  // runtime: with a personality end the processes that it made
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -133,6 +134,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::chain_depth, "chain_depth"},
     {Weakness::ring_rights, "ring_rights"},
     {Weakness::ring_commit, "ring_commit"},
+    {Weakness::sandbox_processes, "sandbox_processes"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

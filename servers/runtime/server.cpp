@@ -18,6 +18,7 @@ constexpr std::string_view personality_path = "/bin/personality";
 base::Result<void> Server::prepare() {
     loop_ = TRY(native::EventLoop::create());
     TRY(removals_.prepare(loop_));
+    TRY(endings_.prepare(removals_.bell()));
     root_.reset(new (std::nothrow) native::RootImage(TRY(native::RootImage::open(TRY(native::require("root_image"))))));
     const abi::Handle channel = TRY(native::require("runtime"));
     channel_.reset(new (std::nothrow) native::ChannelServer(channel, *this));
@@ -39,7 +40,7 @@ base::Result<void> Server::prepare() {
 base::Result<Sandbox*> Server::make_sandbox(const SandboxSettings& settings, std::uint32_t flows) {
     if (sandboxes_.size() + removals_.size() >= most_sandboxes)
         return base::fail(abi::Error::no_slots);
-    std::unique_ptr<Sandbox> sandbox(new (std::nothrow) Sandbox(next_number_, settings, loop_, *this));
+    std::unique_ptr<Sandbox> sandbox(new (std::nothrow) Sandbox(next_number_, settings, loop_, endings_, *this));
     if (!sandbox)
         return base::fail(abi::Error::no_memory);
     TRY(sandbox->prepare());

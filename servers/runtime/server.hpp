@@ -7,6 +7,7 @@
 #include "lib/native/clock.hpp"
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
+#include "servers/runtime/endings.hpp"
 #include "servers/runtime/management.hpp"
 #include "servers/runtime/missing_calls.hpp"
 #include "servers/runtime/network.hpp"
@@ -53,7 +54,6 @@ private:
     void on_crashed(Sandbox& sandbox) override;
     void on_start_late(Sandbox& sandbox) override;
     void on_stats_late(Sandbox& sandbox) override { on_stats(sandbox, abi::TlvReader({})); }
-    void on_gone(Sandbox&) override { removals_.look(); }
     void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
     void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;
 
@@ -93,8 +93,9 @@ private:
     };
     std::optional<Network<native::Caller, Clock>> network_; // none where there is no switch
     std::uint64_t next_number_ = 1;
-    base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     Removals removals_;
+    Endings endings_;
+    base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     base::Vector<abi::runtime::EventRecord> events_; // the last kept_events
     std::uint64_t next_sequence_ = 1;
     struct EventWaiter {
