@@ -138,6 +138,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},
+    {Weakness::log_limit, "log_limit"},
     {Weakness::log_writer, "log_writer"},
     {Weakness::device_patience, "device_patience"},
     {Weakness::device_version, "device_version"},
