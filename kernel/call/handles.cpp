@@ -20,7 +20,7 @@ base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle
         return 0;
     }
     TRY(caller.process().handles().close(handle));
-    trim_stacks(); // it may have been a thread
+    (void)trim_stacks(most_free_stacks); // it may have been a thread
     return 0;
 }
 

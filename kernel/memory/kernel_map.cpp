@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstring>
 
-#include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
@@ -12,7 +11,6 @@
 #include "kernel/memory/tlb.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/panic.hpp"
-#include "kernel/core/preempt.hpp"
 #include "kernel/arch/spin_lock.hpp"
 
 extern "C" {
@@ -35,11 +33,8 @@ constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
 constinit std::uint64_t table_pages BASE_GUARDED_BY(lock) = 0; // read without it
 // Freed stacks that keep their frames, linked through their highest word.
 constexpr std::size_t kept_stacks = 24;
-// Where there are more than this, so many of them lose their frames at once: each time all CPUs flush, for which there is a rest, in nanoseconds, between two times.
-constexpr std::size_t most_free_stacks = 56;
+// So many lose their frames at once: each time all CPUs flush.
 constexpr std::size_t retired_stacks = 64;
-constexpr std::uint64_t rest = 1'000'000;
-constinit std::atomic<std::uint64_t> next_retirement{0};
 constinit std::uint64_t free_stacks BASE_GUARDED_BY(lock) = 0;
 constinit std::atomic<std::size_t> free_stack_count{0}; // written under the lock
 // Ranges of stacks without their frames, by their tops, linked through the entry of the lowest page: a top is a multiple of the page, so the entry is not present.
@@ -102,15 +97,15 @@ bool map_stack(std::uint64_t top) BASE_REQUIRES(lock) {
 }
 
 // Takes the frames of free stacks, where there are more than are kept.
-void retire_stacks() {
+bool retire_stacks(std::size_t most) {
     std::uint64_t first = 0, last = 0; // the ranges
     std::uint64_t freed = 0;           // the frames, linked through their first word
     {
         const LockGuard guard(lock);
         // Another CPU may have been here meanwhile.
         const std::size_t count = free_stack_count.load(std::memory_order_relaxed);
-        if (count <= most_free_stacks)
-            return;
+        if (count <= most)
+            return false;
         const std::size_t retired = std::min(count - kept_stacks, retired_stacks);
         for (std::size_t i = 0; i < retired; ++i) {
             const std::uint64_t top = free_stacks;
@@ -139,11 +134,12 @@ void retire_stacks() {
     const LockGuard guard(lock);
     if (bare_stacks == 0) {
         bare_stacks = first;
-        return;
+        return true;
     }
     // Behind the first one, which may have some frames of an attempt that failed: so there is no other that has.
     *lowest_entry(last) = *lowest_entry(bare_stacks);
     *lowest_entry(bare_stacks) = first;
+    return true;
 }
 
 } // namespace
@@ -276,15 +272,6 @@ void free_stack(std::uint64_t top) {
     free_stack_count.fetch_add(1, std::memory_order_relaxed);
 }
 
-void trim_stacks() {
-    for (unsigned attempt = 0; free_stack_count.load(std::memory_order_relaxed) > most_free_stacks; ++attempt) {
-        const std::uint64_t now = arch::monotonic_nanoseconds();
-        std::uint64_t next = next_retirement.load(std::memory_order_relaxed);
-        if (now >= next && next_retirement.compare_exchange_strong(next, now + rest, std::memory_order_relaxed))
-            retire_stacks();
-        else
-            wait_for_turn(attempt);
-    }
-}
+bool trim_stacks(std::size_t most) { return free_stack_count.load(std::memory_order_relaxed) > most && retire_stacks(most); }
 
 } // namespace kernel

@@ -32,7 +32,7 @@ ERRORS = [
     ("deadlines_one_by_one", "thread/scheduler.cpp", "queue.timer_went_off + deadline_slack_nanoseconds", "queue.timer_went_off", "bounded_interrupts", "Each of many sleepers has an interrupt of its own, in whoever's turn it is."),
     ("ended_lease_is_waited_for", "object/lease.cpp", "            if (has_ended()) return false;\n", "", "leases,bounded_revocations", "A lease that has ended is revoked again, and never is."),
     ("refused_access_splits", "core/page_table.hpp", "met == 0 || (entry::is_mark(met) && !allows(entry::mark_protection(met), access))", "met == 0", "a_refused_access", "An access that is refused takes page tables."),
-    ("faults_fill_the_log", "core/log.cpp", "!limit.take(now) && !base::weakened(base::Weakness::log_limit)", "false", "many_faults", "Whoever makes processes that fault fills the kernel's log."),
+    ("faults_fill_the_log", "core/log.cpp", "!servers && !limit.take(now) && !base::weakened(base::Weakness::log_limit)", "false", "many_faults", "Whoever makes processes that fault fills the kernel's log."),
     ("rounds_have_no_rest", "thread/grace.cpp", "compare_exchange_strong(next, now + rest,", "compare_exchange_strong(next, now,", "what_interrupts_all_processors", "Who revokes again and again takes processors from others."),
     ("sibling_is_in_the_subtree", "core/lease_node.hpp", "while (node != &root && !node->next_)", "while (!node->next_ && node->parent_)", "leases", "A revocation goes on to the siblings."),
     ("lease_outside_of_the_source", "core/derivation.hpp", "if (source.lease && !lease->node().is_within(source.lease->node()))", "if (source.lease && source.lease->node().is_within(lease->node()))", "leases,objects,negative",
