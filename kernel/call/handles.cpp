@@ -20,7 +20,7 @@ base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle
         return 0;
     }
     TRY(caller.process().handles().close(handle));
-    (void)trim_stacks(most_free_stacks); // it may have been a thread
+    trim_stacks(); // it may have been a thread
     return 0;
 }
 

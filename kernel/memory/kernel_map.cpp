@@ -32,8 +32,8 @@ constinit std::uint64_t device_cursor BASE_GUARDED_BY(lock) = device_map_base;
 constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
 constinit std::uint64_t table_pages BASE_GUARDED_BY(lock) = 0; // read without it
 // Freed stacks that keep their frames, linked through their highest word.
-constexpr std::size_t kept_stacks = 24;
-// So many lose their frames at once: each time all CPUs flush.
+constexpr std::size_t most_free_stacks = 60, kept_stacks = 12;
+// So many at most lose their frames at once: each time all CPUs flush.
 constexpr std::size_t retired_stacks = 64;
 constinit std::uint64_t free_stacks BASE_GUARDED_BY(lock) = 0;
 constinit std::atomic<std::size_t> free_stack_count{0}; // written under the lock
@@ -97,15 +97,15 @@ bool map_stack(std::uint64_t top) BASE_REQUIRES(lock) {
 }
 
 // Takes the frames of free stacks, where there are more than are kept.
-bool retire_stacks(std::size_t most) {
+void retire_stacks() {
     std::uint64_t first = 0, last = 0; // the ranges
     std::uint64_t freed = 0;           // the frames, linked through their first word
     {
         const LockGuard guard(lock);
         // Another CPU may have been here meanwhile.
         const std::size_t count = free_stack_count.load(std::memory_order_relaxed);
-        if (count <= most)
-            return false;
+        if (count <= most_free_stacks)
+            return;
         const std::size_t retired = std::min(count - kept_stacks, retired_stacks);
         for (std::size_t i = 0; i < retired; ++i) {
             const std::uint64_t top = free_stacks;
@@ -134,12 +134,11 @@ bool retire_stacks(std::size_t most) {
     const LockGuard guard(lock);
     if (bare_stacks == 0) {
         bare_stacks = first;
-        return true;
+        return;
     }
     // Behind the first one, which may have some frames of an attempt that failed: so there is no other that has.
     *lowest_entry(last) = *lowest_entry(bare_stacks);
     *lowest_entry(bare_stacks) = first;
-    return true;
 }
 
 } // namespace
@@ -272,6 +271,9 @@ void free_stack(std::uint64_t top) {
     free_stack_count.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool trim_stacks(std::size_t most) { return free_stack_count.load(std::memory_order_relaxed) > most && retire_stacks(most); }
+void trim_stacks() {
+    if (free_stack_count.load(std::memory_order_relaxed) > most_free_stacks)
+        retire_stacks();
+}
 
 } // namespace kernel

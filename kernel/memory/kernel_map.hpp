@@ -27,11 +27,9 @@ const void* map_firmware(std::uint64_t physical, std::size_t bytes);
 std::uint64_t allocate_stack();
 // Nobody runs on it any more. Any context.
 void free_stack(std::uint64_t top);
-// Of more than `most` freed stacks some lose their frames, which go back to the allocator; only their part of the kernel's page tables stays, for the next stacks. All CPUs flush. True where
-// that was done. Without locks.
-bool trim_stacks(std::size_t most);
-// For an idle CPU, and for whoever makes threads, ends them, or is one that ends: threads that come and go, and are never so many at once, cost nobody a flush.
-inline constexpr std::size_t idle_free_stacks = 56, most_free_stacks = 512;
+// For whoever makes threads, ends them, or is one that ends. A few freed stacks are kept to be used again; where there are more, some of them lose their frames, which go back to the
+// allocator, and only their part of the kernel's page tables stays, for the next stacks. All CPUs flush then. Without locks.
+void trim_stacks();
 inline constexpr std::size_t stack_pages = 4;
 
 // Pages in page tables of the kernel itself.

@@ -551,9 +551,8 @@ void idle() {
         end_the_dying();
         migration::set_idle(queue.cpu);
         queue.lock.lock();
-        // Frames are zeroed ahead one at a time and stacks given back some at a time, with a look at the queue and the interrupts between them; once there are enough, and they soon are,
-        // this CPU halts.
-        if (Scheduling::run_if_ready(queue) || migration::pull(queue) || frames::zero_ahead() || trim_stacks(idle_free_stacks)) {
+        // Frames are zeroed ahead one at a time, with a look at the queue and the interrupts between them; once there are enough, and they soon are, this CPU halts.
+        if (Scheduling::run_if_ready(queue) || migration::pull(queue) || frames::zero_ahead()) {
             arch::serve_interrupts();
             continue;
         }
