@@ -3,6 +3,7 @@
 
 #include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
+#include "services/engine/platform.hpp"
 #include "services/engine/filters.hpp"
 
 namespace engine {
@@ -41,6 +42,7 @@ Task<images::Image> find_image(Engine& engine, const std::string& reference) {
 } // namespace
 
 Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
+    check_platform(exchange.target().parameter("platform"));
     co_await exchange.continue_if_expected();
     std::vector<std::string> loaded;
     loaded = co_await with_images(engine.loaders, [&] {

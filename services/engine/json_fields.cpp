@@ -87,7 +87,7 @@ bool is_empty_value(const Json& value) {
     if (value.is_boolean()) return !value.get<bool>();
     if (value.is_number()) return value == 0;
     if (value.is_string()) return value.get_ref<const std::string&>().empty();
-    return std::ranges::all_of(value, is_empty_value);
+    return value.empty();
 }
 
 } // namespace engine

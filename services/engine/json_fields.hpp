@@ -18,7 +18,7 @@ std::vector<std::string> list_field(const Json& object, const char* name);
 std::map<std::string, std::string> map_field(const Json& object, const char* name);
 // An object; an empty one where it is absent.
 const Json& object_field(const Json& object, const char* name);
-// Nothing is asked for: null, false, 0, "", and lists and objects of only such.
+// Nothing is asked for: null, false, 0, "", a list or object without members. One with an empty member asks for something: {"/tmp": ""} is a file system.
 bool is_empty_value(const Json& value);
 
 } // namespace engine
