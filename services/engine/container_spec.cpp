@@ -244,6 +244,15 @@ ContainerPort parse_port(const std::string& text) {
     return {static_cast<std::uint16_t>(*number), protocol == "udp" ? protocol_udp : protocol == "sctp" ? protocol_sctp : protocol_tcp};
 }
 
+// "+3" behind the sign `sign`, "" is 0; what is none is more than there are signals.
+static int offset_of(std::string_view text, char sign) {
+    constexpr int too_much = 100;
+    if (text.empty()) return 0;
+    if (text.front() != sign) return too_much;
+    const auto number = services::parse_number(text.substr(1));
+    return number && *number < too_much ? static_cast<int>(*number) : too_much;
+}
+
 int parse_signal(const std::string& text) {
     static constexpr std::array<std::string_view, 31> names = {
         "HUP",  "INT",  "QUIT", "ILL",    "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1", "SEGV",
@@ -257,6 +266,16 @@ int parse_signal(const std::string& text) {
     services::consume(name, "SIG");
     if (name == "IOT") name = "ABRT";
     if (name == "POLL") name = "IO";
+    // Those that are for programs to use: 34 is the first one that the C library leaves, 64 the last one.
+    constexpr int first_real_time = 34, last_real_time = 64;
+    if (services::consume(name, "RTMIN")) {
+        if (const int signal = first_real_time + offset_of(name, '+'); signal <= last_real_time) return signal;
+        throw bad_request("invalid signal: " + text);
+    }
+    if (services::consume(name, "RTMAX")) {
+        if (const int signal = last_real_time - offset_of(name, '-'); signal >= first_real_time) return signal;
+        throw bad_request("invalid signal: " + text);
+    }
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) throw bad_request("invalid signal: " + text);
     return static_cast<int>(found - names.begin()) + 1;
@@ -326,6 +345,7 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
     check_isolation(spec);
     if (spec.directory.empty()) spec.directory = text_field(config, "WorkingDir");
     if (spec.stop_signal.empty()) spec.stop_signal = text_field(config, "StopSignal");
+    if (!spec.stop_signal.empty()) parse_signal(spec.stop_signal);
     std::set<std::string> given;
     for (const std::string& variable : spec.environment) given.insert(variable_name(variable));
     for (const std::string& variable : list_field(config, "Env"))

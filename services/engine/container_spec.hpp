@@ -103,7 +103,7 @@ ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body);
 void apply_image(ContainerSpec& spec, const Json& image_configuration);
 // "80", "80/tcp", "53/udp", "36412/sctp". Throws ApiError 400.
 ContainerPort parse_port(const std::string& text);
-// A signal's number of "SIGTERM", "term" or "15". Throws ApiError 400.
+// A signal's number of "SIGTERM", "term", "SIGRTMIN+3" or "15". Throws ApiError 400.
 int parse_signal(const std::string& text);
 
 } // namespace engine

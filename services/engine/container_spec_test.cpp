@@ -280,8 +280,20 @@ TEST(ContainerSpec, ReadsSignals) {
     EXPECT_EQ(parse_signal("9"), 9);
     EXPECT_EQ(parse_signal("WINCH"), 28);
     EXPECT_EQ(parse_signal("SYS"), 31);
-    for (const char* text : {"", "SIG", "0", "65", "-1", "FOO", "TERMX"})
+    EXPECT_EQ(parse_signal("SIGRTMIN"), 34);
+    EXPECT_EQ(parse_signal("SIGRTMIN+3"), 37);
+    EXPECT_EQ(parse_signal("rtmax-1"), 63);
+    EXPECT_EQ(parse_signal("SIGRTMAX"), 64);
+    for (const char* text : {"", "SIG", "0", "65", "-1", "FOO", "TERMX", "RTMIN-1", "RTMIN+31", "RTMAX-31", "RTMAX+1", "RTMIN+", "RTMIN+x", "RTMIN+99999999999999999999"})
         EXPECT_THROW(parse_signal(text), ApiError) << text;
+}
+
+TEST(ContainerSpec, KnowsTheSignalThatStopsAnImage) {
+    ContainerSpec spec = parse(R"({"Image":"x","Cmd":["a"]})");
+    apply_image(spec, Json::parse(R"({"config":{"StopSignal":"SIGRTMIN+3"}})"));
+    EXPECT_EQ(spec.stop_signal, "SIGRTMIN+3");
+    ContainerSpec other = parse(R"({"Image":"x","Cmd":["a"]})");
+    EXPECT_THROW(apply_image(other, Json::parse(R"({"config":{"StopSignal":"SIGNOPE"}})")), ApiError);
 }
 
 TEST(ContainerSpec, LimitsItsLogToMemory) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/common/text.hpp"
 #include "services/engine/error.hpp"
 
 namespace engine {
@@ -48,6 +49,8 @@ long long number_field(const Json& object, const char* name, long long least) {
     if (number < least) throw bad_request(std::string("invalid value: ") + name + " is " + std::to_string(number));
     return number;
 }
+
+std::int64_t time_field(const Json& object, const char* name) { return services::parse_time(text_field(object, name)).value_or(0); }
 
 std::vector<std::string> list_field(const Json& object, const char* name) {
     const Json& value = member(object, name);

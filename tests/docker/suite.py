@@ -315,7 +315,7 @@ def _refused_limits(context):
 
 def _nothing_ignored(context):
     """An option works, or is refused by its name, however little it says."""
-    for options, words in ((("--tmpfs", "/x"), "HostConfig.Tmpfs"), (("--sysctl", "a="), "HostConfig.Sysctls"), (("--storage-opt", "size="), "HostConfig.StorageOpt"),
+    for options, words in ((("--tmpfs", "/x"), "HostConfig.Tmpfs"), (("--sysctl", "net.a="), "HostConfig.Sysctls"), (("--storage-opt", "size="), "HostConfig.StorageOpt"),
                            (("--network", "name=bridge,driver-opt=a="), "DriverOpts"), (("--link-local-ip", "169.254.1.1"), "LinkLocalIPs"), (("--cap-drop", "ALL"), "HostConfig.CapDrop"),
                            (("--platform", "linux/amd64junk"), "linux/amd64junk"), (("--platform", "linux/arm64"), "linux/arm64")):
         result = _run(context, *options, "busybox", "true")
