@@ -356,7 +356,7 @@ def _update(context):
         _same(inside(), ["150000 100000", "20"])
         _same(_output(context.docker("inspect", "updated", "--format", "{{.HostConfig.NanoCpus}} {{.HostConfig.CpuShares}}")), "1500000000 512\n")
         for options, words in ((("--cpus", "2.5"), "range of CPUs is from 0.01 to 2.00"), (("--memory", "64m"), "changing Memory of a container is not supported"),
-                               (("--restart", "always"), "changing RestartPolicy of a container is not supported"),
+                               (("--restart", "always"), "changing RestartPolicy.Name of a container is not supported"),
                                (("--cpu-quota", "20000"), "CPU Quota cannot be updated as NanoCPUs has already been set")):
             result = context.docker("update", *options, "updated")
             assert result.returncode == 1 and words in result.stderr, (options, result.returncode, result.stderr)
