@@ -20,6 +20,8 @@ ERRORS = [
     ("payer_is_not_kept", "object/object.cpp", "    payer.retain();\n", "", "objects,processes", "A quota goes before what it paid for."),
     ("destroyed_quota_gives_room", "object/object.cpp", "return payer.node().closed() ? nullptr : payer", "return payer", "a_destroyed_quota_gives_no_room_that_it_has", "A quota that was destroyed pays for what fits into a page that it has."),
     ("object_count_stays", "object/object.cpp", "    payer->node().count_object(kind, -1);\n", "", "objects,processes", "The number of objects of a quota only grows."),
+    ("step_ends_what_it_lets_go", "object/object.cpp", "at_work_(std::exchange(list_.at_work, true))", "at_work_(list_.at_work)", "bounded_chains_below_mappings",
+     "A step under a space's lock ends whatever it held up, dozens for each thing that it lets go of."),
     ("long_end_at_once", "object/object.cpp", "ends_long() ? list.late : list.first", "list.first", "bounded_last_references", "A process ends inside the call that dropped its last reference, under whatever lock."),
     ("lease_parent_is_not_asked", "object/lease.cpp", "    if (parent->node_.revoked()) return std::unexpected(abi::Error::revoked);\n", "", "leases", "A lease grows below a revoked one."),
     ("lease_leaves_a_link", "object/lease.cpp", "Lease::~Lease() {\n    LockGuard guard(lease_tree_lock);\n    node_.unlink();", "Lease::~Lease() {\n    LockGuard guard(lease_tree_lock);", "leases,a_revocation_reaches_every_child",
