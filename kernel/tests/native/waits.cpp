@@ -256,7 +256,7 @@ KERNEL_USER_TEST(a_server_that_left_is_not_the_next) {
     });
 }
 
-// Whose answer or server is not there at once leaves nothing at the Endpoint, where its port would wake somebody for it. Who is above it on its processor has a turn each time that it is woken.
+// Where no server waits it is never queued, so that the Endpoint's port tells nobody of it. The waiter is above the caller on its processor: each time that it were woken it would have a turn.
 KERNEL_USER_TEST(a_call_that_polls_wakes_nobody) {
     run_at(1, [](void*) {
         constexpr std::uint64_t polls = 1'000;

@@ -86,25 +86,7 @@ KERNEL_USER_TEST(many_are_woken_on_another_processor) {
     CHECK(comes_true([&] { return threads_of_all() <= before; }, 500));
 }
 
-// Each is told of while the one before it may not have come yet.
-KERNEL_USER_TEST(many_wake_ups_of_one_thread_leave_nothing) {
-    NEEDS_PROCESSORS(2);
-    const Owned first_cpu = confined_to(1), second_cpu = confined_to(2), bell(call::notification_create(quota()).value_or(0));
-    const std::uint64_t before = threads_of_all();
-    abi::Handle waited_for = bell.get();
-    auto* const sleeper = start([](void* argument) { CHECK(call::notification_wait(*static_cast<abi::Handle*>(argument), abi::never)); }, second_cpu, &waited_for);
-    REQUIRE(sleeper);
-    auto wakes = [&] {
-        for (int i = 0; i < 2'000; ++i)
-            for (const auto operation : {suspend, resume}) CHECK(call::thread_control(sleeper->handle(), operation));
-    };
-    run_on(first_cpu, wakes);
-    CHECK(call::notification_signal(bell.get(), 1));
-    sleeper->join();
-    CHECK(comes_true([&] { return threads_of_all() <= before; }, 500));
-}
-
-// It sleeps above the other one on its processor, which it would have a turn before each time.
+// The sleeper is above the other one on its processor: each time that it were woken it would have a turn.
 KERNEL_USER_TEST(a_resume_leaves_alone_who_is_not_suspended) {
     run_at(1, [](void*) {
         constexpr std::uint64_t resumes = 1'000;
@@ -153,13 +135,14 @@ KERNEL_USER_TEST(a_wake_up_follows_who_moves) {
     (*thread)->join();
 }
 
-// One whose time is used up, and that others wake as fast as they can, keeps nobody from its processor.
+// One whose time is used up, and that others wake as fast as they can, keeps nobody from its processor; and of so many wake-ups, told of while others are on their way, none keeps it.
 KERNEL_USER_TEST(who_has_no_time_left_sleeps_whoever_wakes_it) {
     NEEDS_PROCESSORS(2);
     static std::atomic<bool> over;
     static abi::Handle woken;
     // Each pool on the way is looked at before it sleeps again.
     constexpr abi::BudgetParameters no_time{1024, 0, 1, 10'000'000, 1};
+    const std::uint64_t before = threads_of_all();
     Owned pools[6];
     for (Owned& pool : pools) pool = Owned(call::budget_create(quota(), &pool == pools ? budget() : (&pool)[-1].get(), no_time).value_or(0));
     auto starved = spin(1, no_time, pools[5].get());
@@ -183,6 +166,7 @@ KERNEL_USER_TEST(who_has_no_time_left_sleeps_whoever_wakes_it) {
         waker->join();
     }
     starved->end();
+    CHECK(comes_true([&] { return threads_of_all() <= before; }, 500));
 }
 
 // Who waits for its turn, and is to go elsewhere, interrupts nobody who computes there.
