@@ -112,7 +112,7 @@ ERRORS = [
     ("kick_wakes_nobody", "thread/thread.cpp", "    if (kicked() && wait_.claim(wait)) finish_wait(negative(abi::Error::canceled));\n", "    (void)wait;\n", "exchanges,messages,ends", "A kick does not end the wait that there is."),
     ("stop_leaves_the_wait", "thread/thread.cpp", "    end_wait(abi::Error::canceled);\n    sched::wake(task_);\n    sched::interrupt(task_);", "    sched::interrupt(task_);", "who_waits_for_ever_is_ended,processes,ends", "A thread that sleeps is not stopped."),
     ("started_twice", "thread/thread.cpp", "|| started_.exchange(true)) return", "|| (started_.exchange(true), false)) return", "negative,processes,a_thread_starts_once", "A thread is started twice."),
-    ("suspended_runs", "thread/thread.cpp", "== attention_suspend) sched::block();", "== attention_suspend) break;", "exchanges", "A suspended thread goes on."),
+    ("suspended_runs", "thread/thread.cpp", "        if ((attention() & (attention_stop | attention_suspend)) != attention_suspend) break;", "        break;", "exchanges", "A suspended thread goes on."),
     ("resume_wakes_nobody", "thread/thread.cpp", "if (task_.attention.fetch_and(~attention_suspend, std::memory_order_seq_cst) & attention_suspend) sched::wake(task_);", "task_.attention.fetch_and(~attention_suspend, std::memory_order_seq_cst);", "exchanges",
      "A resumed thread sleeps on."),
     ("entry_is_not_checked", "thread/thread.cpp", "if (!personality_half().contains(entry, 1) || ", "if (", "negative,a_thread_starts_once", "A thread starts at a kernel address."),
