@@ -5,6 +5,7 @@
 #include "kernel/ipc/endpoint.hpp"
 #include "kernel/ipc/notification.hpp"
 #include "kernel/ipc/port.hpp"
+#include "kernel/audit/audit.hpp"
 #include "kernel/audit/audit_log.hpp"
 #include "kernel/thread/budget.hpp"
 #include "kernel/device/device.hpp"
@@ -18,5 +19,8 @@
 namespace kernel {
 
 #include "kernel/handlers.inc"
+
+// For the audit log: the caller did this, and it is done. Without locks; may wait.
+void record(Thread& caller, abi::AuditOperation operation, const Object& object, abi::Rights rights = 0, std::uint64_t other = 0, std::uint64_t word = 0, const LeaseHold& hold = {});
 
 } // namespace kernel

@@ -16,8 +16,9 @@ base::Result<std::uint64_t> call_irq_create(Thread& caller, Held<Irq> root, Held
     return give(caller, TRY(Irq::create(*quota, source, flags)), Irq::rights, root.hold);
 }
 
-base::Result<std::uint64_t> call_irq_bind(Thread&, Held<Irq> irq, Held<Notification> notification, std::uint64_t bits) {
+base::Result<std::uint64_t> call_irq_bind(Thread& caller, Held<Irq> irq, Held<Notification> notification, std::uint64_t bits) {
     TRY(irq->bind(std::move(notification.object), bits | notification.badge, irq.hold, notification.hold));
+    record(caller, abi::AuditOperation::bind, *irq, irq.rights);
     return 0;
 }
 
@@ -46,6 +47,7 @@ base::Result<std::uint64_t> call_device_map(Thread& caller, Held<Device> device,
     if ((protection & writable) && !(device.rights & abi::right::write)) return std::unexpected(abi::Error::missing_right);
     auto space = TRY(caller.process().space());
     TRY(space->map_device(device->base(), device->size(), device.hold, address, protection));
+    record(caller, abi::AuditOperation::bind, *device, device.rights, 0, address);
     return 0;
 }
 
@@ -62,14 +64,19 @@ base::Result<std::uint64_t> call_io_port_write(Thread&, Held<IoPort> ports, std:
     return 0;
 }
 
-base::Result<std::uint64_t> call_io_space_map(Thread&, Held<IoSpace> io_space, Held<Memory> memory) { return io_space->map(*memory); }
+base::Result<std::uint64_t> call_io_space_map(Thread& caller, Held<IoSpace> io_space, Held<Memory> memory) {
+    const std::uint64_t address = TRY(io_space->map(*memory));
+    record(caller, abi::AuditOperation::bind, *memory, memory.rights, io_space->number(), address);
+    return address;
+}
 
 base::Result<std::uint64_t> call_io_space_create(Thread& caller, Held<IoSpace> io_space, Held<Quota> quota) {
     return give(caller, TRY(make_object<IoSpace>(*quota)), IoSpace::rights, io_space.hold);
 }
 
-base::Result<std::uint64_t> call_io_space_release(Thread&, Held<IoSpace> io_space) {
+base::Result<std::uint64_t> call_io_space_release(Thread& caller, Held<IoSpace> io_space) {
     io_space->release_pins();
+    record(caller, abi::AuditOperation::unbind, *io_space);
     return 0;
 }
 

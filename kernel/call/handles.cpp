@@ -30,7 +30,12 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     if (lease && !lease.valid()) return std::unexpected(abi::Error::revoked);
     copy.hold = TRY(derive_hold(source.hold, lease.object));
     copy.object = std::move(source.object);
-    return caller.process().handles().insert(std::move(copy));
+    // One that differs in its rights alone leads nowhere that the first one did not.
+    if (copy.badge == source.badge && !lease) return caller.process().handles().insert(std::move(copy));
+    const Capability made = copy;
+    const abi::Handle handle = TRY(caller.process().handles().insert(std::move(copy)));
+    record(caller, abi::AuditOperation::mint, *made.object, made.rights, 0, made.badge, made.hold);
+    return handle;
 }
 
 base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle handle, UserPointer<abi::HandleInfo> info) {
@@ -53,8 +58,9 @@ base::Result<std::uint64_t> call_lease_create(Thread& caller, Held<Quota> quota,
     return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control);
 }
 
-base::Result<std::uint64_t> call_lease_revoke(Thread&, Held<Lease> lease) {
+base::Result<std::uint64_t> call_lease_revoke(Thread& caller, Held<Lease> lease) {
     lease->revoke();
+    record(caller, abi::AuditOperation::revoke, *lease);
     return 0;
 }
 
@@ -82,6 +88,7 @@ base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota
 base::Result<std::uint64_t> call_quota_destroy(Thread& caller, Held<Quota> quota) {
     if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);
     TRY(Process::end_quota(*quota));
+    record(caller, abi::AuditOperation::destroy, *quota);
     return 0;
 }
 

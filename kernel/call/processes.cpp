@@ -4,6 +4,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/restricted/restricted.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/scheduler.hpp"
 
 namespace kernel {
@@ -22,24 +23,28 @@ base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> b
 }
 
 base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
-    return give(caller, TRY(Process::create(*quota, std::move(budget.object), caller.process().domain())), Process::rights);
+    return give(caller, TRY(Process::create(*quota, std::move(budget.object), caller.process().domain(), caller_goes_first() ? nullptr : base::Ref<Process>(caller.process()))), Process::rights);
 }
 
 base::Result<std::uint64_t> call_process_space(Thread& caller, Held<Process> process) {
     return give(caller, TRY(process->space()), Space::rights, process.hold);
 }
 
-base::Result<std::uint64_t> call_process_grant(Thread&, Held<Process> process, Held<Object> source, abi::Rights rights, Held<Lease> lease) {
+base::Result<std::uint64_t> call_process_grant(Thread& caller, Held<Process> process, Held<Object> source, abi::Rights rights, Held<Lease> lease) {
     Capability granted;
     granted.rights = TRY(shrink_rights(source.rights, rights));
     granted.badge = source.badge;
     granted.hold = TRY(derive_hold(source.hold, lease.object));
     granted.object = std::move(source.object);
-    return process->handles().insert(std::move(granted));
+    const Capability made = granted;
+    const abi::Handle handle = TRY(process->handles().insert(std::move(granted)));
+    record(caller, abi::AuditOperation::grant, *made.object, made.rights, process->number(), made.badge, made.hold);
+    return handle;
 }
 
-base::Result<std::uint64_t> call_process_kill(Thread&, Held<Process> process, std::uint64_t status) {
+base::Result<std::uint64_t> call_process_kill(Thread& caller, Held<Process> process, std::uint64_t status) {
     process->end(abi::EndReason::kill, status);
+    record(caller, abi::AuditOperation::kill, *process);
     return 0;
 }
 
@@ -84,7 +89,7 @@ base::Result<std::uint64_t> call_thread_start(Thread&, Held<Thread> thread, std:
     return 0;
 }
 
-base::Result<std::uint64_t> call_thread_control(Thread&, Held<Thread> thread, std::uint32_t operation) {
+base::Result<std::uint64_t> call_thread_control(Thread& caller, Held<Thread> thread, std::uint32_t operation) {
     struct Operation {
         abi::Rights right;
         void (Thread::*function)();
@@ -96,6 +101,7 @@ base::Result<std::uint64_t> call_thread_control(Thread&, Held<Thread> thread, st
     if (!(thread.rights & chosen.right)) return std::unexpected(abi::Error::missing_right);
     if (thread->stopping()) return std::unexpected(abi::Error::bad_state);
     ((*thread).*chosen.function)();
+    if (operation == 1 && &thread->process() != &caller.process()) record(caller, abi::AuditOperation::kill, *thread);
     return 0;
 }
 

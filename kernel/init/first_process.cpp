@@ -88,7 +88,7 @@ public:
         Quota& quota = Quota::root();
         const ElfImage elf = TRY(ElfImage::parse({direct<std::byte>(images_.init), images_.init_size}));
         auto budget = TRY(Budget::create_root(quota));
-        process_ = TRY(Process::create(quota, budget, 0));
+        process_ = TRY(Process::create(quota, budget, 0, nullptr));
         auto space = TRY(process_->space());
         for (const ElfSegment& segment : elf.segments()) TRY(map_segment(quota, *space, segment, direct<std::byte>(images_.init)));
         TRY(space->map(Held<Memory>{}, first_stack + abi::page_size, 0, abi::stack_size - abi::page_size,
@@ -100,6 +100,8 @@ public:
         auto info = TRY(block_.finish(quota));
         TRY(space->map(held(info, abi::right::map | abi::right::read), start_info_address, 0, info->size(), abi::protection::read));
         auto thread = TRY(Thread::create(*process_, budget));
+        // Who starts all others cannot wait for one of them.
+        process_->audit_account().set_never_waits();
         return thread->start(elf.entry(), first_stack + abi::stack_size - 8, start_info_address);
     }
 

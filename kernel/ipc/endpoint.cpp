@@ -42,7 +42,7 @@ void Endpoint::serve_next(Thread& server) {
 // The Reply goes into the table last. From then on any thread of the server's process can use it, by guessing its handle if need be: the caller may be answered, run on and end,
 // and nothing of it may be touched here.
 base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]) {
-    TRY(caller.call().capabilities.install(server, handles));
+    TRY(caller.call().capabilities.install(caller.process(), server, handles));
     if (server.exchange().takes_current_reply) {
         copy_message(caller, server, handles);
         server.registers().rbx = caller.call().badge;

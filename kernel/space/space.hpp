@@ -42,6 +42,8 @@ public:
     bool contains(std::uint64_t address, std::uint64_t length) const {
         return half_.contains(address, length) || base::weakened(base::Weakness::native_pointer);
     }
+    // Or a personality half.
+    bool is_guest() const { return half_.begin == 0; }
     Quota& quota() const { return *quota_; }
     // Whether a page of a device was ever mapped here. The kernel's own access never goes there: reading may change what a device does, and takes as long as it likes.
     bool has_devices() const { return arch::holds(has_devices_, true); }
@@ -153,7 +155,6 @@ private:
     base::Result<void> create_roots(Space& personality);
     base::Result<Range> check_range(std::uint64_t address, std::uint64_t length) const;
     base::Result<void> check_protection(abi::Protection protection, bool own) const;
-    bool is_guest() const { return half_.begin == 0; }
     void top_changed(unsigned index, std::uint64_t entry);
     unsigned top_level() const;
     PageTable<TableBatch> tables(TableBatch& batch) const;

@@ -9,11 +9,11 @@ namespace kernel {
 KERNEL_TEST(a_process_is_of_its_makers_domain_for_good) {
     const auto budget = Budget::create_root(Quota::root());
     EXPECT(budget);
-    const auto service = Process::create(Quota::root(), *budget, 0);
+    const auto service = Process::create(Quota::root(), *budget, 0, nullptr);
     EXPECT(service && (*service)->domain() == 0);
     (*service)->take_domain();
     EXPECT((*service)->domain() == (*service)->number());
-    const auto child = Process::create(Quota::root(), *budget, (*service)->domain());
+    const auto child = Process::create(Quota::root(), *budget, (*service)->domain(), nullptr);
     EXPECT(child && (*child)->domain() == (*service)->number());
     // A guest of its own does not take it out of the sandbox.
     (*child)->take_domain();

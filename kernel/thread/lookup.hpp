@@ -28,6 +28,20 @@ base::Result<Held<T>> lookup_optional(Thread& caller, abi::Handle handle, abi::R
     return lookup<T>(caller, handle, rights);
 }
 
+// Whether the making of such an object is for the audit log. What a process makes for itself alone, out of its own quota, and as fast as it may, is not.
+constexpr bool is_recorded(abi::ObjectKind kind) {
+    switch (kind) {
+    case abi::ObjectKind::thread:
+    case abi::ObjectKind::space:
+    case abi::ObjectKind::memory:
+    case abi::ObjectKind::notification:
+    case abi::ObjectKind::port:
+    case abi::ObjectKind::reply: return false;
+    default: return true;
+    }
+}
+void record_made(Thread& caller, const Object& object, abi::Rights rights);
+
 // A new slot in the caller's table for an object that was made under no lease. Errors: no_slots, no_memory.
 template <class T>
 base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Rights rights, LeaseHold hold = {}, std::uint64_t badge = 0) {
@@ -36,6 +50,12 @@ base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Right
     capability.rights = rights;
     capability.hold = std::move(hold);
     capability.badge = badge;
+    if constexpr (is_recorded(T::object_kind)) {
+        const base::Ref<Object> made = capability.object;
+        const auto handle = caller.process().handles().insert(std::move(capability));
+        if (handle) record_made(caller, *made, rights);
+        return handle;
+    }
     return caller.process().handles().insert(std::move(capability));
 }
 

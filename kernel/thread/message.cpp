@@ -5,6 +5,21 @@
 
 namespace kernel {
 
+namespace {
+
+void record_transfer(const Process& sender, const Process& receiver, const Capability& capability) {
+    Audit::record_now({.operation = abi::AuditOperation::transfer,
+                       .process = sender.number(),
+                       .kind = capability.object->kind(),
+                       .object = capability.object->number(),
+                       .other = receiver.number(),
+                       .rights = capability.rights,
+                       .word = capability.badge,
+                       .lease = capability.hold.lease ? capability.hold.lease->number() : 0});
+}
+
+} // namespace
+
 base::Result<void> check_tag(std::uint64_t tag) {
     if (abi::tag_words(tag) > abi::message_words || abi::tag_handles(tag) > abi::message_handles) {
         return std::unexpected(abi::Error::bad_argument);
@@ -16,6 +31,7 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     TRY(check_tag(tag));
     const std::size_t count = abi::tag_handles(tag);
     if (count == 0) return {};
+    Audit::wait_for_room(sender.process().audit_account());
     for (std::size_t i = 0; i < count; ++i) {
         count_ = i + 1;
         if (auto taken = take(sender, i, capabilities_[i]); !taken) {
@@ -43,15 +59,17 @@ base::Result<void> MessageCapabilities::take(Thread& sender, std::size_t index, 
     });
 }
 
-base::Result<void> MessageCapabilities::install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {
+base::Result<void> MessageCapabilities::install(Process& sender, Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {
     for (abi::Handle& handle : handles) handle = abi::no_handle;
     HandleTable& table = receiver.process().handles();
+    const bool leaves = &sender.audit_account() != &receiver.process().audit_account();
     for (std::size_t i = 0; i < count_; ++i) {
         if (!capabilities_[i]) continue;
         base::Result<abi::Handle> handle = std::unexpected(abi::Error::revoked);
         if (capabilities_[i].hold.valid()) handle = table.insert(Capability(capabilities_[i]));
         if (!handle) return std::unexpected(handle.error());
         handles[i] = *handle;
+        if (leaves) record_transfer(sender, receiver.process(), capabilities_[i]);
     }
     return {};
 }

@@ -8,20 +8,22 @@
 namespace kernel {
 
 class HandleTable;
+class Process;
 class Thread;
 
 // The capabilities of a message between two tables. Collected from the sender before anything happens, installed at the receiver as the last step that can fail.
 class MessageCapabilities {
 public:
     // Takes copies of what the sender's message names. Errors: bad_argument (tag), bad_handle, missing_right (transfer, or more rights than held), revoked.
-    // Nothing is kept where it fails.
+    // Nothing is kept where it fails. May wait for room in the audit log; without locks.
     base::Result<void> collect(Thread& sender, std::uint64_t tag);
     // One of them: the `index`th of the sender's page, with the rights that it is to have, into an empty one, which stays so where the place is. Errors: as collect().
     static base::Result<void> take(Thread& sender, std::size_t index, Capability& taken);
 
     // Puts the capabilities into the receiver's table; the handles come back in `handles`. Errors: no_slots, no_memory, revoked, bad_state; the caller then takes
     // back what is in `handles`, once it holds no lock (closing a slot may end an object that needs the lock).
-    base::Result<void> install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const;
+    // What another sandbox than `sender`'s gets is recorded.
+    base::Result<void> install(Process& sender, Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const;
 
     void clear();
     bool empty() const { return count_ == 0; }

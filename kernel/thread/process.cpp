@@ -16,32 +16,36 @@ namespace kernel {
 
 namespace {
 
-struct ByNumber {
-    std::uint64_t operator()(const Process& process) const { return process.number(); }
+struct ByOrder {
+    std::uint64_t operator()(const Process& process) const { return process.order(); }
 };
 
 // All processes that were not torn down, in the order in which they were made: a walk goes on from a number, and holds none of them to keep its place.
-constinit base::Tree<Process, ByNumber, Process> list BASE_GUARDED_BY(process_list_lock);
-constinit std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
+constinit base::Tree<Process, ByOrder, Process> list BASE_GUARDED_BY(process_list_lock);
+constinit std::uint64_t next_order BASE_GUARDED_BY(process_list_lock) = 1;
 
 } // namespace
 
 constinit SpinLock process_list_lock{LockRank::process_list};
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), domain_(domain), handles_(quota) {
+Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), domain_(domain),
+      account_owner_(account && account->account_owner_ ? account->account_owner_ : std::move(account)), handles_(quota) {
     LockGuard guard(process_list_lock);
-    number_ = next_number++;
+    order_ = next_order++;
     list.insert(*this);
 }
 
-Process::~Process() { tear_down(Pauses::no); }
+Process::~Process() {
+    tear_down(Pauses::no);
+    if (!account_owner_) Audit::finish(audit_account_);
+}
 
 void Process::end_in_steps() { tear_down(Pauses::yes); }
 
-base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain) {
-    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain));
-    auto space = TRY(Space::create_personality(quota, process->number_));
+base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account) {
+    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain, std::move(account)));
+    auto space = TRY(Space::create_personality(quota, process->number()));
     // It is in the list: the end of its quota may have found it already.
     LockGuard guard(process->lock_);
     if (process->torn_down_) return std::unexpected(abi::Error::no_memory);
@@ -132,7 +136,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
 
 void Process::expect_no_threads() const {
 #ifdef KERNEL_CHECKS
-    if (thread_count_ != 0) panic("process %u ends with %u threads", number_, thread_count_);
+    if (thread_count_ != 0) panic("process %u ends with %u threads", number(), thread_count_);
 #endif
 }
 
@@ -154,10 +158,13 @@ void Process::tear_down(Pauses pauses) {
     space.reset();
     // Whoever is told of the end finds the memory back.
     if (pauses == Pauses::yes) end_the_dying();
+    abi::ProcessInfo record;
     {
         LockGuard guard(lock_);
         state_.store(abi::ProcessState::ended, std::memory_order_release);
+        record = record_;
     }
+    Audit::record_now({.operation = abi::AuditOperation::end, .kind = kind(), .object = number(), .error = static_cast<std::uint32_t>(record.reason), .word = record.status});
     // No watch is added any more.
     for (;;) {
         Watch* watch = nullptr;
@@ -213,14 +220,14 @@ public:
             LockGuard guard(process_list_lock);
             Process* process = list.lower_bound(from_);
             for (unsigned steps = 0; process && steps < steps_in_one_hold; ++steps, process = list.next(*process)) {
-                from_ = process->number_ + 1;
+                from_ = process->order_ + 1;
                 if (!process->quota().node().is_within(quota)) continue;
                 if (process->try_retain()) {
                     at_ = base::Ref<Process>::adopt(*process);
                     return process;
                 }
                 if (!waiter) continue;
-                from_ = process->number_;
+                from_ = process->order_;
                 blocked = true;
                 announce(*waiter, *process);
                 return nullptr;
@@ -244,7 +251,7 @@ private:
     }
 
     base::Ref<Process> at_;
-    std::uint64_t from_ = 0; // the number
+    std::uint64_t from_ = 0; // the order
 };
 
 void Process::end_all_within(const QuotaNode& quota) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "abi/info.hpp"
+#include "kernel/audit/audit.hpp"
 #include "kernel/core/tlb_state.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/object/handle_table.hpp"
@@ -30,19 +31,20 @@ public:
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
                                           abi::right::stop | abi::right::control;
 
-    // `domain`: its maker's. Errors: no_memory.
-    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
+    // `domain`: its maker's. `account`: of the process whose audit account is its own too; with null it has a new one. Errors: no_memory.
+    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account);
 
-    Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
+    Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account);
     ~Process() override;
 
-    // A number for the log; never reused.
-    std::uint64_t number() const { return number_; }
+    // In which all were made.
+    std::uint64_t order() const { return order_; }
+    AuditAccount& audit_account() { return account_owner_ ? account_owner_->audit_account_ : audit_account_; }
     // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads, and in all processes
     // that they make.
     std::uint64_t domain() const { return domain_.load(std::memory_order_relaxed); }
     void take_domain() {
-        if (domain() == 0) domain_.store(number_, std::memory_order_relaxed);
+        if (domain() == 0) domain_.store(number(), std::memory_order_relaxed);
     }
     Quota& quota() const { return *quota_; }
     HandleTable& handles() { return handles_; }
@@ -126,8 +128,10 @@ private:
 
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
-    std::uint64_t number_;
+    std::uint64_t order_; // in the list of all
     std::atomic<std::uint64_t> domain_; // 0 or fixed
+    AuditAccount audit_account_;
+    const base::Ref<Process> account_owner_; // one with an account of its own
     HandleTable handles_;
     SpinLock lock_{LockRank::process};
     base::Ref<Space> space_ BASE_GUARDED_BY(lock_);

@@ -52,6 +52,7 @@ enum class Weakness : std::uint8_t {
     root_returned,      // kernel: a thread that ends its process comes back from its pauses to no root of it
     last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
+    audit_wait,         // kernel: who makes records of the audit log waits until there is room for them
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half

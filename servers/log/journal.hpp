@@ -8,7 +8,7 @@
 
 #include "lib/base/result.hpp"
 #include "servers/log/line_ring.hpp"
-#include "servers/log/rate_limit.hpp"
+#include "lib/base/rate_limit.hpp"
 
 namespace logging {
 
@@ -54,7 +54,7 @@ private:
     struct Writer {
         std::uint64_t badge = 0; // 0: nobody
         std::string_view name;   // empty: a sandbox
-        RateLimit limit{burst, per_second};
+        base::RateLimit limit{burst, per_second};
         std::uint64_t dropped = 0;
         std::uint64_t last_written = 0;
     };
@@ -71,7 +71,7 @@ private:
     std::size_t program_count_ = 0;
     // Whoever wrote last; one that wrote nothing for long makes room for the next.
     Writer sandboxes_[remembered_sandboxes];
-    RateLimit sandboxes_limit_{sandboxes_burst, sandboxes_per_second};
+    base::RateLimit sandboxes_limit_{sandboxes_burst, sandboxes_per_second};
     std::uint64_t forgotten_dropped_ = 0; // of sandboxes that made room
     std::uint64_t telling_time_ = UINT64_MAX;
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace logging {
+namespace base {
 
 class RateLimit {
 public:
@@ -23,4 +23,4 @@ private:
     std::uint64_t full_at_ = 0;     // when the whole burst is there again
 };
 
-} // namespace logging
+} // namespace base

@@ -1,0 +1,277 @@
+#include "kernel/audit/audit.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "kernel/arch/clock.hpp"
+#include "kernel/arch/cpu.hpp"
+#include "kernel/arch/physical.hpp"
+#include "kernel/core/audit_ring.hpp"
+#include "kernel/core/panic.hpp"
+#include "kernel/core/preempt.hpp"
+#include "kernel/memory/frames.hpp"
+#include "kernel/object/signal_target.hpp"
+#include "lib/base/processor_random.hpp"
+#include "lib/base/sha256.hpp"
+
+namespace kernel {
+
+namespace {
+
+// Of a ring's places: what threads of the fair band may fill, what servers may, and from where on whoever takes the records is told that room is short.
+constexpr std::uint32_t fair_limit = AuditRing::capacity / 2, server_limit = AuditRing::capacity * 7 / 8, many = AuditRing::capacity / 4;
+// Refusals do not wait, and leave room to what does.
+constexpr std::uint32_t denial_limit = many;
+static_assert(denial_limit < fair_limit && fair_limit < server_limit);
+
+constinit AuditRing* rings[arch::max_cpus] = {};
+constinit std::atomic<std::uint64_t> lost{0};
+
+constinit std::atomic<bool> at_work{false}; // a Turn
+// Of whoever has the turn: the batch that was given last, or is being made.
+constinit abi::AuditBatch* batch = nullptr;
+
+// Whoever takes the records is told once by each of these, until it finds none again.
+constinit std::atomic<std::uint64_t> to_tell{0}; // audit_signal
+constinit SpinLock bell_lock{LockRank::audit_bell};
+struct Bell {
+    base::Ref<Object> owner;
+    SignalTarget* target = nullptr;
+    LeaseHold hold;
+};
+[[clang::no_destroy]] constinit Bell bell BASE_GUARDED_BY(bell_lock);
+
+AuditRing* this_ring() { return rings[arch::this_cpu().index]; }
+
+void ring_bell(std::uint64_t bits) {
+    bits &= to_tell.fetch_and(~bits, std::memory_order_seq_cst);
+    if (bits == 0) return;
+    Bell told;
+    {
+        LockGuard guard(bell_lock);
+        told = bell;
+    }
+    if (told.target && told.hold.valid()) told.target->signal(bits);
+}
+
+// What whoever takes the records was not told yet. Without locks.
+void tell() {
+    const std::uint64_t open = to_tell.load(std::memory_order_seq_cst);
+    const AuditRing* const ring = this_ring();
+    if (open == 0 || !ring || ring->used() == 0) [[likely]] return;
+    ring_bell(ring->used() >= many ? abi::audit_signal::some | abi::audit_signal::many : abi::audit_signal::some);
+}
+
+bool put(const AuditEvent& event, std::uint32_t limit) {
+    const arch::Cpu& self = arch::this_cpu();
+    AuditRing* const ring = rings[self.index];
+    if (!ring) return true;
+    abi::AuditRecord* const place = ring->place(limit);
+    if (!place) return false;
+    place->time = arch::monotonic_nanoseconds();
+    place->operation = event.operation;
+    place->cpu = static_cast<std::uint16_t>(self.index);
+    place->kind = static_cast<std::uint16_t>(event.kind);
+    place->call = event.call;
+    place->process = event.process;
+    place->object = event.object;
+    place->other = event.other;
+    place->rights = event.rights;
+    place->error = event.error;
+    place->badge = event.word;
+    place->lease = event.lease;
+    ring->publish();
+    return true;
+}
+
+std::uint32_t limit_of(const AuditAccount& account) {
+    if (account.never_waits()) return AuditRing::capacity;
+    return caller_goes_first() ? server_limit : fair_limit;
+}
+
+// Rooms for two: a name and its object.
+void put_text(AuditEvent& event, const std::uint8_t (&text)[32]) {
+    std::memcpy(&event.other, text, 8);
+    std::memcpy(&event.rights, text + 8, 4);
+    std::memcpy(&event.error, text + 12, 4);
+    std::memcpy(&event.word, text + 16, 8);
+    std::memcpy(&event.lease, text + 24, 8);
+}
+static_assert(offsetof(abi::AuditRecord, other) == 32 && offsetof(abi::AuditRecord, rights) == 40 && offsetof(abi::AuditRecord, error) == 44 &&
+              offsetof(abi::AuditRecord, badge) == 48 && offsetof(abi::AuditRecord, lease) == 56 && offsetof(abi::AuditRecord, text) == 32);
+
+// The ring whose oldest record is the oldest of all, or null.
+AuditRing* oldest_ring() {
+    AuditRing* found = nullptr;
+    std::uint64_t time = UINT64_MAX;
+    for (AuditRing* const ring : rings) {
+        const abi::AuditRecord* const record = ring ? ring->oldest() : nullptr;
+        if (!record || (found && record->time >= time)) continue;
+        found = ring;
+        time = record->time;
+    }
+    return found;
+}
+
+// The next batch takes the place of the last one. False where there is no record, and the last one is as it was.
+bool seal() {
+    AuditRing* ring = oldest_ring();
+    const std::uint64_t missing = lost.exchange(0, std::memory_order_relaxed);
+    if (!ring && missing == 0) return false;
+    std::memcpy(batch->previous, batch->digest, sizeof batch->previous);
+    std::memset(batch->digest, 0, sizeof batch->digest);
+    std::memset(batch->records, 0, sizeof batch->records);
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    batch->sequence += 1;
+    batch->sealed = now;
+    std::uint32_t count = 0;
+    if (missing != 0) {
+        abi::AuditRecord& record = batch->records[count++];
+        record.time = ring ? ring->oldest()->time : now;
+        record.operation = abi::AuditOperation::lost;
+        record.cpu = ring ? ring->oldest()->cpu : static_cast<std::uint16_t>(arch::this_cpu().index);
+        record.count = missing;
+    }
+    for (; ring && count < abi::audit_batch_records; ring = oldest_ring()) {
+        batch->records[count++] = *ring->oldest();
+        ring->drop_oldest();
+    }
+    batch->count = count;
+    base::Sha256 hash;
+    constexpr std::size_t part = 512;
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(batch, 1));
+    for (std::size_t at = 0; at < bytes.size(); at += part) {
+        hash.update(bytes.subspan(at, part));
+        preemption_point();
+    }
+    const auto digest = hash.finish();
+    std::memcpy(batch->digest, digest.data(), sizeof batch->digest);
+    return true;
+}
+
+} // namespace
+
+void Audit::initialize() {
+    constexpr std::size_t pages = AuditRing::capacity * sizeof(abi::AuditRecord) / abi::page_size;
+    const std::uint64_t last = frames::allocate_zeroed();
+    if (last == 0) panic("no memory for the audit log");
+    batch = direct<abi::AuditBatch>(last);
+    batch->magic = abi::audit_batch_magic;
+    batch->boot = base::processor_random().value;
+    // No heap of anybody's pays for them.
+    static constinit std::byte storage[arch::max_cpus][sizeof(AuditRing)] = {};
+    for (std::size_t i = 0; i < arch::max_cpus; ++i) {
+        if (!arch::cpu(i).online.load(std::memory_order_acquire)) continue;
+        const std::uint64_t places = frames::allocate_run(pages);
+        if (places == 0) panic("no memory for the audit log");
+        rings[i] = new (storage[i]) AuditRing(direct<abi::AuditRecord>(places));
+    }
+    std::uint8_t drawn[32];
+    for (std::size_t at = 0; at < sizeof drawn; at += 8) {
+        const std::uint64_t value = base::processor_random().value;
+        std::memcpy(drawn + at, &value, 8);
+    }
+    AuditEvent event{.operation = abi::AuditOperation::boot};
+    put_text(event, drawn);
+    (void)put(event, AuditRing::capacity);
+}
+
+void Audit::wait_for_room(AuditAccount& account) {
+    tell();
+    if (account.never_waits()) return;
+    const bool first = caller_goes_first();
+    for (unsigned attempt = 0; !first && !caller_ends(); ++attempt) {
+        {
+            LockGuard guard(account.lock_);
+            if (account.limit_.take(arch::monotonic_nanoseconds())) break;
+        }
+        wait_for_turn(attempt);
+    }
+    for (unsigned attempt = 0;; ++attempt) {
+        const AuditRing* const ring = this_ring();
+        if (!ring || ring->used() < (first ? server_limit : fair_limit) || base::weakened(base::Weakness::audit_wait)) return;
+        ring_bell(abi::audit_signal::some | abi::audit_signal::many);
+        wait_for_turn(attempt);
+    }
+}
+
+void Audit::record(AuditAccount& account, const AuditEvent& event) {
+    wait_for_room(account);
+    // Nobody else wrote here since: interrupts are off.
+    if (!put(event, limit_of(account))) lost.fetch_add(1, std::memory_order_relaxed);
+    tell();
+}
+
+void Audit::record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
+                   const LeaseHold& hold) {
+    record(account, {.operation = operation,
+                     .process = process,
+                     .kind = object.kind(),
+                     .object = object.number(),
+                     .other = other,
+                     .rights = rights,
+                     .word = badge,
+                     .lease = hold.lease ? hold.lease->number() : 0});
+}
+
+void Audit::note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note) {
+    AuditEvent event{.operation = note.operation, .process = process, .kind = object.kind(), .object = object.number()};
+    put_text(event, note.text);
+    record(account, event);
+}
+
+void Audit::record_now(const AuditEvent& event) {
+    if (!put(event, AuditRing::capacity)) lost.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Audit::denied(AuditAccount& account, std::uint64_t process, std::uint64_t call, abi::Error error) {
+    Denials::Record records[Denials::most_records];
+    std::size_t made = 0;
+    {
+        LockGuard guard(account.lock_);
+        const AuditRing* const ring = this_ring();
+        if (!ring || ring->used() + Denials::most_records > denial_limit) account.denials_.put_off(process, static_cast<std::uint16_t>(call), static_cast<std::uint32_t>(error));
+        else made = account.denials_.add(process, static_cast<std::uint16_t>(call), static_cast<std::uint32_t>(error), arch::monotonic_nanoseconds(), records);
+    }
+    for (std::size_t i = 0; i < made; ++i) {
+        const Denials::Record& one = records[i];
+        record_now({.operation = abi::AuditOperation::denial, .process = one.process, .call = one.call, .error = one.error, .word = one.count});
+    }
+    if (made != 0) tell();
+}
+
+void Audit::finish(AuditAccount& account) {
+    Denials::Record records[Denials::most_records];
+    std::size_t made = 0;
+    {
+        LockGuard guard(account.lock_);
+        made = account.denials_.finish(records);
+    }
+    for (std::size_t i = 0; i < made; ++i)
+        record_now({.operation = abi::AuditOperation::denial, .process = records[i].process, .call = records[i].call, .error = records[i].error, .word = records[i].count});
+}
+
+Audit::Turn::Turn() : mine_(batch && !at_work.exchange(true, std::memory_order_acquire)) {}
+
+Audit::Turn::~Turn() {
+    if (mine_) at_work.store(false, std::memory_order_release);
+}
+
+bool Audit::is_known(const Turn&, std::uint64_t kept) { return kept == batch->sequence || (batch->sequence != 0 && kept == batch->sequence - 1); }
+
+const abi::AuditBatch* Audit::next(const Turn&, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& target, const LeaseHold& hold) {
+    if (kept != batch->sequence) return batch;
+    if (seal()) return batch;
+    Bell before{std::move(owner), &target, hold};
+    {
+        LockGuard guard(bell_lock);
+        std::swap(bell, before);
+    }
+    to_tell.store(abi::audit_signal::some | abi::audit_signal::many, std::memory_order_seq_cst);
+    // One that came before whoever wrote it could see that.
+    if (!oldest_ring() || !seal()) return nullptr;
+    to_tell.store(0, std::memory_order_seq_cst);
+    return batch;
+}
+
+} // namespace kernel
