@@ -78,4 +78,4 @@ def refine(log, defect):
     found = locate(batch, vouched)
     if found is None:
         return defect if defect.record is not None else defect._replace(text=defect.text + "; in which of its records cannot be told")
-    return defect._replace(text=f"{defect.text}: {found[1]}", record=found[0])
+    return defect._replace(text=f"batch {defect.batch} was changed: {found[1]}", record=found[0])

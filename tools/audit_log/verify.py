@@ -93,7 +93,7 @@ def _changed(data, index, name, header, times):
         return "surplus", f"too many from batch {name} on: {plural(-distance, 'byte')}; batch {following[1]} is whole again", {}
     if following is None and len(data) % BATCH_BYTES:
         return "cut", f"batch {name} was cut, grown or changed: its digest is not that of its contents, and the log's length is not one of whole batches", {}
-    what = _impossible(batch, header, dict(times))
+    what = _impossible(batch, header, times)
     where = {} if what is None or what[0] is None else {"record": what[0]}
     hint = "" if what is None else f" ({_of_record(what[0])}{what[1]})"
     return "changed", f"batch {name} was changed: its digest is not that of its contents{hint}", where

@@ -65,6 +65,9 @@ class Verify(unittest.TestCase):
         self.refined(self.byte(4, 9, 1), "its field `sequence` was changed: byte 9 was 0x00 and is 0x01", None)
         self.refined(self.byte(4, 100, BATCHES[4][100] ^ 1), "the field `digest` itself was changed", None)
         self.refined(self.byte(7, 100, BATCHES[7][100] ^ 1), "the field `digest` itself was changed", None)
+        # The batch behind knows the digest all the same.
+        changed = self.byte(4, at + 24, 0xee)[4]
+        self.refined(self.changed(4, changed[:100] + bytes([changed[100] ^ 1]) + changed[101:]), "record 3 was changed", 3)
         both = with_record(with_record(BATCHES[4], 1, GROUPS[4][4].pack()), 4, GROUPS[4][1].pack())
         self.refined(self.changed(4, both), "its records 2 and 5 were exchanged", 2)
         self.refined(self.changed(4, with_record(BATCHES[4], 1, GROUPS[4][1]._replace(object=0x777, other=9).pack())), "in which of its records cannot be told", None)
@@ -145,7 +148,7 @@ class Verify(unittest.TestCase):
         self.told(later, "not_kept", "head that was given is 2 and the log begins at batch 4", 5, head(BATCHES[:2]))
 
     def test_the_first_batch(self):
-        for first, previous in ((1, bytes([1] * 32)), (4, bytes(32)), (0, bytes(32))):
+        for first, previous in ((1, bytes([1] * 32)), (4, bytes(32)), (0, bytes(32)), (0, bytes([1] * 32))):
             self.told(file(chain(GROUPS, first=first, previous=previous)), "impossible", "zeros in batch 1 and in no other", 0)
 
     def test_any_bytes_are_judged(self):
