@@ -1,4 +1,4 @@
-// GET /themelios/node: the node's own figures. GET /themelios/log: the lines that its programs and sandboxes wrote.
+// GET /themelios/node: the node's own figures. GET /themelios/log: the lines that its programs and sandboxes wrote. GET /themelios/audit: the batches of its audit log.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -85,6 +85,25 @@ Task<> answer_node_log(Engine& engine, Exchange& exchange, std::string) {
         text.append(line.text, std::min<std::size_t>(line.text_bytes, sizeof line.text)).append("\n");
     }
     co_await exchange.reply_text(200, "text/plain; charset=utf-8", text);
+}
+
+Task<> answer_audit(Engine& engine, Exchange& exchange, std::string) {
+    std::vector<abi::AuditBatch> batches;
+    try {
+        batches = co_await engine.runtime.audit_batches(0);
+    } catch (const services::ChannelError& error) {
+        throw_runtime_failure(error, "the node's audit log");
+    }
+    co_await exchange.begin_stream(200, "application/octet-stream");
+    // Asked after the answer's own head was: that one's batch is among what follows. More comes for as long as somebody works, and is for the next request.
+    const std::uint64_t newest = (co_await engine.runtime.audit_head()).sequence;
+    while (!batches.empty() && batches.front().sequence <= newest) {
+        const auto end = std::find_if(batches.begin(), batches.end(), [&](const abi::AuditBatch& batch) { return batch.sequence > newest; });
+        const std::size_t count = static_cast<std::size_t>(end - batches.begin());
+        co_await exchange.write_piece({reinterpret_cast<const char*>(batches.data()), count * sizeof(abi::AuditBatch)});
+        batches = co_await engine.runtime.audit_batches(batches[count - 1].sequence);
+    }
+    co_await exchange.end_stream();
 }
 
 } // namespace engine
