@@ -80,14 +80,14 @@ TEST_F(LogService, OnlyTheReaderReadsAndOnlyWritersWrite) {
     // A node without a reader: an endpoint without a badge is none.
     Programs mute(*journal, audit, now, 0);
     EXPECT_EQ(Client(Direct{&mute, 0}).read({1}).error(), Error::denied);
-    EXPECT_EQ(Client(Direct{&mute, 0}).seal({}).error(), Error::denied);
-    EXPECT_EQ(Client(Direct{&mute, 0}).store({}).error(), Error::denied);
+    EXPECT_EQ(Client(Direct{&mute, 0}).seal().error(), Error::denied);
+    EXPECT_EQ(Client(Direct{&mute, 0}).store().error(), Error::denied);
 }
 
 TEST_F(LogService, TheReaderAloneGetsTheAuditRecords) {
     test_kernel = {};
-    EXPECT_EQ(program(9).seal({})->sequence, 0u);
-    EXPECT_EQ(program(9).store({}).error(), Error::not_found);
+    EXPECT_EQ(program(9).seal()->sequence, 0u);
+    EXPECT_EQ(program(9).store().error(), Error::not_found);
     struct alignas(abi::page_size) Page {
         std::byte bytes[abi::page_size];
     };
@@ -96,21 +96,21 @@ TEST_F(LogService, TheReaderAloneGetsTheAuditRecords) {
     for (std::uint64_t sequence = 1; sequence <= 5; ++sequence)
         test_kernel.seal(sequence);
     for (const std::uint64_t badge : {0ull, 1ull, 10ull}) {
-        EXPECT_EQ(program(badge).seal({}).error(), Error::denied);
-        EXPECT_EQ(program(badge).store({}).error(), Error::denied);
+        EXPECT_EQ(program(badge).seal().error(), Error::denied);
+        EXPECT_EQ(program(badge).store().error(), Error::denied);
     }
     for (const std::uint64_t number : {1ull, 9ull}) {
-        EXPECT_EQ(sandbox(number).seal({}).error(), Error::denied);
-        EXPECT_EQ(sandbox(number).store({}).error(), Error::denied);
+        EXPECT_EQ(sandbox(number).seal().error(), Error::denied);
+        EXPECT_EQ(sandbox(number).store().error(), Error::denied);
     }
     EXPECT_EQ(test_kernel.reads, 0u);
-    const auto head = program(9).seal({});
+    const auto head = program(9).seal();
     ASSERT_TRUE(head);
     EXPECT_EQ(head->sequence, 5u);
     base::Sha256::Digest digest;
     digest.fill(std::byte{5});
     EXPECT_EQ(head->digest, digest);
-    const auto store = program(9).store({});
+    const auto store = program(9).store();
     ASSERT_TRUE(store);
     EXPECT_EQ(store->store, 5u);
 }
