@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <iterator>
+#include <new>
 
 namespace runtime {
 
@@ -27,6 +28,8 @@ constexpr const char* kind_names[] = {"none",    "quota",        "lease", "proce
 static_assert(std::size(kind_names) == static_cast<std::size_t>(abi::ObjectKind::count));
 
 std::string_view reason_of(Message message, abi::Error error) {
+    if (message == Message::audit_read && error == abi::Error::not_found)
+        return "the node keeps no audit log";
     if (error == abi::Error::not_found)
         return "no such sandbox";
     if (message == Message::sandbox_create && error == abi::Error::denied)
@@ -68,6 +71,8 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::node_log: done = node_log(request); break;
     case Message::begin: done = begin(request); break;
     case Message::sandbox_update: done = update(request); break;
+    case Message::audit_head: done = audit_head(request); break;
+    case Message::audit_read: done = audit_read(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -279,6 +284,30 @@ base::Result<void> Server::node_log(native::ChannelRequest& request) {
         std::memcpy(line.text, read->text.data(), sizeof read->text);
         writer.bytes(tag(Tag::log_line), std::as_bytes(std::span(&line, 1)));
         seen = read->number;
+    }
+    request.answer(writer);
+    return {};
+}
+
+base::Result<void> Server::audit_head(native::ChannelRequest& request) {
+    const native::log::SealReply head = TRY(audit_.head());
+    auto writer = request.writer();
+    writer.number(tag(Tag::audit_sequence), head.sequence);
+    writer.bytes(tag(Tag::audit_digest), head.digest);
+    request.answer(writer);
+    return {};
+}
+
+base::Result<void> Server::audit_read(native::ChannelRequest& request) {
+    const logging::AuditView store = TRY(audit_.store());
+    auto writer = request.writer();
+    std::uint64_t seen = request.number(Tag::after, 0);
+    const std::unique_ptr<abi::AuditBatch> batch(new (std::nothrow) abi::AuditBatch);
+    if (!batch)
+        return base::fail(abi::Error::no_memory);
+    for (unsigned count = 0; count < abi::runtime::audit_batches_at_once && seen != UINT64_MAX && store.find(seen + 1, *batch); ++count) {
+        writer.bytes(tag(Tag::audit_batch), std::as_bytes(std::span(batch.get(), 1)));
+        seen = batch->sequence;
     }
     request.answer(writer);
     return {};

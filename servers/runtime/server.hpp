@@ -7,6 +7,7 @@
 #include "lib/native/clock.hpp"
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
+#include "servers/runtime/audit.hpp"
 #include "servers/runtime/management.hpp"
 #include "servers/runtime/network.hpp"
 #include "servers/runtime/removals.hpp"
@@ -72,6 +73,8 @@ private:
     base::Result<void> prepare_run(native::ChannelRequest& request);
     base::Result<void> node_log(native::ChannelRequest& request);
     base::Result<void> begin(native::ChannelRequest& request);
+    base::Result<void> audit_head(native::ChannelRequest& request);
+    base::Result<void> audit_read(native::ChannelRequest& request);
 
     void destroy_all_of(std::uint64_t owner);
     base::Result<native::Owned> log_of(const Sandbox& sandbox);
@@ -96,6 +99,7 @@ private:
     std::uint64_t next_number_ = 1;
     base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     Removals removals_;
+    Audit audit_;
     base::Vector<abi::runtime::EventRecord> events_; // the last kept_events
     std::uint64_t next_sequence_ = 1;
     struct EventWaiter {
