@@ -62,7 +62,7 @@ bool is_native(const Thread& thread, const UserRegisters& registers) {
 
 // A fault of native code that nothing resolves ends its process. Not inlined: what it logs would give every call a frame with a guard.
 [[gnu::noinline, gnu::cold]] void end_faulted(Thread& thread, const UserRegisters& registers, std::uint64_t address) {
-    log_in_steps("process %u: fault %u (error %x) at %x, address %x", thread.process().number(), registers.vector, registers.error, registers.rip, address);
+    log_at_most("process %u: fault %u (error %x) at %x, address %x", thread.process().number(), registers.vector, registers.error, registers.rip, address);
     thread.process().end(abi::EndReason::fault, registers.vector, address, registers.rip);
 }
 

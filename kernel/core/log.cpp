@@ -1,7 +1,9 @@
 #include "kernel/core/log.hpp"
 
 #include <atomic>
+#include <utility>
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/arch/console.hpp"
 #include "kernel/arch/relax.hpp"
 #include "kernel/arch/spin_lock.hpp"
@@ -9,6 +11,8 @@
 #include "kernel/core/display.hpp"
 #include "kernel/core/log_ring.hpp"
 #include "kernel/core/preempt.hpp"
+#include "lib/base/rate_limit.hpp"
+#include "lib/base/weaken.hpp"
 
 namespace kernel {
 
@@ -16,6 +20,8 @@ namespace {
 
 constinit SpinLock lock{LockRank::log};
 constinit LogRing ring BASE_GUARDED_BY(lock);
+constinit base::RateLimit limit BASE_GUARDED_BY(lock){32, 4};
+constinit std::uint64_t left_out BASE_GUARDED_BY(lock) = 0; // lines above the limit
 
 // Taken by trying alone: a device may be slow.
 constinit SpinLock console_lock{LockRank::console};
@@ -130,7 +136,21 @@ std::size_t format_message(std::span<char> to, const char* format, const std::ui
 
 void log_message(const char* format, const std::uint64_t* arguments, unsigned count) { show_at_once(append_line(format, arguments, count)); }
 
-void log_message_in_steps(const char* format, const std::uint64_t* arguments, unsigned count) { show_in_steps(append_line(format, arguments, count)); }
+void log_message_at_most(const char* format, const std::uint64_t* arguments, unsigned count) {
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    std::uint64_t before;
+    {
+        const LockGuard guard(lock);
+        if (!limit.take(now) && !base::weakened(base::Weakness::log_limit)) {
+            ++left_out;
+            return;
+        }
+        before = std::exchange(left_out, 0);
+    }
+    if (before != 0)
+        (void)append_line("%u lines left out", &before, 1);
+    show_in_steps(append_line(format, arguments, count));
+}
 
 void log_text(std::string_view text) { show_in_steps(append(text)); }
 

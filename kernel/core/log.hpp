@@ -10,16 +10,17 @@ namespace kernel {
 // One line, in the ring and on the console at return. Formats: %u decimal, %x hexadecimal, %s NUL-terminated text; all integers are passed as 64 bits. At most 255 bytes; longer lines
 // are cut, control characters become '?'. At boot and in tests: a slow console is waited for in one piece.
 void log_message(const char* format, const std::uint64_t* arguments, unsigned count);
-// The same by a thread that holds no lock: others run while the console takes its time.
-void log_message_in_steps(const char* format, const std::uint64_t* arguments, unsigned count);
+// The same of what programs can bring about, by a thread that holds no lock: others run while the console takes its time. So many lines at once and so many a second, of all programs
+// together; of those above, the next line is preceded by their number.
+void log_message_at_most(const char* format, const std::uint64_t* arguments, unsigned count);
 
 template <class... T> void log(const char* format, T... arguments) {
     const std::uint64_t list[sizeof...(T) + 1] = {(std::uint64_t)arguments...};
     log_message(format, list, sizeof...(T));
 }
-template <class... T> void log_in_steps(const char* format, T... arguments) {
+template <class... T> void log_at_most(const char* format, T... arguments) {
     const std::uint64_t list[sizeof...(T) + 1] = {(std::uint64_t)arguments...};
-    log_message_in_steps(format, list, sizeof...(T));
+    log_message_at_most(format, list, sizeof...(T));
 }
 
 // Text from a program, as it is but for control characters (other than newline), which become '?'. By a thread that holds no lock.

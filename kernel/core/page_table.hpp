@@ -175,13 +175,16 @@ public:
     // the frame.
     // Errors: bad_pointer (not mapped, or not with this right), no_memory.
     base::Result<std::uint64_t> resolve(std::uint64_t address, abi::Protection access) {
+        // A mark of a larger range is split for an access that it allows, and for no other.
+        std::uint64_t bytes;
+        const std::uint64_t met = look_up(address, bytes);
+        if (met == 0 || (entry::is_mark(met) && !allows(entry::mark_protection(met), access)))
+            return base::fail(abi::Error::bad_pointer);
         std::uint64_t* const slot = TRY(leaf(address, false));
         if (slot == nullptr || *slot == 0)
             return base::fail(abi::Error::bad_pointer);
         std::uint64_t value = *slot;
         if (entry::is_mark(value)) {
-            if (!allows(entry::mark_protection(value), access))
-                return base::fail(abi::Error::bad_pointer);
             const std::uint64_t frame = fill_mark(slot);
             if (frame == 0)
                 return base::fail(abi::Error::no_memory);
@@ -218,11 +221,18 @@ public:
 
     // The entry for an address, without changing anything; 0 where there is none. Marks of larger ranges are given as they are.
     std::uint64_t look_up(std::uint64_t address) {
+        std::uint64_t bytes;
+        return look_up(address, bytes);
+    }
+    // `bytes`: how much the entry stands for, the address with it; aligned to that.
+    std::uint64_t look_up(std::uint64_t address, std::uint64_t& bytes) {
         std::uint64_t physical = top_;
         for (unsigned level = top_level_;; --level) {
             const std::uint64_t value = environment_.table(physical)[index(address, level)];
-            if (level == 0 || !entry::is_table(value, level))
+            if (level == 0 || !entry::is_table(value, level)) {
+                bytes = span(level);
                 return value;
+            }
             physical = value & entry::address_mask;
         }
     }

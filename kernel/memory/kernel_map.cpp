@@ -1,7 +1,10 @@
 #include "kernel/memory/kernel_map.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
@@ -9,6 +12,7 @@
 #include "kernel/memory/tlb.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/panic.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/arch/spin_lock.hpp"
 
 extern "C" {
@@ -30,11 +34,14 @@ constinit std::uint64_t device_cursor BASE_GUARDED_BY(lock) = device_map_base;
 constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
 constinit std::uint64_t table_pages BASE_GUARDED_BY(lock) = 0; // read without it
 // Freed stacks that keep their frames, linked through their highest word.
-constexpr std::size_t most_free_stacks = 48;
-// As many lose their frames at once: each time all CPUs flush.
-constexpr std::size_t retired_stacks = 16;
+constexpr std::size_t kept_stacks = 24;
+// Where there are more than this, so many of them lose their frames at once: each time all CPUs flush, for which there is a rest, in nanoseconds, between two times.
+constexpr std::size_t most_free_stacks = 56;
+constexpr std::size_t retired_stacks = 64;
+constexpr std::uint64_t rest = 1'000'000;
+constinit std::atomic<std::uint64_t> next_retirement{0};
 constinit std::uint64_t free_stacks BASE_GUARDED_BY(lock) = 0;
-constinit std::size_t free_stack_count BASE_GUARDED_BY(lock) = 0;
+constinit std::atomic<std::size_t> free_stack_count{0}; // written under the lock
 // Ranges of stacks without their frames, by their tops, linked through the entry of the lowest page: a top is a multiple of the page, so the entry is not present.
 constinit std::uint64_t bare_stacks BASE_GUARDED_BY(lock) = 0;
 
@@ -94,16 +101,18 @@ bool map_stack(std::uint64_t top) BASE_REQUIRES(lock) {
     return true;
 }
 
-// Takes the frames of `retired_stacks` free stacks, where there are more than are kept.
+// Takes the frames of free stacks, where there are more than are kept.
 void retire_stacks() {
     std::uint64_t first = 0, last = 0; // the ranges
     std::uint64_t freed = 0;           // the frames, linked through their first word
     {
         const LockGuard guard(lock);
         // Another CPU may have been here meanwhile.
-        if (free_stack_count <= most_free_stacks)
+        const std::size_t count = free_stack_count.load(std::memory_order_relaxed);
+        if (count <= most_free_stacks)
             return;
-        for (std::size_t i = 0; i < retired_stacks; ++i) {
+        const std::size_t retired = std::min(count - kept_stacks, retired_stacks);
+        for (std::size_t i = 0; i < retired; ++i) {
             const std::uint64_t top = free_stacks;
             free_stacks = next_free_stack(top);
             for (std::size_t at = 1; at <= stack_pages; ++at) {
@@ -118,7 +127,7 @@ void retire_stacks() {
             if (last == 0)
                 last = top;
         }
-        free_stack_count -= retired_stacks;
+        free_stack_count.store(count - retired, std::memory_order_relaxed);
     }
     // Before the frames are anybody's and the ranges are used again.
     tlb::flush_kernel_everywhere();
@@ -242,7 +251,7 @@ std::uint64_t allocate_stack() {
     if (free_stacks != 0) {
         const std::uint64_t top = free_stacks;
         free_stacks = next_free_stack(top);
-        --free_stack_count;
+        free_stack_count.fetch_sub(1, std::memory_order_relaxed);
         return top;
     }
     if (bare_stacks != 0) {
@@ -261,14 +270,21 @@ std::uint64_t allocate_stack() {
 }
 
 void free_stack(std::uint64_t top) {
-    {
-        const LockGuard guard(lock);
-        next_free_stack(top) = free_stacks;
-        free_stacks = top;
-        if (++free_stack_count <= most_free_stacks)
-            return;
+    const LockGuard guard(lock);
+    next_free_stack(top) = free_stacks;
+    free_stacks = top;
+    free_stack_count.fetch_add(1, std::memory_order_relaxed);
+}
+
+void trim_stacks() {
+    for (unsigned attempt = 0; free_stack_count.load(std::memory_order_relaxed) > most_free_stacks; ++attempt) {
+        const std::uint64_t now = arch::monotonic_nanoseconds();
+        std::uint64_t next = next_retirement.load(std::memory_order_relaxed);
+        if (now >= next && next_retirement.compare_exchange_strong(next, now + rest, std::memory_order_relaxed))
+            retire_stacks();
+        else
+            wait_for_turn(attempt);
     }
-    retire_stacks();
 }
 
 } // namespace kernel

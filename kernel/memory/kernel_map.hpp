@@ -25,9 +25,11 @@ const void* map_firmware(std::uint64_t physical, std::size_t bytes);
 
 // A kernel stack of `stack_pages` with an unmapped page below it; the address of its top, or 0 where memory is exhausted.
 std::uint64_t allocate_stack();
-// Nobody runs on it any more. A few freed stacks are kept to be used again; of more, the frames go back to the allocator, and only their part of the kernel's page tables
-// stays, for the next stacks. May wait for the other CPUs to flush: callable with locks held, as tlb::forget().
+// Nobody runs on it any more. Any context.
 void free_stack(std::uint64_t top);
+// A few freed stacks are kept to be used again; of more, this gives the frames back to the allocator, and only their part of the kernel's page tables stays, for the next stacks. For
+// whoever makes threads or is one that ends: all CPUs flush, and it waits where they did so just now. Without locks.
+void trim_stacks();
 inline constexpr std::size_t stack_pages = 4;
 
 // Pages in page tables of the kernel itself.

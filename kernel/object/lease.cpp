@@ -57,14 +57,43 @@ void LeaseUse::unlink() {
     linked_to_ = nullptr;
 }
 
+bool Lease::is_overtaken() const {
+    for (const Lease* above = parent_.get(); above; above = above->parent_.get())
+        if (above->ending_ == Ending::begun) return true;
+    return false;
+}
+
+bool Lease::has_ended() const {
+    for (const Lease* lease = this; lease; lease = lease->parent_.get())
+        if (lease->ending_ == Ending::over) return true;
+    return false;
+}
+
+// Each lease is walked once, however many ask for it; whose end is waited for was given the right to end it, or gave it.
+bool Lease::begin_revocation() {
+    for (unsigned attempt = 0;; ++attempt) {
+        {
+            LockGuard guard(lease_tree_lock);
+            if (has_ended()) return false;
+            if (base::weakened(base::Weakness::revoke_turn) || (ending_ == Ending::none && !is_overtaken())) {
+                ending_ = Ending::begun;
+                return true;
+            }
+        }
+        if (caller_ends()) return false;
+        wait_for_turn(attempt);
+    }
+}
+
 // In steps. A lease below that is not reached yet may get children, which come behind it in the walk; one that is, may not.
-void Lease::bump_all() {
+bool Lease::bump_all() {
     Lease* at = this;
     base::Ref<Lease> held;
     while (at) {
         base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
         {
             LockGuard guard(lease_tree_lock);
+            if (give_way()) return false;
             LeaseNode* node = &at->node_;
             at = nullptr;
             left = std::move(held);
@@ -81,12 +110,12 @@ void Lease::bump_all() {
         left.reset();
         preemption_point();
     }
+    return true;
 }
 
-void Lease::revoke() {
-    bump_all();
-    // No slot under the subtree is good any more; no use and no lease can be added. What is there is ended one by one; the lock is given up between them.
-    // A lease that is held stays in the tree with all above it, so the walk goes on from the one it was at.
+// No slot under the subtree is good any more; no use and no lease can be added. What is there is ended one by one; the lock is given up between them.
+// A lease that is held stays in the tree with all above it, so the walk goes on from the one it was at.
+bool Lease::end_uses() {
     Lease* at = this;
     base::Ref<Lease> held;
     while (at) {
@@ -94,6 +123,7 @@ void Lease::revoke() {
         base::Ref<Lease> left; // a last reference ends outside of the lock, which the destructor takes
         {
             LockGuard guard(lease_tree_lock);
+            if (give_way()) return false;
             unsigned steps = 0;
             while (!use && steps++ < steps_in_one_hold) {
                 if (LeaseUse* first = at->uses_.pop_front()) {
@@ -114,8 +144,24 @@ void Lease::revoke() {
         left.reset();
         preemption_point();
     }
-    // A look-up that saw the old generation may still be at work on another CPU.
-    if (!base::weakened(base::Weakness::revoke_grace)) wait_for_grace_period();
+    return true;
+}
+
+bool Lease::give_way() {
+    if (!is_overtaken()) return false;
+    ending_ = Ending::none;
+    return true;
+}
+
+void Lease::revoke() {
+    while (begin_revocation()) {
+        if (!bump_all() || !end_uses()) continue;
+        // A look-up that saw the old generation may still be at work on another CPU.
+        if (!base::weakened(base::Weakness::revoke_grace)) wait_for_grace_period();
+        LockGuard guard(lease_tree_lock);
+        ending_ = Ending::over;
+        return;
+    }
 }
 
 base::Result<LeaseHold> derive_hold(const LeaseHold& source, const base::Ref<Lease>& lease) { return derive_under(source, lease); }

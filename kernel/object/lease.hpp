@@ -62,15 +62,28 @@ public:
 
     const LeaseNode& node() const { return node_; }
 
-    // Ends everything under this lease and its descendants: first all slots, then the uses. Returns when the last use is gone. In steps; no locks held.
+    // Ends everything under this lease and its descendants: first all slots, then the uses. Returns when the last use is gone, or the caller is to end while another call is at
+    // work on it. In steps; no locks held.
     void revoke();
 
 private:
-    void bump_all();
+    // How far the revocation of this very lease is. A lease takes nothing any more once it was revoked, so there is no second one.
+    enum class Ending : std::uint8_t { none, begun, over };
+
+    // Whether the caller is the one to end it; else it has ended with all below it, by others, or the caller need not know.
+    bool begin_revocation();
+    // The two walks. False: a lease above is being ended, whose walk comes by here; this one was given up.
+    bool bump_all();
+    bool end_uses();
+    bool give_way() BASE_REQUIRES(lease_tree_lock);
+    // This lease or one above it has ended, or one above it is being ended.
+    bool has_ended() const BASE_REQUIRES(lease_tree_lock);
+    bool is_overtaken() const BASE_REQUIRES(lease_tree_lock);
     friend class LeaseUse;
     base::Ref<Lease> parent_;
     Node node_;
     std::uint32_t depth_ = 0;
+    Ending ending_ BASE_GUARDED_BY(lease_tree_lock) = Ending::none;
     static Lease& of(LeaseNode& node) { return static_cast<Node&>(node).lease; }
     base::List<LeaseUse, LeaseUse> uses_ BASE_GUARDED_BY(lease_tree_lock);
 };

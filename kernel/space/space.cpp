@@ -371,7 +371,9 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
         auto table = tables(batch);
         bool taken = true;
         for (unsigned looks = 0; taken && (looks < looks_of_step || base::weakened(base::Weakness::unbounded_step)); ++looks) {
-            taken = half_.contains(address, abi::page_size) && table.look_up(address) != 0;
+            std::uint64_t bytes = abi::page_size;
+            taken = half_.contains(address, abi::page_size) && table.look_up(address, bytes) != 0;
+            if (taken) address = (address | (bytes - 1)) + 1 - abi::page_size;
             // What is mapped and not used yet is the program's too.
             if (const Mapping* const mapping = taken ? nullptr : find_mapping(address)) {
                 taken = true;
@@ -384,7 +386,11 @@ base::Result<std::uint64_t> Space::add_thread_page(std::uint64_t& address) {
             }
             if (taken) address += abi::page_size;
         }
-        if (taken) continue;
+        if (taken) {
+            if (!caller_ends()) continue;
+            frames::release(frame);
+            return std::unexpected(abi::Error::no_memory);
+        }
         // Behind the last place: below where the search began is what the program gave up itself.
         if (!half_.contains(address, abi::page_size) && begin != abi::thread_pages_base) {
             next_thread_page_ = address = begin = abi::thread_pages_base;

@@ -107,8 +107,10 @@ void Process::begin_end(abi::EndReason reason, std::uint64_t status, std::uint64
 
 void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
     std::uint32_t left = 0;
+    bool first = false;
     {
         LockGuard guard(lock_);
+        first = !ending_;
         begin_end(reason, status, fault_address, fault_instruction);
         left = thread_count_;
     }
@@ -118,7 +120,8 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
     // Each goes to the back of the list as its turn comes, and the list only gets shorter: after `left` turns every thread had one, here or in another call of this.
-    for (; left > 0; --left, preemption_point()) {
+    // Who is to end itself meanwhile leaves it to whoever was the first.
+    for (; left > 0 && (first || !caller_ends()); --left, preemption_point()) {
         base::Ref<Thread> next;
         {
             LockGuard guard(lock_);

@@ -31,6 +31,7 @@ struct RunQueue {
     std::uint64_t slice_end BASE_GUARDED_BY(lock) = 0;
     std::uint64_t pool_refill BASE_GUARDED_BY(lock) = 0;        // when the empty pool of the running task is filled again
     std::uint64_t timer_due BASE_GUARDED_BY(lock) = abi::never; // when the timer goes off
+    std::uint64_t timer_went_off BASE_GUARDED_BY(lock) = 0;     // last
     Task* moving BASE_GUARDED_BY(lock) = nullptr;     // goes to another CPU after the switch, when its stack is not used any more
     Task* ended BASE_GUARDED_BY(lock) = nullptr;      // its reference is released after the switch
     std::uint64_t idle_stack = 0;
@@ -73,7 +74,6 @@ struct RunQueue {
     }
     // Harmless where it is not armed.
     void disarm(Task& task) BASE_REQUIRES(lock) { deadlines[task.armed_above_].disarm(task); }
-    abi::Deadline next_deadline() const BASE_REQUIRES(lock) { return std::min(deadlines[0].next(), deadlines[1].next()); }
     DeadlineNode* take_due(std::uint64_t now) BASE_REQUIRES(lock) {
         DeadlineNode* const above = deadlines[1].take_due(now);
         return above != nullptr ? above : deadlines[0].take_due(now);

@@ -41,6 +41,8 @@ constexpr std::uint64_t pool_look_nanoseconds = 2'000'000;
 // What is due already is looked at so soon again, and no timer is set for less.
 constexpr std::uint64_t least_timer_nanoseconds = 1'000;
 constexpr unsigned wakes_of_step = 32;
+// Behind an interrupt of the timer the next deadline waits so long, where somebody runs.
+constexpr std::uint64_t deadline_slack_nanoseconds = 50'000;
 
 } // namespace
 
@@ -127,11 +129,14 @@ struct Scheduling {
     // The timer goes off at the end of the slice or at the next deadline, if there is either. A timer that goes off sooner is left alone: its handler
     // comes here again. Writing to it is dear, the more so under a hypervisor, and most deadlines are gone before they are due.
     static void program_timer(RunQueue& queue) BASE_REQUIRES(queue.lock) {
-        std::uint64_t next = abi::never;
-        // Who is of another priority waits for no slice to end, or does not wait.
-        if (Task* const running = current(); running != nullptr && queue.occupied >> running->priority() == 1)
-            next = queue.slice_end;
-        next = std::min(next, queue.next_deadline());
+        std::uint64_t next = abi::never, deadline = queue.deadlines[0].next();
+        if (Task* const running = current(); running != nullptr) {
+            // Who is of another priority waits for no slice to end, or does not wait.
+            if (queue.occupied >> running->priority() == 1) next = queue.slice_end;
+            // Whoever runs pays for what wakes others: deadlines of the fair band that follow each other closely are looked at together.
+            deadline = std::max(deadline, queue.timer_went_off + deadline_slack_nanoseconds);
+        }
+        next = std::min({next, deadline, queue.deadlines[1].next()});
         if (next >= queue.timer_due)
             return;
         const std::uint64_t now = arch::monotonic_nanoseconds();
@@ -508,7 +513,7 @@ void on_timer() {
     RunQueue& queue = Scheduling::queue();
     const LockGuard guard(queue.lock);
     queue.timer_due = abi::never;
-    const std::uint64_t now = arch::monotonic_nanoseconds();
+    const std::uint64_t now = queue.timer_went_off = arch::monotonic_nanoseconds();
     // What more is due has the timer go off again, after whatever else waits for the CPU.
     for (unsigned i = 0; i < wakes_of_step; ++i) {
         DeadlineNode* const due = queue.take_due(now);

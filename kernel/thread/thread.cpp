@@ -7,6 +7,7 @@
 #include "kernel/core/halves.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/thread/budget.hpp"
+#include "kernel/memory/kernel_map.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/space/space.hpp"
 #include "kernel/thread/vector_state.hpp"
@@ -49,6 +50,7 @@ base::Result<void> CallState::prepare(Thread& caller, std::uint64_t call_badge) 
 void CallState::finish() { capabilities.clear(); }
 
 base::Result<base::Ref<Thread>> Thread::create(Process& process, base::Ref<Budget> budget) {
+    trim_stacks();
     auto thread = TRY(make_object<Thread>(process.quota(), process, std::move(budget)));
     TRY(thread->task_.create(process.quota()));
     auto space = TRY(process.space());
@@ -216,6 +218,7 @@ void Thread::exit() {
     // Of thousands that are told to end each switches to the next, which does not come by user mode.
     preemption_point();
     attach(nullptr);
+    trim_stacks();
     call_.finish();
     call_.reply.reset();
     (void)drop_current_reply();

@@ -30,6 +30,7 @@ enum class Weakness : std::uint8_t {
     revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
     revoke_wait,        // kernel: a revocation ends the waits of calls under the lease
     revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
+    revoke_turn,        // kernel: a lease is walked by one revocation, however many there are
     revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
     seal_grace,         // kernel: a seal waits for copies that found their page before it
     reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
@@ -58,6 +59,7 @@ enum class Weakness : std::uint8_t {
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
+    log_limit,          // kernel: of the lines that programs can bring about, the log takes so many a second
     log_writer,         // log: a line's writer is told by the badge, not by the text
     device_patience,    // drivers: a device that never ends its reset is given up
     device_version,     // drivers: a device without version 1 is refused

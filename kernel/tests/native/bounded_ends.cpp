@@ -1,5 +1,7 @@
 // The ends of what has very much (bounded.hpp): processes of many threads and handles, ports of many sources. And that no call was forgotten.
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <span>
 
 #include "abi/thread_page.hpp"
@@ -228,4 +230,45 @@ KERNEL_USER_TEST(bounded_every_call_has_a_place) {
         const std::string_view name = abi::kernel_call_name(number);
         if (name != "unknown" && !watched_calls.has(static_cast<K>(number))) fail(name.data(), __FILE__, __LINE__);
     }
+}
+
+namespace {
+
+native::Owned lease_under(abi::Handle parent) { return native::Owned(call::lease_create(quota(), parent).value_or(0)); }
+abi::Handle crowded_lease;
+
+} // namespace
+
+// Each lease is walked once, however many revoke it, or one below it, at the same time.
+KERNEL_USER_TEST(bounded_revocations_of_one_lease) {
+    constexpr std::uint64_t below = 12'000, revokers = 64;
+    struct Tree {
+        native::Owned top = lease_under(0);
+        std::array<native::Owned, below> all;
+        Tree() {
+            for (native::Owned& lease : all) lease = lease_under(top.get());
+        }
+    };
+    const auto taken = [](auto&& what) {
+        const std::uint64_t begin = native::monotonic_nanoseconds();
+        what();
+        return native::monotonic_nanoseconds() - begin;
+    };
+    const auto trees = std::make_unique<std::array<Tree, 2>>();
+    const Tree &alone = (*trees)[0], &crowded = (*trees)[1];
+    REQUIRE(alone.all.back() && crowded.all.back());
+    const std::uint64_t once = taken([&] { CHECK(call::lease_revoke(alone.top.get())); });
+    const std::uint64_t again = taken([&] { CHECK(call::lease_revoke(alone.top.get())); });
+    CHECK(cpus_that_count() != 1 || again < once / 10);
+    crowded_lease = crowded.top.get();
+    std::array<native::Thread*, revokers> threads{};
+    const std::uint64_t together = taken([&] {
+        for (native::Thread*& thread : threads) thread = native::Thread::create([](void*) { CHECK(call::lease_revoke(crowded_lease)); }, nullptr).value_or(nullptr);
+        for (native::Thread* const thread : threads)
+            if (thread) thread->join();
+    });
+    // Beside the walk there are the threads, and the longest sleep between two looks.
+    CHECK(cpus_that_count() != 1 || together < 2 * once + 10 * native::nanoseconds_per_millisecond);
+    CHECK(cpus_that_count() != 1 || revokers * once > 2 * (2 * once + 10 * native::nanoseconds_per_millisecond));
+    for (const native::Owned& lease : crowded.all) CHECK_ERROR(call::lease_create(quota(), lease.get()), revoked);
 }

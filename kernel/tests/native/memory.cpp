@@ -202,3 +202,26 @@ KERNEL_USER_TEST(pointers_outside_the_own_half_are_refused) {
     CHECK_ERROR(call::log_write(log, {reinterpret_cast<const std::byte*>(0xffff'a000'0000'0000), 16}), bad_pointer);
     CHECK_ERROR(call::log_write(log, {reinterpret_cast<const std::byte*>(abi::personality_base), UINT64_MAX}), bad_pointer);
 }
+
+// A mark of a large range is split for a page that is used, not for one that may not be.
+KERNEL_USER_TEST(a_refused_access_takes_no_tables) {
+    constexpr std::uint64_t length = 1ull << 30, inside = 5 * abi::page_size;
+    const auto used = [] {
+        abi::QuotaInfo info{};
+        CHECK(call::quota_inspect(quota(), info));
+        return info.used_pages;
+    };
+    const auto begin = native::reserve_range(2 * length);
+    REQUIRE(begin);
+    const std::uint64_t at = (*begin + length - 1) & ~(length - 1);
+    CHECK(call::space_map(space(), 0, at, 0, length, abi::protection::read));
+    const std::uint64_t before = used();
+    CHECK_ERROR(call::quota_inspect(quota(), *reinterpret_cast<abi::QuotaInfo*>(at + inside)), bad_pointer);
+    CHECK_ERROR(call::memory_read(native::granted("clock"), 0, {reinterpret_cast<std::byte*>(at + inside), 64}), bad_pointer);
+    CHECK(used() == before);
+    CHECK(call::space_protect(space(), at, length, abi::protection::none));
+    CHECK_ERROR(call::quota_inspect(quota(), *reinterpret_cast<abi::QuotaInfo*>(at + inside)), bad_pointer);
+    CHECK(used() == before);
+    CHECK(call::space_unmap(space(), at, length));
+    native::release_range(*begin, 2 * length);
+}

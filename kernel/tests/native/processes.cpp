@@ -7,6 +7,7 @@
 #include "kernel/tests/native/child.hpp"
 #include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
 #include "lib/native/thread.hpp"
@@ -80,6 +81,33 @@ KERNEL_USER_TEST(a_fault_ends_the_process_alone) {
     CHECK(call::process_inspect(child->process, info));
     CHECK(info.reason == abi::EndReason::fault && info.status == 14 && info.fault_address == 0x1000 && info.fault_instruction == Child::code_at);
     child->close();
+}
+
+// Who makes processes that fault takes no more of the kernel's log than is kept for all of them.
+KERNEL_USER_TEST(many_faults_are_few_lines) {
+    constexpr std::uint64_t faults = 150;
+    static std::byte text[4096];
+    std::uint64_t position = 0, lines = 0, begun = native::monotonic_nanoseconds();
+    const auto read = [&](auto&& seen) {
+        for (;;) {
+            const std::uint64_t length = call::log_read(native::granted("log"), position, std::span(text)).value_or(0);
+            if (length == 0) return;
+            seen(std::string_view(reinterpret_cast<const char*>(text), length));
+            position += length;
+        }
+    };
+    read([](std::string_view) {});
+    for (std::uint64_t i = 0; i < faults; ++i) {
+        auto child = Child::start(quota(), read_nowhere, 0);
+        REQUIRE(child);
+        CHECK(child->wait());
+        child->close();
+    }
+    read([&](std::string_view part) { lines += static_cast<std::uint64_t>(std::count(part.begin(), part.end(), '\n')); });
+    const std::uint64_t seconds = 1 + (native::monotonic_nanoseconds() - begun) / 1'000'000'000;
+    // Those of a second, and the number of those that were left out before each.
+    CHECK(lines >= 1 && lines <= 2 * (32 + 4 * seconds));
+    CHECK(seconds * 4 < faults / 4);
 }
 
 // What a processor has of it after a reset lies where a guest's memory is.

@@ -1,5 +1,6 @@
 // Which processor a thread runs on: idle ones take what waits elsewhere, a mask holds.
 #include <algorithm>
+#include <array>
 #include <atomic>
 
 #include "kernel/tests/native/leftovers.hpp"
@@ -274,6 +275,50 @@ KERNEL_USER_TEST(a_priority_reaches_threads_that_run_and_that_wait) {
     CHECK(work_alone(*usual, *better));
     usual->end();
     better->end();
+}
+
+// The same: those who sleep until one time after the other take little from whoever runs meanwhile.
+KERNEL_USER_TEST(bounded_interrupts_of_sleepers) {
+    if (native::argument("bounded_cpus") != "1") return skip("it counts instructions of a single processor");
+    constexpr unsigned sleepers = 150;
+    constexpr std::uint64_t apart = 4'000, a_look = 1'500; // nanoseconds: from one deadline to the next; longer than one look at the clock takes, and shorter than an interrupt that wakes somebody
+    static std::atomic<std::uint64_t> begin;
+    static std::atomic<unsigned> next;
+    begin = native::after_milliseconds(200);
+    next = 0;
+    const auto below = call::budget_create(quota(), budget(), on(1));
+    auto parameters = on(1);
+    parameters.priority = 1;
+    const auto above = call::budget_create(quota(), budget(), parameters);
+    REQUIRE(below && above);
+    std::array<native::Thread*, sleepers> threads{};
+    for (native::Thread*& thread : threads)
+        thread = native::Thread::create([](void*) {
+            const abi::Handle never_signaled = call::notification_create(quota()).value_or(0);
+            (void)call::notification_wait(never_signaled, begin + next++ * apart);
+            (void)call::handle_close(never_signaled);
+        }, nullptr, {.budget = *below}).value_or(nullptr);
+    struct Watcher {
+        unsigned gaps = 0;
+        static void run(void* argument) {
+            const std::uint64_t end = begin + sleepers * apart;
+            for (std::uint64_t last = begin, now; (now = native::monotonic_nanoseconds()) < end; last = now)
+                if (now > begin && last >= begin && now - last > a_look) ++static_cast<Watcher*>(argument)->gaps;
+        }
+    } watcher;
+    auto thread = native::Thread::create([](void* argument) {
+        const abi::Handle never_signaled = call::notification_create(quota()).value_or(0);
+        (void)call::notification_wait(never_signaled, begin - 1'000'000);
+        (void)call::handle_close(never_signaled);
+        Watcher::run(argument);
+    }, &watcher, {.budget = *above});
+    REQUIRE(thread);
+    (*thread)->join();
+    for (native::Thread* const one : threads)
+        if (one) one->join();
+    native::print("bounded interrupts of ", sleepers, " sleepers: ", watcher.gaps);
+    CHECK(watcher.gaps >= 1 && watcher.gaps <= sleepers * apart / 50'000 + 4);
+    for (const abi::Handle handle : {*below, *above}) CHECK(call::handle_close(handle));
 }
 
 // Under icount alone (see bounded.cpp): who sleeps beside threads that only compute, all on one processor, runs soon when it wakes. There is no other one: where the first of several

@@ -5,7 +5,7 @@
  * What each step stands for:
  *   thread    three waits: two by Thread::wait_under with the same hold, which stays linked between them, and one under no lease; wait_is_over behind each (kernel/thread/thread.cpp, thread.hpp)
  *   peer      the answer to the first and the last of them, which it finds in its queue, under the lock of that
- *   revoker   Lease::bump_all, then Lease::revoke, where begin_end is Thread::WaitUse::begin_end, then wait_for_grace_period (kernel/object/lease.cpp)
+ *   revoker   Lease::bump_all, then Lease::end_uses, where begin_end is Thread::WaitUse::begin_end, then wait_for_grace_period (kernel/object/lease.cpp)
  *   reader    a look-up on another processor: LeaseHold::valid, the use of the object, a return to user mode
  *   creator   Lease::create below the lease
  * `locked` is lease_tree_lock; what it alone guards is one step.
