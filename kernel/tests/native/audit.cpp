@@ -1,0 +1,251 @@
+// The audit log: what gets into it, that it is one chain, and that none of it is lost.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <span>
+
+#include "abi/audit.hpp"
+#include "abi/kernel_calls.hpp"
+#include "kernel/tests/native/child.hpp"
+#include "lib/base/sha256.hpp"
+#include "lib/native/clock.hpp"
+#include "lib/native/ipc.hpp"
+#include "lib/native/thread.hpp"
+
+using namespace kernel_test;
+namespace call = native::call;
+namespace right = abi::right;
+using abi::AuditOperation;
+using native::Owned;
+
+namespace {
+
+// Whoever takes the records, for all tests of the program: batches follow each other.
+struct Taker {
+    Owned bell{call::notification_create(quota()).value_or(0)};
+    abi::AuditBatch batch{};
+    std::uint64_t kept = 0;
+
+    static abi::Handle log() { return native::granted("log"); }
+    base::Result<std::uint64_t> again() { return call::audit_read(log(), kept, batch, bell.get()); }
+
+    // Takes all that there is; `see` gets each record.
+    template <class See> void take(See&& see) {
+        for (;;) {
+            std::uint8_t last[32];
+            std::memcpy(last, batch.digest, sizeof last);
+            const auto sequence = again();
+            REQUIRE(sequence);
+            if (*sequence == 0) return;
+            CHECK(*sequence == kept + 1 && batch.sequence == *sequence && batch.magic == abi::audit_batch_magic);
+            CHECK(batch.count >= 1 && batch.count <= abi::audit_batch_records);
+            CHECK(std::memcmp(batch.previous, last, sizeof last) == 0);
+            abi::AuditBatch copy = batch;
+            std::memset(copy.digest, 0, sizeof copy.digest);
+            const auto digest = base::Sha256::of(std::as_bytes(std::span(&copy, 1)));
+            CHECK(std::memcmp(digest.data(), batch.digest, sizeof batch.digest) == 0);
+            kept = *sequence;
+            for (std::uint32_t i = 0; i < batch.count && i < abi::audit_batch_records; ++i) see(batch.records[i]);
+        }
+    }
+    void pass_over() {
+        take([](const abi::AuditRecord&) {});
+    }
+    template <class Is> std::uint64_t count(Is&& is) {
+        std::uint64_t found = 0;
+        take([&](const abi::AuditRecord& record) { found += is(record); });
+        return found;
+    }
+};
+
+// One for the whole program: the first batch has nothing before it, and what was taken is not there again.
+Taker& taker() {
+    static Taker* const one = new Taker;
+    return *one;
+}
+
+constexpr unsigned char number_of(abi::KernelCall call) { return static_cast<unsigned char>(call); }
+// 300 times, and out.
+constexpr unsigned char revoke_the_lease_in_the_argument_often[] = {
+    0x48, 0x89, 0xfd,                                                     // mov %rdi,%rbp
+    0xbb, 300 & 0xff, 300 >> 8, 0, 0,                                     // mov $300,%ebx
+    0x48, 0x89, 0xef,                                                     // mov %rbp,%rdi
+    0xb8, number_of(abi::KernelCall::lease_revoke), 0, 0, 0, 0x0f, 0x05,  // mov $number,%eax; syscall
+    0xff, 0xcb, 0x75, 0xf2,                                               // dec %ebx; jnz to the third line
+    0xb8, number_of(abi::KernelCall::thread_exit), 0, 0, 0, 0x0f, 0x05};  // mov $number,%eax; syscall
+// 1,000 times a handle that there is not, and out.
+constexpr unsigned char ask_for_nothing[] = {
+    0xbb, 1000 & 0xff, 1000 >> 8, 0, 0,                                   // mov $1000,%ebx
+    0xbf, 0xff, 0xff, 0, 0,                                               // mov $65535,%edi
+    0xb8, number_of(abi::KernelCall::lease_revoke), 0, 0, 0, 0x0f, 0x05,  // mov $number,%eax; syscall
+    0xff, 0xcb, 0x75, 0xf0,                                               // dec %ebx; jnz to the second line
+    0xb8, number_of(abi::KernelCall::thread_exit), 0, 0, 0, 0x0f, 0x05};  // mov $number,%eax; syscall
+
+// Made by a thread above the fair band, as servers make sandboxes: it has an account of its own.
+base::Result<Child> sandbox(std::span<const unsigned char> code) {
+    static base::Result<Child> made = std::unexpected(abi::Error::bad_state);
+    static std::span<const unsigned char> its_code;
+    its_code = code;
+    const Owned its_budget(call::budget_create(quota(), budget(), {1024, 2, 0, 0, 0}).value_or(0));
+    auto thread = TRY(native::Thread::create([](void*) { made = Child::create(quota(), its_code); }, nullptr, {.budget = its_budget.get()}));
+    thread->join();
+    return made;
+}
+
+} // namespace
+
+KERNEL_USER_TEST(audit_begins_with_the_boot) {
+    Taker& t = taker();
+    std::uint64_t boots = 0, first = 0;
+    const bool whole = t.kept == 0;
+    t.take([&](const abi::AuditRecord& record) {
+        boots += record.operation == AuditOperation::boot;
+        first += record.operation == AuditOperation::boot && t.batch.sequence == 1 && &record == &t.batch.records[0];
+    });
+    // In a run of this test alone.
+    if (whole) CHECK(boots == 1 && first == 1);
+}
+
+KERNEL_USER_TEST(audit_tells_what_was_granted) {
+    Taker& t = taker();
+    t.pass_over();
+    const Owned lease(call::lease_create(quota(), 0).value_or(0)), bell(call::notification_create(quota()).value_or(0));
+    const Owned plain(call::handle_duplicate(bell.get(), right::send, 0, 0).value_or(0));
+    const Owned badged(call::handle_duplicate(bell.get(), right::send | right::transfer, 7, lease.get()).value_or(0));
+    REQUIRE(plain && badged);
+    auto child = Child::create(quota(), ask_for_nothing);
+    REQUIRE(child);
+    CHECK(call::process_grant(child->process, badged.get(), right::send, 0));
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK(call::process_kill(child->process, 5));
+    CHECK(child->wait());
+    std::uint64_t created = 0, minted = 0, granted = 0, revoked = 0, killed = 0, ended = 0, code = 0, others = 0, lease_number = 0, process_number = 0, last = 0;
+    t.take([&](const abi::AuditRecord& record) {
+        const bool is_lease = record.kind == static_cast<std::uint16_t>(abi::ObjectKind::lease), is_process = record.kind == static_cast<std::uint16_t>(abi::ObjectKind::process);
+        CHECK(record.time >= last || figures().cpu_count > 1);
+        last = record.time;
+        switch (record.operation) {
+        case AuditOperation::create:
+            if (is_lease) lease_number = record.object;
+            if (is_process) process_number = record.object;
+            created += is_lease + is_process;
+            break;
+        case AuditOperation::mint: minted += record.badge == 7 && record.lease == lease_number && record.rights == (right::send | right::transfer); break;
+        case AuditOperation::grant: granted += record.badge == 7 && record.lease == lease_number && record.rights == right::send && record.other == process_number; break;
+        case AuditOperation::revoke: revoked += record.object == lease_number; break;
+        case AuditOperation::kill: killed += record.object == process_number; break;
+        case AuditOperation::end: ended += record.object == process_number && record.error == static_cast<std::uint32_t>(abi::EndReason::kill) && record.place == 5; break;
+        case AuditOperation::execute: code += record.place == Child::code_at; break;
+        default: ++others; break;
+        }
+    });
+    CHECK(created == 2 && minted == 1 && granted == 1 && revoked == 1 && killed == 1 && ended == 1 && code == 1 && others == 0);
+    child->close();
+}
+
+KERNEL_USER_TEST(audit_batches_are_given_again) {
+    Taker& t = taker();
+    t.pass_over();
+    CHECK_ERROR(call::audit_read(t.log(), t.kept + 1, t.batch, t.bell.get()), bad_argument);
+    if (t.kept > 1) CHECK_ERROR(call::audit_read(t.log(), t.kept - 2, t.batch, t.bell.get()), bad_argument);
+    const Owned lease(call::lease_create(quota(), 0).value_or(0));
+    const auto first = t.again();
+    REQUIRE(first && *first == t.kept + 1);
+    const abi::AuditBatch before = t.batch;
+    CHECK(call::lease_revoke(lease.get()));
+    // It is not sealed anew: what came meanwhile is in the next one.
+    t.batch = {};
+    CHECK(t.again().value_or(0) == *first && std::memcmp(&before, &t.batch, sizeof before) == 0);
+    CHECK_ERROR(call::audit_read(t.log(), t.kept, *reinterpret_cast<abi::AuditBatch*>(0x1000), t.bell.get()), bad_pointer);
+    CHECK(t.again().value_or(0) == *first && std::memcmp(&before, &t.batch, sizeof before) == 0);
+    t.kept = *first;
+    CHECK(t.count([](const abi::AuditRecord& record) { return record.operation == AuditOperation::revoke; }) == 1);
+}
+
+KERNEL_USER_TEST(audit_rings_when_there_is_something) {
+    Taker& t = taker();
+    t.pass_over();
+    (void)call::notification_wait(t.bell.get(), abi::poll);
+    CHECK(t.again().value_or(1) == 0);
+    CHECK_ERROR(call::notification_wait(t.bell.get(), abi::poll), timed_out);
+    const Owned lease(call::lease_create(quota(), 0).value_or(0));
+    CHECK(call::notification_wait(t.bell.get(), abi::never).value_or(0) == abi::audit_signal::some);
+    // Once, until all was taken.
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK_ERROR(call::notification_wait(t.bell.get(), abi::poll), timed_out);
+    t.pass_over();
+}
+
+KERNEL_USER_TEST(audit_notes_say_what_an_object_is) {
+    Taker& t = taker();
+    t.pass_over();
+    abi::AuditNote note{};
+    note.operation = AuditOperation::name;
+    std::memcpy(note.text, "a program", 9);
+    CHECK(call::audit_note(t.log(), native::self().process, note));
+    note.operation = AuditOperation::grant;
+    CHECK_ERROR(call::audit_note(t.log(), native::self().process, note), bad_argument);
+    note.operation = AuditOperation::launch;
+    note.reserved[1] = 1;
+    CHECK_ERROR(call::audit_note(t.log(), native::self().process, note), bad_argument);
+    note.reserved[1] = 0;
+    CHECK(call::audit_note(t.log(), native::self().process, note));
+    std::uint64_t names = 0, launches = 0;
+    t.take([&](const abi::AuditRecord& record) {
+        const bool same = std::memcmp(record.text, note.text, sizeof note.text) == 0 && record.kind == static_cast<std::uint16_t>(abi::ObjectKind::process) && record.object == record.process;
+        names += same && record.operation == AuditOperation::name;
+        launches += same && record.operation == AuditOperation::launch;
+    });
+    CHECK(names == 1 && launches == 1);
+}
+
+// A thousand refusals are a few records, and the sum of these is right.
+KERNEL_USER_TEST(audit_tells_refusals_together) {
+    Taker& t = taker();
+    t.pass_over();
+    auto child = sandbox(ask_for_nothing);
+    REQUIRE(child);
+    CHECK(child->run(0));
+    CHECK(child->wait());
+    child->close();
+    std::uint64_t records = 0, refusals = 0;
+    // What was not told yet is told when the last reference to the process goes, which may be on another processor.
+    for (int look = 0; look < 1000 && refusals < 1000; ++look) {
+        t.take([&](const abi::AuditRecord& record) {
+            if (record.operation != AuditOperation::denial || record.call != number_of(abi::KernelCall::lease_revoke)) return;
+            CHECK(record.error == static_cast<std::uint32_t>(abi::Error::bad_handle));
+            ++records;
+            refusals += record.count;
+        });
+        (void)call::notification_wait(t.bell.get(), native::after_milliseconds(10));
+    }
+    CHECK(refusals == 1000);
+    CHECK(records >= 1 && records <= 40);
+}
+
+// Who makes more of them than there is room for waits until they are taken.
+KERNEL_USER_TEST(who_fills_the_audit_log_waits) {
+    Taker& t = taker();
+    t.pass_over();
+    const Owned lease(call::lease_create(quota(), 0).value_or(0));
+    auto child = sandbox(revoke_the_lease_in_the_argument_often);
+    REQUIRE(child);
+    const auto granted = call::process_grant(child->process, lease.get(), right::control, 0);
+    REQUIRE(granted);
+    t.pass_over();
+    CHECK(child->run(*granted));
+    // It would have ended long before.
+    CHECK_ERROR(call::notification_wait(child->watch, native::after_milliseconds(2000)), timed_out);
+    std::uint64_t revocations = 0, lost = 0;
+    const auto look = [&] {
+        t.take([&](const abi::AuditRecord& record) {
+            revocations += record.operation == AuditOperation::revoke;
+            lost += record.operation == AuditOperation::lost;
+        });
+    };
+    do look();
+    while (!call::notification_wait(child->watch, native::after_milliseconds(10)));
+    look();
+    CHECK(revocations == 300 && lost == 0);
+    child->close();
+}
