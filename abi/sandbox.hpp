@@ -17,15 +17,20 @@ enum class Command : std::uint32_t {
 
 inline constexpr std::uint64_t signal_kill = 9, last_signal = 64;
 
+// The personality knows the Linux calls 0 to 462; others it neither handles nor counts.
+inline constexpr unsigned linux_calls = 463;
+
 // Personality to runtime, at most 4096 bytes of payload. Another kind or length, like a broken ring, ends the personality.
 enum class Event : std::uint32_t {
     ready = 1,     // the file system is mounted, commands are taken
     started = 2,   // linux_error
     exited = 3,    // number tag `signal` = wait status
     no_memory = 4, // no payload: the quota was exhausted and a program is ended for it
-    missing_calls = 5, // missing_call*
+    missing_calls = 5, // missing_call*: numbers below linux_calls, at most missing_calls_at_once
     stats = 6,     // processes, memory_pages, received_bytes, sent_bytes
 };
+
+inline constexpr unsigned missing_calls_at_once = 128;
 
 // Where the personality gets the streams of a run: it calls runtime (upwards in trust) through its endpoint `control.streams`, see abi/sandbox_control.abi.
 

@@ -1,6 +1,7 @@
 // Calls on slots, leases, quotas and budgets.
 #include "kernel/arch/cpu.hpp"
 #include "kernel/call/calls.hpp"
+#include "kernel/memory/kernel_map.hpp"
 #include "kernel/thread/statistics.hpp"
 
 namespace kernel {
@@ -19,6 +20,7 @@ base::Result<std::uint64_t> call_handle_close(Thread& caller, abi::Handle handle
         return 0;
     }
     TRY(caller.process().handles().close(handle));
+    trim_stacks(); // it may have been a thread
     return 0;
 }
 

@@ -75,7 +75,7 @@ bool Lease::begin_revocation() {
         {
             LockGuard guard(lease_tree_lock);
             if (has_ended()) return false;
-            if (base::weakened(base::Weakness::revoke_turn) || (ending_ == Ending::none && !is_overtaken())) {
+            if (ending_ == Ending::none && !is_overtaken()) {
                 ending_ = Ending::begun;
                 return true;
             }

@@ -30,7 +30,6 @@ enum class Weakness : std::uint8_t {
     revoke_mapping,     // kernel: a revocation removes what was mapped under the lease
     revoke_wait,        // kernel: a revocation ends the waits of calls under the lease
     revoke_interrupt,   // kernel: a revocation unbinds the interrupts bound under the lease
-    revoke_turn,        // kernel: a lease is walked by one revocation, however many there are
     revoke_grace,       // kernel: a revocation waits for calls that found the capability before it
     seal_grace,         // kernel: a seal waits for copies that found their page before it
     reply_disarm,       // kernel: a Reply answers the call that it came with and no later one
@@ -56,6 +55,7 @@ enum class Weakness : std::uint8_t {
     audit_wait,         // kernel: who makes records of the audit log waits until there is room for them
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
+    sandbox_processes,  // runtime: with a personality end the processes that it made
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -135,9 +135,11 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::chain_depth, "chain_depth"},
     {Weakness::ring_rights, "ring_rights"},
     {Weakness::ring_commit, "ring_commit"},
+    {Weakness::sandbox_processes, "sandbox_processes"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},
+    {Weakness::log_limit, "log_limit"},
     {Weakness::log_writer, "log_writer"},
     {Weakness::device_patience, "device_patience"},
     {Weakness::device_version, "device_version"},

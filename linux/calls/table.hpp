@@ -6,6 +6,7 @@
 //   MISSING(number, name)              ENOSYS, counted
 // A number stands in exactly one row; a unit test checks that all of 0..462 are there.
 #pragma once
+#include "abi/sandbox.hpp"
 #include "linux/calls/call.hpp"
 
 #include <array>
@@ -21,7 +22,7 @@ struct CallEntry {
     Support support = Support::unknown;
 };
 
-inline constexpr unsigned call_count = 463;
+inline constexpr unsigned call_count = abi::sandbox::linux_calls;
 extern const std::array<CallEntry, call_count> call_table;
 
 // Handlers, one for each FULL and PARTIAL row.

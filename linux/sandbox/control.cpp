@@ -232,20 +232,22 @@ void send_stats() {
 // Calls that had no handler since the last report. Sandbox lock held.
 void report_missing_calls() {
     static constinit std::array<std::uint32_t, call_count> reported{};
-    std::byte bytes[2048];
-    abi::TlvWriter writer(bytes);
-    bool any = false;
-    for (unsigned number = 0; number < call_count; ++number) {
-        const std::uint32_t count = missing_calls(number);
-        if (count == reported[number])
-            continue;
-        const abi::runtime::MissingCall call{0, number, count - reported[number]};
-        reported[number] = count;
-        writer.bytes(static_cast<std::uint16_t>(Tag::missing_call), std::as_bytes(std::span(&call, 1)));
-        any = true;
+    std::byte bytes[abi::sandbox::missing_calls_at_once * (sizeof(abi::TlvHeader) + sizeof(abi::runtime::MissingCall))];
+    unsigned number = 0;
+    while (number < call_count) {
+        abi::TlvWriter writer(bytes);
+        for (unsigned records = 0; number < call_count && records < abi::sandbox::missing_calls_at_once; ++number) {
+            const std::uint32_t count = missing_calls(number);
+            if (count == reported[number])
+                continue;
+            const abi::runtime::MissingCall call{0, number, count - reported[number]};
+            reported[number] = count;
+            writer.bytes(static_cast<std::uint16_t>(Tag::missing_call), std::as_bytes(std::span(&call, 1)));
+            ++records;
+        }
+        if (!writer.written().empty())
+            send_event(Event::missing_calls, writer);
     }
-    if (any && writer.ok())
-        send_event(Event::missing_calls, writer);
 }
 
 // Sandbox lock held.

@@ -39,8 +39,6 @@ base::Result<void> Removals::answer_after(std::uint64_t owner, native::ChannelRe
     return {};
 }
 
-void Removals::look() { bell_.signal(1); }
-
 void Removals::on_event(std::uint64_t) {
     for (std::size_t i = removals_.size(); i-- > 0;) {
         if (!removals_[i].sandbox->gone())

@@ -14,12 +14,12 @@ public:
     // Errors: those of the calls.
     base::Result<void> prepare(native::EventLoop& loop);
 
-    // Tells the sandbox' process to end. The sandbox goes once it has, at once where there is none, and `request`, which may be empty, is answered then.
+    // Ends the sandbox' processes. The sandbox goes once they are gone, at once where there are none, and `request`, which may be empty, is answered then.
     void take(std::unique_ptr<Sandbox> sandbox, native::ChannelRequest request);
     // Answers once no sandbox of this owner is on its way out. Errors: no_memory, and the request is as it was.
     base::Result<void> answer_after(std::uint64_t owner, native::ChannelRequest& request);
-    // One of them may have ended. Also out of the sandbox' own events: it stays until these are over.
-    void look();
+    // To be signalled where one of them may have ended.
+    abi::Handle bell() const { return bell_.handle(); }
     std::size_t size() const { return removals_.size(); }
 
 private:

@@ -259,8 +259,7 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
         writer.bytes(tag(Tag::object), std::as_bytes(std::span(&count, 1)));
     }
     writer.text(tag(Tag::warning), no_iommu);
-    for (const abi::runtime::MissingCall& call : missing_)
-        writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1)));
+    missing_.each([&](const abi::runtime::MissingCall& call) { writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1))); });
     request.answer(writer);
     return {};
 }

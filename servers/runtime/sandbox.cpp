@@ -80,13 +80,13 @@ void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
 } // namespace
 
 Sandbox::~Sandbox() {
-    for (Alarm* const alarm : {&start_alarm_, &exit_alarm_, &stats_alarm_})
-        loop_.set_timer(*alarm, abi::never);
-    streams_.hang_up();
+    end();
     if (control_)
         loop_.remove(control_.bell());
-    // Ends the process where it has not, and frees all that was charged; what is left are this server's own handles.
-    if (quota_)
+    // Frees all that was charged; what is left are this server's own handles.
+    if (process_)
+        endings_.wait_for(ending_);
+    else if (quota_)
         (void)native::call::quota_destroy(quota_.get());
 }
 
@@ -240,7 +240,15 @@ void Sandbox::wait_for_stats(native::ChannelRequest request) {
 // What it writes is read no more; its end comes as an event.
 void Sandbox::give_up() {
     broken_ = true;
+    end_processes();
+}
+
+// The personality, and with it those that it made under its quota: they would run on with the sandbox' processor time, memory and port.
+// Nothing is charged to the quota any more; the streams that there are stay readable, as this server has them too.
+void Sandbox::end_processes() {
+    // At once, also where others' endings come first.
     (void)native::call::process_kill(process_.get(), 0);
+    endings_.begin(ending_, quota_.get());
 }
 
 void Sandbox::start_is_late() {
@@ -259,12 +267,7 @@ void Sandbox::end() {
     loop_.set_timer(stats_alarm_, abi::never);
     streams_.hang_up();
     if (process_)
-        (void)native::call::process_kill(process_.get(), 0);
-}
-
-bool Sandbox::gone() const {
-    abi::ProcessInfo info{};
-    return !process_ || !native::call::process_inspect(process_.get(), info) || info.state == abi::ProcessState::ended;
+        end_processes();
 }
 
 base::Result<abi::QuotaInfo> Sandbox::figures() const {
@@ -274,11 +277,8 @@ base::Result<abi::QuotaInfo> Sandbox::figures() const {
 }
 
 void Sandbox::on_event(std::uint64_t bits) {
-    if (state_ == State::ending) {
-        if (gone())
-            observer_.on_gone(*this);
+    if (state_ == State::ending)
         return;
-    }
     take_events();
     if ((bits & ended_bit) != 0)
         check_end();
@@ -344,6 +344,7 @@ void Sandbox::check_end() {
         return;
     native::print("the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
                   base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address});
+    end_processes();
     set_state(State::dead);
     streams_.hang_up();
     observer_.on_crashed(*this);

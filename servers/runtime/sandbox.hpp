@@ -1,4 +1,4 @@
-// One sandbox: a personality process with its quota, budget, layers, network port and control ring.
+// One sandbox: a personality process, and what processes that makes, with its quota, budget, layers, network port and control ring.
 #pragma once
 #include "abi/runtime.hpp"
 #include "abi/sandbox.hpp"
@@ -8,6 +8,8 @@
 #include "lib/native/event_loop.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/launch.hpp"
+#include "servers/runtime/endings.hpp"
+#include "servers/runtime/missing_calls.hpp"
 #include "servers/runtime/streams.hpp"
 
 namespace runtime {
@@ -24,8 +26,6 @@ public:
     virtual void on_start_late(Sandbox& sandbox) = 0;
     // It did not tell its figures in time.
     virtual void on_stats_late(Sandbox& sandbox) = 0;
-    // The process of a sandbox that was told to end is gone.
-    virtual void on_gone(Sandbox& sandbox) = 0;
     // At most once in a run: what a sandbox may add to the node's events is bounded.
     virtual void on_no_memory(Sandbox& sandbox) = 0;
     virtual void on_stats(Sandbox& sandbox, abi::TlvReader records) = 0;
@@ -63,8 +63,9 @@ class Sandbox final : native::EventHandler {
 public:
     enum class State : std::uint8_t { created, idle, starting, running, dead, ending };
 
-    Sandbox(std::uint64_t number, const SandboxSettings& settings, native::EventLoop& loop, SandboxObserver& observer)
-        : number_(number), settings_(settings), loop_(loop), observer_(observer) {}
+    Sandbox(std::uint64_t number, const SandboxSettings& settings, native::EventLoop& loop, Endings& endings, SandboxObserver& observer)
+        : number_(number), settings_(settings), loop_(loop), endings_(endings), observer_(observer) {}
+    // Waits until gone().
     ~Sandbox();
 
     // Of the channel's client that made it; its end is the sandbox' too. 0: the server's own.
@@ -81,6 +82,7 @@ public:
     // Keeps the request until the personality tells its figures, or does not in time.
     void wait_for_stats(native::ChannelRequest request);
     native::ChannelRequest pending_inspect;
+    MissingCallsAllowance missing_calls;
 
     // A sealed Memory. Errors: bad_state (it was started), too_large (too many).
     base::Result<void> add_layer(native::Owned memory);
@@ -93,10 +95,10 @@ public:
     void set_state(State state);
     // Its programs were told to end, all of them and at once: the personality has so long to say that they did, without its limits on processor time, or it ends with them.
     void expect_exit();
-    // Tells the process to end, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds.
+    // Ends its processes, and hears nothing of its programs any more. What was charged to the sandbox is free once gone() holds, but for what others have of it.
     void end();
-    // There is no process, or it has ended.
-    bool gone() const;
+    // There is no process of it, or it was told to end and all are gone.
+    bool gone() const { return !process_ || ending_.over(); }
     base::Result<abi::QuotaInfo> figures() const;
     // Of all its programs, from their next charge on. Errors: bad_argument.
     base::Result<void> limit_processor(const ProcessorLimits& limits);
@@ -121,6 +123,7 @@ private:
     bool take_event(std::uint32_t kind, std::span<const std::byte> payload);
     void check_end();
     void give_up();
+    void end_processes();
     void start_is_late();
     void exit_is_late();
     void lift_limits();
@@ -130,13 +133,16 @@ private:
     std::uint64_t number_;
     SandboxSettings settings_;
     native::EventLoop& loop_;
+    Endings& endings_;
     SandboxObserver& observer_;
     State state_ = State::created;
     std::uint64_t guest_pages_ = 0; // what the programs and files may use; the rest of the quota is the personality's
     bool no_memory_told_ = false; // in this run
     bool broken_ = false; // the personality broke the protocol: it is read no more, and ends
     Alarm start_alarm_{*this, &Sandbox::start_is_late}, exit_alarm_{*this, &Sandbox::exit_is_late}, stats_alarm_{*this, &Sandbox::stats_are_late};
-    native::Owned quota_, budget_, process_;
+    native::Owned quota_, budget_;
+    native::Owned process_; // the personality, the first of those that are charged to the quota: it may make more
+    Ending ending_;
     ring::Pair control_;
     Streams streams_;
     base::Vector<native::Owned> layers_;

@@ -18,6 +18,7 @@ constexpr std::string_view personality_path = "/bin/personality";
 base::Result<void> Server::prepare() {
     loop_ = TRY(native::EventLoop::create());
     TRY(removals_.prepare(loop_));
+    TRY(endings_.prepare(removals_.bell()));
     root_.reset(new (std::nothrow) native::RootImage(TRY(native::RootImage::open(TRY(native::require("root_image"))))));
     const abi::Handle channel = TRY(native::require("runtime"));
     channel_.reset(new (std::nothrow) native::ChannelServer(channel, *this));
@@ -39,7 +40,7 @@ base::Result<void> Server::prepare() {
 base::Result<Sandbox*> Server::make_sandbox(const SandboxSettings& settings, std::uint32_t flows) {
     if (sandboxes_.size() + removals_.size() >= most_sandboxes)
         return base::fail(abi::Error::no_slots);
-    std::unique_ptr<Sandbox> sandbox(new (std::nothrow) Sandbox(next_number_, settings, loop_, *this));
+    std::unique_ptr<Sandbox> sandbox(new (std::nothrow) Sandbox(next_number_, settings, loop_, endings_, *this));
     if (!sandbox)
         return base::fail(abi::Error::no_memory);
     TRY(sandbox->prepare());
@@ -194,25 +195,13 @@ void Server::on_start_late(Sandbox& sandbox) {
 
 void Server::on_missing_calls(Sandbox& sandbox, abi::TlvReader records) {
     abi::TlvRecord record;
-    while (records.next(record)) {
+    for (unsigned count = 0; count < abi::sandbox::missing_calls_at_once && records.next(record); ++count) {
         abi::runtime::MissingCall call;
         if (record.tag != static_cast<std::uint16_t>(abi::runtime::Tag::missing_call) || record.value.size() != sizeof call)
             continue;
         std::memcpy(&call, record.value.data(), sizeof call);
-        note_missing(sandbox.number(), call.number, call.count);
+        missing_.note(sandbox.number(), call.number, call.count, sandbox.missing_calls);
     }
-}
-
-// The node keeps a sum by call; which sandbox asked last is told with it.
-void Server::note_missing(std::uint64_t sandbox, std::uint32_t number, std::uint32_t count) {
-    for (abi::runtime::MissingCall& known : missing_)
-        if (known.number == number) {
-            known.count = known.count > UINT32_MAX - count ? UINT32_MAX : known.count + count;
-            known.sandbox = sandbox;
-            return;
-        }
-    if (missing_.size() < most_missing)
-        (void)missing_.push_back({sandbox, number, count});
 }
 
 void Server::add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail) {

@@ -8,7 +8,9 @@
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
 #include "servers/runtime/audit.hpp"
+#include "servers/runtime/endings.hpp"
 #include "servers/runtime/management.hpp"
+#include "servers/runtime/missing_calls.hpp"
 #include "servers/runtime/network.hpp"
 #include "servers/runtime/removals.hpp"
 #include "servers/runtime/sandbox.hpp"
@@ -40,7 +42,6 @@ private:
     static constexpr std::uint64_t management_badge = 1; // as the image file has it
     static constexpr std::size_t most_sandboxes = 512;
     static constexpr std::size_t kept_events = 1024;
-    static constexpr std::size_t most_missing = 512;
 
     void on_request(native::ChannelRequest request) override;
     // The sandboxes of a client that is gone can be named by nobody any more: they go.
@@ -54,7 +55,6 @@ private:
     void on_crashed(Sandbox& sandbox) override;
     void on_start_late(Sandbox& sandbox) override;
     void on_stats_late(Sandbox& sandbox) override { on_stats(sandbox, abi::TlvReader({})); }
-    void on_gone(Sandbox&) override { removals_.look(); }
     void on_stats(Sandbox& sandbox, abi::TlvReader records) override;
     void on_missing_calls(Sandbox& sandbox, abi::TlvReader records) override;
 
@@ -82,7 +82,6 @@ private:
     Sandbox* find(std::uint64_t number);
     void add_event(abi::runtime::Event event, std::uint64_t sandbox, std::uint32_t detail);
     void answer_events(native::ChannelRequest& request, std::uint64_t after);
-    void note_missing(std::uint64_t sandbox, std::uint32_t number, std::uint32_t count);
 
     native::EventLoop loop_;
     std::unique_ptr<native::RootImage> root_;
@@ -97,9 +96,10 @@ private:
     };
     std::optional<Network<native::Caller, Clock>> network_; // none where there is no switch
     std::uint64_t next_number_ = 1;
-    base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     Removals removals_;
     Audit audit_;
+    Endings endings_;
+    base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     base::Vector<abi::runtime::EventRecord> events_; // the last kept_events
     std::uint64_t next_sequence_ = 1;
     struct EventWaiter {
@@ -107,7 +107,7 @@ private:
         std::uint64_t after = 0;
     };
     base::Vector<EventWaiter> event_waiters_;
-    base::Vector<abi::runtime::MissingCall> missing_;
+    MissingCalls missing_;
 };
 
 } // namespace runtime

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 
-from xt import build, docker, paths, root_image
+from xt import api, build, docker, paths, root_image
 
 MARKER = b"ThemeliOS twin: may be weakened"
 IMAGE = "test-attacks"
@@ -434,6 +434,40 @@ def _mute(context):
                 client.wait()
 
 
+MADE_BY_CAPTURED = 8 # processes
+
+
+def _processes(port):
+    return api.get_json(port, "/themelios/node", timeout=PATIENCE)["objects"]["process"]
+
+
+@contextlib.contextmanager
+def _end_with_processes(context, folder, append=""):
+    """Personalities that make processes and end, or are ended for a broken ring, and are removed. Gives a function for how many processes the node has more than before."""
+    with _captured_node(context, folder, append) as (port, serial):
+        before = _processes(port)
+        for host in ("leaving", "breaking"):
+            ended = docker.capture(port, ["run", "--name", host, "--hostname", host, "busybox", "true"], timeout=PATIENCE)
+            assert ended.returncode != 0 and f"{host}: made {MADE_BY_CAPTURED} processes" in serial(), (ended.stderr, serial()[-2000:])
+            gone = docker.capture(port, ["rm", "-f", host], timeout=PATIENCE)
+            assert gone.returncode == 0, gone.stderr
+        _a_peer_is_in_reach(port)
+        yield lambda: _processes(port) - before
+
+
+def _processes_end(context):
+    with _end_with_processes(context, paths.NATIVE) as left:
+        end = time.monotonic() + PATIENCE
+        while left() > 0:
+            assert time.monotonic() < end, f"{left()} processes are left of personalities that ended"
+            time.sleep(0.1)
+
+
+def _processes_end_teeth(context):
+    with _end_with_processes(context, paths.TWIN, "weaken=sandbox_processes") as left:
+        assert left() >= 2 * MADE_BY_CAPTURED, f"{left()} processes are left without sandbox_processes: it tests nothing"
+
+
 def _container_cases(context):
     port = context.api
     yield "every pointer of every call", lambda: _pointers(port(), "pointers", 300)
@@ -447,6 +481,8 @@ def _container_cases(context):
     yield "a captured personality that writes without end", lambda: _without_end(context, "flooding", "flooding: both rings are read")
     yield "a captured personality that calls without end", lambda: _without_end(context, "calling", "calling: runtime answers")
     yield "a captured personality that never starts its program", lambda: _mute(context)
+    yield "a captured personality leaves no process", lambda: _processes_end(context)
+    yield "teeth sandbox_processes of a captured personality", lambda: _processes_end_teeth(context)
     yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
@@ -479,6 +515,7 @@ def cases(context):
         yield f"teeth {weakness} {attack}", lambda each=(weakness, attack, image, cpus): _harms(context, *each)
     for each in UNBOUNDED:
         yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
+    yield "teeth log_limit", lambda: _calls_notice(context, "log_limit", "many_faults_are_few_lines")
     yield "teeth move_cut", lambda: _calls_notice(context, "move_cut", "what_is_taken_from_a_mapping_is_taken_where_it_moved")
     yield "teeth move_cut of what came in its place", lambda: _calls_notice(context, "move_cut", "what_came_in_a_mappings_place_is_not_taken_with_it")
     yield "teeth lender_charge", lambda: _server_pays(context)

@@ -344,6 +344,9 @@ void no_place_for_a_thread(Watch& watch) {
     bool mapped[64] = {};
     for (std::uint64_t i = 0; i < 64; ++i) mapped[i] = call::space_map(space(), 0, first + i * page, 0, page, protection::read).has_value();
     CHECK(call::space_map(space(), 0, first + of_threads, 0, end - first - of_threads, protection::read));
+    // What is one mark is passed over at once; so there are many.
+    constexpr std::uint64_t marks = 32'768;
+    for (std::uint64_t i = 0; i < marks; i += 2) CHECK(call::space_protect(space(), first + of_threads + i * page, page, protection::none));
     watch(K::thread_create, "create a thread without a place", [] { return !call::thread_create(native::self().process, budget()); });
     // What the program gives up itself, below where places were found last, is one.
     CHECK(call::space_unmap(space(), page_of(*other), page));

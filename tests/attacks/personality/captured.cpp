@@ -1,6 +1,7 @@
 // A personality that was taken over: the usual one, which in a sandbox of host name `captured` first does to its rings what their handles allow, and rings the bells.
 // In one of host name `flooding` it fills its rings for as long as they are read, and does nothing else. In one whose host name begins with `mute` it never tells runtime anything,
 // and in one of host name `calling` several threads call runtime for ever. In one of host name `deaf` it says that its program started, and does nothing that it is told.
+// In those of host name `leaving` and `breaking` it makes processes that compute for ever, and ends, or has runtime end it.
 #include "abi/ring.hpp"
 #include "abi/runtime.hpp"
 #include "abi/sandbox.hpp"
@@ -120,6 +121,40 @@ void flood() {
     }
 }
 
+// Charged to the sandbox as its maker is; it holds nothing.
+base::Result<void> make_process() {
+    static constexpr unsigned char jump_to_itself[] = {0xeb, 0xfe};
+    const native::Self& self = native::self();
+    const native::Owned code = TRY(native::own(call::memory_create(self.quota, abi::page_size, 0)));
+    TRY(call::memory_write(code.get(), 0, std::as_bytes(std::span(jump_to_itself))));
+    const native::Owned process = TRY(native::own(call::process_create(self.quota, self.budget)));
+    const native::Owned space = TRY(native::own(call::process_space(process.get())));
+    TRY(call::space_map(space.get(), code.get(), abi::heap_base, 0, abi::page_size, abi::protection::read | abi::protection::execute));
+    const native::Owned thread = TRY(native::own(call::thread_create(process.get(), self.budget)));
+    return call::thread_start(thread.get(), abi::heap_base, abi::stack_base + abi::stack_size - 8, 0);
+}
+
+bool make_processes() {
+    constexpr unsigned count = 8;
+    for (unsigned made = 0; made < count; ++made)
+        if (auto done = make_process(); !done) {
+            native::print(host_name(), ": no process: ", native::error_name(done.error()));
+            return false;
+        }
+    native::print(host_name(), ": made ", count, " processes");
+    return true;
+}
+
+[[noreturn]] void break_the_protocol() {
+    constexpr std::uint32_t no_event = 77;
+    if (auto control = ring::Pair::attach({native::granted("control.ring"), native::granted("control.wait"), native::granted("control.signal")}, abi::RingUse::records, ring::Side::b)) {
+        (void)control->out().write_record(no_event, {});
+        control->ring_bell();
+    }
+    for (;;)
+        (void)call::thread_yield();
+}
+
 constexpr unsigned callers = 32;
 std::atomic<std::uint64_t> answered[callers];
 
@@ -150,6 +185,8 @@ int __wrap__Z11native_mainv() {
         say_nothing();
     }
     if (host_name() == "deaf") start_and_be_deaf();
+    if (host_name() == "leaving") return make_processes() ? 0 : 1;
+    if (host_name() == "breaking" && make_processes()) break_the_protocol();
     if (host_name() == "calling") call_from_many_threads();
     if (host_name() == "captured") {
         const unsigned network = take("net.ring", "net.signal"), control = take("control.ring", "control.signal");

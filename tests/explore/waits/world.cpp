@@ -437,6 +437,7 @@ void vector_switch_out(Thread&) {}
 void vector_switch_in(Thread&) {}
 void preemption_point() {}
 bool caller_ends() { return false; }
+void trim_stacks() {}
 void wait_for_turn(unsigned) {}
 base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return {}; }
 base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t) { return {}; }
