@@ -133,6 +133,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::root_returned, "root_returned"},
     {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
+    {Weakness::audit_wait, "audit_wait"},
     {Weakness::ring_rights, "ring_rights"},
     {Weakness::ring_commit, "ring_commit"},
     {Weakness::sandbox_processes, "sandbox_processes"},

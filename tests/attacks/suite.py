@@ -516,6 +516,7 @@ def cases(context):
     for each in UNBOUNDED:
         yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
     yield "teeth log_limit", lambda: _calls_notice(context, "log_limit", "many_faults_are_few_lines")
+    yield "teeth audit_wait", lambda: _calls_notice(context, "audit_wait", "who_fills_the_audit_log_waits")
     yield "teeth move_cut", lambda: _calls_notice(context, "move_cut", "what_is_taken_from_a_mapping_is_taken_where_it_moved")
     yield "teeth move_cut of what came in its place", lambda: _calls_notice(context, "move_cut", "what_came_in_a_mappings_place_is_not_taken_with_it")
     yield "teeth lender_charge", lambda: _server_pays(context)

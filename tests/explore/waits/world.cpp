@@ -438,6 +438,9 @@ void vector_switch_in(Thread&) {}
 void preemption_point() {}
 bool caller_ends() { return false; }
 void trim_stacks() {}
+void Audit::wait_for_room(AuditAccount&) {}
+void Audit::record_now(const AuditEvent&) {}
+void record_made(Thread&, const Object&, abi::Rights) {}
 void wait_for_turn(unsigned) {}
 base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return {}; }
 base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t) { return {}; }
@@ -448,8 +451,8 @@ Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters
 Budget::~Budget() = default;
 Budget::Rules Budget::rules() const { return {0, 1}; }
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), number_(1), domain_(domain), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
+Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), order_(1), domain_(domain), account_owner_(std::move(account)), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
 Process::~Process() = default;
 base::Result<base::Ref<Space>> Process::space() { return space_; }
 base::Result<void> Process::add_thread(Thread& thread) {
