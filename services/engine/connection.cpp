@@ -131,6 +131,7 @@ Task<std::string> Exchange::common_headers() {
     std::string text = "Api-Version: " + newest_version.text() + "\r\nDocker-Experimental: false\r\nOstype: linux\r\n";
     const std::string audit = co_await heads_.current();
     if (!audit.empty()) text += "Themelios-Audit-Head: " + audit + "\r\n";
+    audit_sequence_ = audit.empty() ? 0 : std::stoull(audit);
     co_return text;
 }
 

@@ -32,6 +32,9 @@ public:
     Exchange(asio::io_context& io, AuditHeads& heads, Tcp::socket& socket, boost::beast::flat_buffer& buffer)
         : io_(io), heads_(heads), socket_(socket), buffer_(buffer) {}
 
+    // Of the newest batch of the audit log, as the answer's head told it; 0 where it did not, or was not sent yet.
+    std::uint64_t audit_sequence() const { return audit_sequence_; }
+
     // Reads the head. False at the end of the connection; throws ApiError where it is damaged.
     Task<bool> read_head();
     // Understands the target of the head that was read; throws ApiError 400.
@@ -89,6 +92,7 @@ private:
 
     asio::io_context& io_;
     AuditHeads& heads_;
+    std::uint64_t audit_sequence_ = 0;
     Tcp::socket& socket_;
     boost::beast::flat_buffer& buffer_;
     std::unique_ptr<Parser> parser_;

@@ -95,8 +95,9 @@ Task<> answer_audit(Engine& engine, Exchange& exchange, std::string) {
         throw_runtime_failure(error, "the node's audit log");
     }
     co_await exchange.begin_stream(200, "application/octet-stream");
-    // Asked after the answer's own head was: that one's batch is among what follows. More comes for as long as somebody works, and is for the next request.
-    const std::uint64_t newest = (co_await engine.runtime.audit_head()).sequence;
+    // What follows ends with the batch that the answer's head names: the two can be held against each other. More comes for as long as somebody works, and is for the next request.
+    const std::uint64_t newest = exchange.audit_sequence();
+    if (batches.empty() && newest != 0) batches = co_await engine.runtime.audit_batches(0);
     while (!batches.empty() && batches.front().sequence <= newest) {
         const auto end = std::find_if(batches.begin(), batches.end(), [&](const abi::AuditBatch& batch) { return batch.sequence > newest; });
         const std::size_t count = static_cast<std::size_t>(end - batches.begin());

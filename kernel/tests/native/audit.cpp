@@ -232,7 +232,8 @@ KERNEL_USER_TEST(who_fills_the_audit_log_waits) {
     t.pass_over();
     const Owned lease(call::lease_create(quota(), 0).value_or(0));
     constexpr auto code = revoke_often(300);
-    auto child = sandbox(code);
+    const Owned fair(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 0}).value_or(0));
+    auto child = sandbox(code, fair.get());
     REQUIRE(child);
     const auto granted = call::process_grant(child->process, lease.get(), right::control, 0);
     REQUIRE(granted);
