@@ -11,7 +11,7 @@ namespace kernel {
 // are cut, control characters become '?'. At boot and in tests: a slow console is waited for in one piece.
 void log_message(const char* format, const std::uint64_t* arguments, unsigned count);
 // The same of what programs can bring about, by a thread that holds no lock: others run while the console takes its time. So many lines at once and so many a second, of all programs
-// together; of those above, the next line is preceded by their number.
+// of the fair band together; of those above, the next line is preceded by their number.
 void log_message_at_most(const char* format, const std::uint64_t* arguments, unsigned count);
 
 template <class... T> void log(const char* format, T... arguments) {

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstring>
 
-#include "kernel/arch/clock.hpp"
 #include "kernel/arch/cpu.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/entry.hpp"
@@ -12,7 +11,6 @@
 #include "kernel/memory/tlb.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/core/panic.hpp"
-#include "kernel/core/preempt.hpp"
 #include "kernel/arch/spin_lock.hpp"
 
 extern "C" {
@@ -34,12 +32,9 @@ constinit std::uint64_t device_cursor BASE_GUARDED_BY(lock) = device_map_base;
 constinit std::uint64_t stack_cursor BASE_GUARDED_BY(lock) = stack_map_base;
 constinit std::uint64_t table_pages BASE_GUARDED_BY(lock) = 0; // read without it
 // Freed stacks that keep their frames, linked through their highest word.
-constexpr std::size_t kept_stacks = 24;
-// Where there are more than this, so many of them lose their frames at once: each time all CPUs flush, for which there is a rest, in nanoseconds, between two times.
-constexpr std::size_t most_free_stacks = 56;
+constexpr std::size_t most_free_stacks = 60, kept_stacks = 12;
+// So many at most lose their frames at once: each time all CPUs flush.
 constexpr std::size_t retired_stacks = 64;
-constexpr std::uint64_t rest = 1'000'000;
-constinit std::atomic<std::uint64_t> next_retirement{0};
 constinit std::uint64_t free_stacks BASE_GUARDED_BY(lock) = 0;
 constinit std::atomic<std::size_t> free_stack_count{0}; // written under the lock
 // Ranges of stacks without their frames, by their tops, linked through the entry of the lowest page: a top is a multiple of the page, so the entry is not present.
@@ -277,14 +272,8 @@ void free_stack(std::uint64_t top) {
 }
 
 void trim_stacks() {
-    for (unsigned attempt = 0; free_stack_count.load(std::memory_order_relaxed) > most_free_stacks; ++attempt) {
-        const std::uint64_t now = arch::monotonic_nanoseconds();
-        std::uint64_t next = next_retirement.load(std::memory_order_relaxed);
-        if (now >= next && next_retirement.compare_exchange_strong(next, now + rest, std::memory_order_relaxed))
-            retire_stacks();
-        else
-            wait_for_turn(attempt);
-    }
+    if (free_stack_count.load(std::memory_order_relaxed) > most_free_stacks)
+        retire_stacks();
 }
 
 } // namespace kernel

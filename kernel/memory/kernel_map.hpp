@@ -27,8 +27,8 @@ const void* map_firmware(std::uint64_t physical, std::size_t bytes);
 std::uint64_t allocate_stack();
 // Nobody runs on it any more. Any context.
 void free_stack(std::uint64_t top);
-// A few freed stacks are kept to be used again; of more, this gives the frames back to the allocator, and only their part of the kernel's page tables stays, for the next stacks. For
-// whoever makes threads, ends them, or is one that ends: all CPUs flush, and it waits where they did so just now. Without locks.
+// For whoever makes threads, ends them, or is one that ends. A few freed stacks are kept to be used again; where there are more, some of them lose their frames, which go back to the
+// allocator, and only their part of the kernel's page tables stays, for the next stacks. All CPUs flush then. Without locks.
 void trim_stacks();
 inline constexpr std::size_t stack_pages = 4;
 

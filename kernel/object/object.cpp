@@ -2,7 +2,6 @@
 
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
-#include "kernel/memory/kernel_map.hpp"
 #include "kernel/core/dying.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/object/quota.hpp"
@@ -88,7 +87,6 @@ void end_the_dying() {
         if (++ends % ends_of_step == 0) preemption_point();
     }
     list.in_steps = false;
-    trim_stacks();
 }
 
 void Object::destroy_alone() {

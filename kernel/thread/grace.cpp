@@ -39,6 +39,8 @@ bool is_other(const arch::Cpu& cpu) { return &cpu != &arch::this_cpu() && cpu.on
 // Interrupts are off and the caller stays on its CPU, so a round that began also ends.
 void make_round() {
     const std::uint64_t number = rounds_begun.fetch_add(1, std::memory_order_seq_cst) + 1;
+    // Its own task too: what somebody else changed and waits for this round with may concern it.
+    arch::this_cpu().reschedule = true;
     std::uint64_t before[arch::max_cpus];
     for (std::size_t i = 0; i < arch::max_cpus; ++i)
         if (is_other(arch::cpu(i))) before[i] = begin_grace_period(arch::cpu(i));

@@ -34,7 +34,7 @@ public:
     void wait_for(const Ending& ending);
 
 private:
-    // A quota with much to end holds up no more than its own thread.
+    // So many quotas with much to end hold up no others.
     static constexpr unsigned workers = 4;
     static void work(void* self);
     [[noreturn]] void work();

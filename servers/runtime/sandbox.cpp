@@ -246,6 +246,8 @@ void Sandbox::give_up() {
 // The personality, and with it those that it made under its quota: they would run on with the sandbox' processor time, memory and port.
 // Nothing is charged to the quota any more; the streams that there are stay readable, as this server has them too.
 void Sandbox::end_processes() {
+    // They end by their own time, and others' endings wait for theirs.
+    lift_limits();
     // At once, also where others' endings come first.
     (void)native::call::process_kill(process_.get(), 0);
     endings_.begin(ending_, quota_.get());
@@ -344,8 +346,8 @@ void Sandbox::check_end() {
         return;
     native::print("the personality of sandbox ", number_, " ended, reason ", static_cast<unsigned>(info.reason), " status ", info.status, " at ",
                   base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address});
-    end_processes();
     set_state(State::dead);
+    end_processes();
     streams_.hang_up();
     observer_.on_crashed(*this);
 }

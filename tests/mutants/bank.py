@@ -32,7 +32,7 @@ ERRORS = [
     ("deadlines_one_by_one", "thread/scheduler.cpp", "queue.timer_went_off + deadline_slack_nanoseconds", "queue.timer_went_off", "bounded_interrupts", "Each of many sleepers has an interrupt of its own, in whoever's turn it is."),
     ("ended_lease_is_waited_for", "object/lease.cpp", "            if (has_ended()) return false;\n", "", "leases,bounded_revocations", "A lease that has ended is revoked again, and never is."),
     ("refused_access_splits", "core/page_table.hpp", "met == 0 || (entry::is_mark(met) && !allows(entry::mark_protection(met), access))", "met == 0", "a_refused_access", "An access that is refused takes page tables."),
-    ("faults_fill_the_log", "core/log.cpp", "!limit.take(now) && !base::weakened(base::Weakness::log_limit)", "false", "many_faults", "Whoever makes processes that fault fills the kernel's log."),
+    ("faults_fill_the_log", "core/log.cpp", "!servers && !limit.take(now) && !base::weakened(base::Weakness::log_limit)", "false", "many_faults", "Whoever makes processes that fault fills the kernel's log."),
     ("audit_goes_on_where_it_is_full", "audit/audit.cpp", "if (!ring || ring->used() < (first ? server_limit : fair_limit) || base::weakened(base::Weakness::audit_wait)) return;", "return;", "who_fills_the_audit_log,audit", "A record without room is lost, and its maker goes on."),
     ("audit_digest_is_not_cleared", "audit/audit.cpp", "    std::memset(batch->digest, 0, sizeof batch->digest);\n", "", "audit", "A batch's digest has the last one's in it."),
     ("audit_chain_is_broken", "audit/audit.cpp", "    std::memcpy(batch->previous, batch->digest, sizeof batch->previous);\n", "", "audit", "A batch does not name the one before."),

@@ -274,7 +274,7 @@ KERNEL_USER_TEST(audit_keeps_ten_thousand_under_load) {
         REQUIRE(granted && child.run(*granted));
     }
     std::uint64_t revocations = 0, lost = 0, disorder = 0, last[64] = {};
-    for (int turn = 0; turn < 5000 && revocations < makers * times; ++turn) {
+    for (int turn = 0; turn < 100'000 && revocations < makers * times; ++turn) {
         t.take([&](const abi::AuditRecord& record) {
             revocations += record.operation == AuditOperation::revoke;
             lost += record.operation == AuditOperation::lost;
