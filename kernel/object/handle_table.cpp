@@ -1,6 +1,7 @@
 #include "kernel/object/handle_table.hpp"
 
 #include "kernel/core/preempt.hpp"
+#include "kernel/memory/kernel_map.hpp"
 #include "kernel/memory/frames.hpp"
 #include "kernel/arch/physical.hpp"
 #include "kernel/object/quota.hpp"
@@ -71,7 +72,9 @@ void HandleTable::close_all(bool pauses) {
         }
         if (taken.object) taken.object->slot_removed(taken.rights, pauses);
         taken = {};
-        if (pauses) preemption_point();
+        if (!pauses) continue;
+        trim_stacks(); // it may have been a thread
+        preemption_point();
     }
     for (bool more = true; more;) {
         {

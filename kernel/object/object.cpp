@@ -2,6 +2,7 @@
 
 #include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
+#include "kernel/memory/kernel_map.hpp"
 #include "kernel/core/dying.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/object/quota.hpp"
@@ -75,7 +76,8 @@ void end_the_dying() {
     // One that ends may wait for its turn somewhere, which comes by here.
     if (list.in_steps) return;
     list.in_steps = true;
-    for (unsigned ends = 0; !list.empty();) {
+    unsigned ends = 0;
+    while (!list.empty()) {
         Object*& place = list.first ? list.first : list.late;
         Object& next = *place;
         place = next.next_dying_;
@@ -84,9 +86,13 @@ void end_the_dying() {
         list.at_work = true;
         next.destroy_alone();
         list.at_work = false;
-        if (++ends % ends_of_step == 0) preemption_point();
+        if (++ends % ends_of_step == 0) {
+            trim_stacks(); // there may have been threads among them
+            preemption_point();
+        }
     }
     list.in_steps = false;
+    if (ends != 0) trim_stacks();
 }
 
 void Object::destroy_alone() {

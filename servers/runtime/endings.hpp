@@ -34,7 +34,7 @@ public:
     void wait_for(const Ending& ending);
 
 private:
-    // So many quotas with much to end hold up no others.
+    // One quota fewer with much to end than there are of these holds up no others.
     static constexpr unsigned workers = 4;
     static void work(void* self);
     [[noreturn]] void work();

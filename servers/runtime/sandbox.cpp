@@ -105,7 +105,7 @@ base::Result<void> Sandbox::prepare() {
 base::Result<void> Sandbox::limit_processor(const ProcessorLimits& limits) {
     TRY(configure_budget(limits));
     settings_.processor = limits;
-    if (exit_alarm_.is_set())
+    if (exit_alarm_.is_set() || ending_.begun())
         lift_limits();
     std::byte bytes[128];
     abi::TlvWriter writer(bytes);
@@ -225,6 +225,7 @@ void Sandbox::expect_exit() {
 void Sandbox::lift_limits() {
     ProcessorLimits lifted;
     lifted.processors = settings_.processor.processors;
+    lifted.shares = std::max(settings_.processor.shares, usual_weight);
     (void)configure_budget(lifted);
 }
 

@@ -192,3 +192,20 @@ KERNEL_USER_TEST(the_stacks_of_many_threads_come_back) {
         CHECK(comes_true([&] { return figures().free_pages + spare_pages >= before; }));
     }
 }
+
+// Of threads that never ran nobody but the end of their process gives the stacks back.
+KERNEL_USER_TEST(the_stacks_of_threads_that_never_ran_come_back) {
+    constexpr unsigned count = 800;
+    constexpr std::uint64_t spare_pages = 256;
+    const std::uint64_t before = figures().free_pages;
+    const native::Owned process(call::process_create(quota(), budget()).value_or(0));
+    REQUIRE(process);
+    // One that has handles of its own threads: they end with it.
+    for (unsigned i = 0; i < count; ++i) {
+        const native::Owned thread(call::thread_create(process.get(), budget()).value_or(0));
+        REQUIRE(thread && call::process_grant(process.get(), thread.get(), abi::right::start, 0));
+    }
+    CHECK(figures().free_pages + 4 * (count - spare_pages) < before);
+    CHECK(call::process_kill(process.get(), 0));
+    CHECK(comes_true([&] { return figures().free_pages + spare_pages >= before; }));
+}
