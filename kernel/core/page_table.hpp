@@ -176,8 +176,7 @@ public:
     // Errors: bad_pointer (not mapped, or not with this right), no_memory.
     base::Result<std::uint64_t> resolve(std::uint64_t address, abi::Protection access) {
         // A mark of a larger range is split for an access that it allows, and for no other.
-        std::uint64_t bytes;
-        const std::uint64_t met = look_up(address, bytes);
+        const std::uint64_t met = look_up(address);
         if (met == 0 || (entry::is_mark(met) && !allows(entry::mark_protection(met), access)))
             return base::fail(abi::Error::bad_pointer);
         std::uint64_t* const slot = TRY(leaf(address, false));

@@ -96,7 +96,7 @@ bool map_stack(std::uint64_t top) BASE_REQUIRES(lock) {
     return true;
 }
 
-// Takes the frames of free stacks, where there are more than are kept.
+// Takes the frames of free stacks, where there are more than most_free_stacks.
 void retire_stacks() {
     std::uint64_t first = 0, last = 0; // the ranges
     std::uint64_t freed = 0;           // the frames, linked through their first word

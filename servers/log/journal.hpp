@@ -6,9 +6,9 @@
 #include <span>
 #include <string_view>
 
+#include "lib/base/rate_limit.hpp"
 #include "lib/base/result.hpp"
 #include "servers/log/line_ring.hpp"
-#include "lib/base/rate_limit.hpp"
 
 namespace logging {
 

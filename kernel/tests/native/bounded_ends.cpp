@@ -264,8 +264,10 @@ KERNEL_USER_TEST(bounded_revocations_of_one_lease) {
     std::array<native::Thread*, revokers> threads{};
     const std::uint64_t together = taken([&] {
         for (native::Thread*& thread : threads) thread = native::Thread::create([](void*) { CHECK(call::lease_revoke(crowded_lease)); }, nullptr).value_or(nullptr);
-        for (native::Thread* const thread : threads)
-            if (thread) thread->join();
+        for (native::Thread* const thread : threads) {
+            REQUIRE(thread);
+            thread->join();
+        }
     });
     // Beside the walk there are the threads, and the longest sleep between two looks.
     CHECK(cpus_that_count() != 1 || together < 2 * once + 10 * native::nanoseconds_per_millisecond);

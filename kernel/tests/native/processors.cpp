@@ -314,8 +314,10 @@ KERNEL_USER_TEST(bounded_interrupts_of_sleepers) {
     }, &watcher, {.budget = *above});
     REQUIRE(thread);
     (*thread)->join();
-    for (native::Thread* const one : threads)
-        if (one) one->join();
+    for (native::Thread* const one : threads) {
+        REQUIRE(one);
+        one->join();
+    }
     native::print("bounded interrupts of ", sleepers, " sleepers: ", watcher.gaps);
     CHECK(watcher.gaps >= 1 && watcher.gaps <= sleepers * apart / 50'000 + 4);
     for (const abi::Handle handle : {*below, *above}) CHECK(call::handle_close(handle));
