@@ -257,10 +257,11 @@ Audit::Turn::~Turn() {
     if (mine_) at_work.store(false, std::memory_order_release);
 }
 
-bool Audit::is_known(const Turn&, std::uint64_t kept) { return kept == batch->sequence || (batch->sequence != 0 && kept == batch->sequence - 1); }
+bool Audit::is_known(const Turn&, std::uint64_t kept) { return kept == abi::audit_kept_nothing || kept == batch->sequence || (batch->sequence != 0 && kept == batch->sequence - 1); }
 
 const abi::AuditBatch* Audit::next(const Turn&, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& target, const LeaseHold& hold) {
-    if (kept != batch->sequence) return batch;
+    const bool given_none = kept == abi::audit_kept_nothing && batch->sequence == 0;
+    if (kept != batch->sequence && !given_none) return batch;
     if (seal()) return batch;
     Bell before{std::move(owner), &target, hold};
     {
