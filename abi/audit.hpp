@@ -72,6 +72,9 @@ struct AuditBatch {
 };
 static_assert(sizeof(AuditBatch) == page_size);
 
+// What a caller of audit_read says to have kept that has nothing from which it can go on: it is given the newest batch that was sealed, again, or the next one where there is none.
+inline constexpr std::uint64_t audit_kept_nothing = UINT64_MAX;
+
 // What audit_note says of an object. `operation` is `name` or `launch`.
 struct AuditNote {
     AuditOperation operation;
@@ -92,9 +95,10 @@ inline constexpr std::uint32_t audit_store_magic = 0x53445541; // "AUDS"
 struct AuditStoreHeader {
     std::uint32_t magic;
     std::uint32_t capacity;
-    std::uint64_t first; // sequence of the oldest batch that is kept, 1 at the begin; written before its place is used again
+    std::uint64_t first; // sequence of the oldest batch that is kept, that of the first one at the begin; written before its place is used again
     std::uint64_t last;  // of the newest one, 0 before there is any; written when it is whole
     std::uint64_t boot;  // of the batches; of another boot they are worth nothing
+    std::uint64_t begun; // sequence of the first batch that was kept here: more than 1 where the store began anew and what was before is missing
 };
 
 } // namespace abi

@@ -24,29 +24,48 @@ public:
     // Within one request for the head: more than the kernel holds back. Where somebody makes records as fast as they are taken, the rest waits.
     static constexpr unsigned batches_at_seal = 256;
 
-    // One that keeps nothing: a node without an audit log.
+    // One that takes nothing: a node without an audit log.
     AuditKeeper() = default;
-    // `log`: the kernel's, with `receive`. `memory`: Memory of the store, mapped at `bytes`. `bell`: a notification with `send`. All are borrowed.
-    // Errors: those of AuditStore::adopt.
-    base::Result<void> open(abi::Handle log, abi::Handle memory, std::span<std::byte> bytes, abi::Handle bell);
+    // From here on it takes batches, and drops them while there is no store: whoever makes records must not wait for good. `log`: the kernel's, with `receive`. `bell`: a
+    // notification with `send`. Both are borrowed.
+    void open(abi::Handle log, abi::Handle bell);
+    // From here on it keeps what it takes. `memory`: Memory of the store, mapped at `bytes`. Both are borrowed. Errors: those of AuditStore::adopt.
+    base::Result<void> keep(abi::Handle memory, std::span<std::byte> bytes);
 
-    // Takes up to `most` batches. Afterwards `behind` says whether there may be more; where there are not, the bell is signalled once there are. Where audit_read fails, or gave
-    // what does not follow, the keeper keeps nothing more.
+    // Takes up to `most` batches. Afterwards `behind` says whether there may be more; where there are not, the bell is signalled once there are. Where the kernel cannot go on behind
+    // what is kept, or gives what does not follow it, the store begins anew.
     void take(unsigned most = batches_at_once);
     bool behind() const { return behind_; }
+    // Whether the kernel refused to give the next batch for a reason that goes by: nobody signals when it has gone.
+    bool must_try_again() const { return refusal_ == base::Error::bad_state; }
 
-    // With all that the kernel has recorded up to now. There is none where nothing is kept, or not any more: an old head would stand for what is missing behind it, too.
+    // Takes all that the kernel has recorded up to now. Then as head().
     AuditHead seal();
+    // Of the newest batch that is kept. There is none where nothing is kept.
+    AuditHead head() const;
     // Memory of the store; no_handle where there is none.
     abi::Handle memory() const { return memory_; }
-    // Why it keeps nothing any more. Told once.
+
+    // Batches that were taken and are not kept.
+    std::uint64_t dropped() const { return dropped_; }
+    // Why the last attempt to take one was refused.
+    std::optional<base::Error> refusal() const { return refusal_; }
+    // Sequence of the batch with which the store began; 0: there is none.
+    std::uint64_t begun() const { return store_ ? store_->begun() : 0; }
+    // What went wrong since this was asked for last.
     std::optional<base::Error> failure() { return std::exchange(failure_, std::nullopt); }
 
 private:
+    std::uint64_t kept() const;
+    void begin_anew(base::Error reason);
+    void keep_batch();
+
     abi::Handle log_ = abi::no_handle, memory_ = abi::no_handle, bell_ = abi::no_handle;
     std::optional<AuditStore> store_;
-    bool behind_ = false, failed_ = false;
-    std::optional<base::Error> failure_;
+    bool behind_ = false;
+    std::uint64_t taken_ = 0; // sequence of the last batch, kept or not; 0: none
+    std::uint64_t dropped_ = 0;
+    std::optional<base::Error> refusal_, failure_;
     abi::AuditBatch batch_{}; // the kernel writes here: readers see none before it is whole
 };
 

@@ -1,5 +1,6 @@
 #include "servers/log/audit_keeper.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -20,13 +21,15 @@ struct AuditKeeperTest : testing::Test {
     AuditKeeperTest() : pages(1 + capacity) { test_kernel = {}; }
     std::unique_ptr<AuditKeeper> open() {
         auto keeper = std::make_unique<AuditKeeper>();
-        EXPECT_TRUE(keeper->open(TestKernel::log, 5, std::as_writable_bytes(std::span(pages)), TestKernel::bell));
+        keeper->open(TestKernel::log, TestKernel::bell);
+        EXPECT_TRUE(keeper->keep(5, std::as_writable_bytes(std::span(pages))));
         return keeper;
     }
     static void seal(std::uint64_t first, std::uint64_t last) {
         for (std::uint64_t sequence = first; sequence <= last; ++sequence)
             test_kernel.seal(sequence);
     }
+    void clear() { std::fill(pages.begin(), pages.end(), Page{}); }
     std::vector<Page> pages;
 };
 
@@ -72,31 +75,113 @@ TEST_F(AuditKeeperTest, ARestartedOneLosesNothing) {
     EXPECT_FALSE(keeper->failure());
 }
 
-TEST_F(AuditKeeperTest, SaysOnceWhyItKeepsNothingMore) {
+// A kernel that has no audit log is asked again only where something comes to be asked for.
+TEST_F(AuditKeeperTest, SaysOnceWhyTheKernelRefuses) {
     for (const base::Error refusal : {base::Error::unknown_call, base::Error::bad_state}) {
         test_kernel = {};
+        clear();
         seal(1, 1);
         const auto keeper = open();
         keeper->take();
         test_kernel.refusal = refusal;
         keeper->take();
         EXPECT_FALSE(keeper->behind());
+        EXPECT_EQ(keeper->must_try_again(), refusal == base::Error::bad_state);
         EXPECT_EQ(keeper->failure(), refusal);
-        EXPECT_FALSE(keeper->failure());
-        const unsigned reads = test_kernel.reads;
-        // Nobody may take the old head for that of what was recorded since.
-        EXPECT_EQ(keeper->seal().sequence, 0u);
         keeper->take();
-        EXPECT_EQ(test_kernel.reads, reads);
+        EXPECT_FALSE(keeper->failure());
+        EXPECT_EQ(keeper->refusal(), refusal);
+        // It goes by.
+        test_kernel.refusal.reset();
+        seal(2, 2);
+        EXPECT_EQ(keeper->seal().sequence, 2u);
+        EXPECT_FALSE(keeper->refusal());
+        EXPECT_FALSE(keeper->must_try_again());
+        EXPECT_EQ(keeper->begun(), 1u);
     }
 }
 
-TEST_F(AuditKeeperTest, TakesNoBatchThatDoesNotFollow) {
-    seal(2, 2);
+TEST_F(AuditKeeperTest, ADamagedStoreBeginsAnewWithTheNewestBatch) {
+    seal(1, 9);
+    open()->take();
+    pages[0] = {};
+    const auto keeper = open();
+    EXPECT_EQ(keeper->head().sequence, 0u);
+    // The last one that was given is given again.
+    EXPECT_EQ(keeper->seal().sequence, 9u);
+    EXPECT_EQ(keeper->begun(), 9u);
+    seal(10, 12);
+    EXPECT_EQ(keeper->seal().sequence, 12u);
+    EXPECT_EQ(keeper->begun(), 9u);
+    EXPECT_EQ(keeper->dropped(), 0u);
+}
+
+TEST_F(AuditKeeperTest, AStoreThatIsBehindBeginsAnew) {
+    seal(1, 3);
+    open()->take();
+    // Somebody else took what came then.
+    seal(4, 9);
+    abi::AuditBatch batch;
+    for (std::uint64_t kept = 3; kept < 9; ++kept)
+        EXPECT_EQ(test_kernel.read(kept, batch), kept + 1);
+    const auto keeper = open();
+    EXPECT_EQ(keeper->seal().sequence, 9u);
+    EXPECT_EQ(keeper->begun(), 9u);
+    EXPECT_EQ(keeper->failure(), base::Error::bad_argument);
+    EXPECT_FALSE(keeper->failure());
+    seal(10, 10);
+    EXPECT_EQ(keeper->seal().sequence, 10u);
+    EXPECT_FALSE(keeper->behind());
+}
+
+TEST_F(AuditKeeperTest, ABatchThatDoesNotFollowBeginsTheStoreAnew) {
+    seal(1, 2);
     const auto keeper = open();
     keeper->take();
+    seal(7, 8);
+    EXPECT_EQ(keeper->seal().sequence, 8u);
+    EXPECT_EQ(keeper->begun(), 7u);
     EXPECT_EQ(keeper->failure(), base::Error::broken);
-    EXPECT_FALSE(keeper->behind());
+    EXPECT_EQ(keeper->dropped(), 0u);
+}
+
+// What is no batch is counted, and those behind it are kept.
+TEST_F(AuditKeeperTest, GoesOnBehindWhatIsNoBatch) {
+    seal(1, 3);
+    test_kernel.batches[1].count = 0;
+    const auto keeper = open();
+    EXPECT_EQ(keeper->seal().sequence, 3u);
+    EXPECT_EQ(keeper->begun(), 3u);
+    EXPECT_EQ(keeper->dropped(), 1u);
+    EXPECT_EQ(keeper->failure(), base::Error::broken);
+}
+
+// Whoever makes records would wait for good.
+TEST_F(AuditKeeperTest, WithoutAStoreItTakesAllAndKeepsNothing) {
+    seal(1, 3);
+    AuditKeeper keeper;
+    keeper.open(TestKernel::log, TestKernel::bell);
+    EXPECT_EQ(keeper.keep(5, {}).error(), base::Error::bad_argument);
+    EXPECT_EQ(keeper.seal().sequence, 0u);
+    EXPECT_EQ(keeper.dropped(), 3u);
+    EXPECT_TRUE(test_kernel.batches.empty());
+    EXPECT_TRUE(test_kernel.armed);
+    EXPECT_EQ(keeper.memory(), abi::no_handle);
+    EXPECT_EQ(keeper.begun(), 0u);
+    seal(4, 4);
+    keeper.take();
+    EXPECT_EQ(keeper.dropped(), 4u);
+}
+
+TEST_F(AuditKeeperTest, TheHeadTakesNothing) {
+    const auto keeper = open();
+    seal(1, 2);
+    EXPECT_EQ(keeper->head().sequence, 0u);
+    keeper->take();
+    seal(3, 3);
+    EXPECT_EQ(keeper->head().sequence, 2u);
+    EXPECT_EQ(keeper->head().digest.front(), std::byte{2});
+    EXPECT_EQ(test_kernel.given, 2u);
 }
 
 TEST_F(AuditKeeperTest, OneOfANodeWithoutAnAuditLogDoesNothing) {

@@ -21,7 +21,7 @@ base::Result<AuditStore> AuditStore::adopt(std::span<std::byte> memory) {
         return base::fail(base::Error::bad_argument);
     AuditStore store(memory.first(std::min<std::size_t>(pages, UINT32_MAX) * abi::page_size));
     if (!store.whole())
-        store.begin(0);
+        store.clear();
     return store;
 }
 
@@ -40,16 +40,17 @@ bool AuditStore::whole() const {
         return false;
     if (found.last == 0)
         return found.first == 1;
-    if (found.first == 0 || found.first > found.last || found.last - found.first >= capacity())
+    if (found.first == 0 || found.first > found.last || found.last - found.first >= capacity() || found.begun == 0 || found.begun > found.first)
         return false;
     const abi::AuditBatch& batch = newest();
     return is_batch(batch) && batch.sequence == found.last && batch.boot == found.boot;
 }
 
-void AuditStore::begin(std::uint64_t boot) {
+void AuditStore::begin(std::uint64_t boot, std::uint64_t sequence) {
     abi::AuditStoreHeader& fresh = header();
     publish(fresh.last, 0);
-    publish(fresh.first, 1);
+    publish(fresh.first, sequence);
+    publish(fresh.begun, sequence);
     publish(fresh.boot, boot);
     fresh.capacity = static_cast<std::uint32_t>(capacity());
     fresh.magic = abi::audit_store_magic;
@@ -59,11 +60,11 @@ base::Result<void> AuditStore::add(const abi::AuditBatch& batch) {
     abi::AuditStoreHeader& kept = header();
     if (!is_batch(batch))
         return base::fail(base::Error::broken);
-    const bool first_of_boot = batch.sequence == 1 && (kept.last == 0 || batch.boot != kept.boot);
-    if (!first_of_boot && (batch.boot != kept.boot || batch.sequence != kept.last + 1))
+    const bool begins = kept.last == 0 || (batch.sequence == 1 && batch.boot != kept.boot);
+    if (!begins && (batch.boot != kept.boot || batch.sequence != kept.last + 1))
         return base::fail(base::Error::broken);
-    if (first_of_boot)
-        begin(batch.boot);
+    if (begins)
+        begin(batch.boot, batch.sequence);
     if (batch.sequence - kept.first >= capacity())
         publish(kept.first, batch.sequence - capacity() + 1);
     // Whoever reads a byte of the new batch sees that the old one is gone.

@@ -22,17 +22,21 @@ public:
     // That batch; `last` is not 0.
     const abi::AuditBatch& newest() const { return *place(last()); }
     std::uint64_t capacity() const;
+    // Sequence of the batch with which it began; 0: it is empty.
+    std::uint64_t begun() const { return last() == 0 ? 0 : header().begun; }
 
-    // Keeps the batch behind the last one, over the oldest one where there is no room. The first batch of another boot begins the store anew.
-    // Errors: broken, where it is no batch or not that one. Its digests are for whoever reads it to check.
+    // Keeps the batch behind the last one, over the oldest one where there is no room. An empty store begins with any batch; the first batch of another boot begins it anew.
+    // Errors: broken, where it is no batch or does not follow. Its digests are for whoever reads it to check.
     base::Result<void> add(const abi::AuditBatch& batch);
+    // Gives up all that is kept.
+    void clear() { begin(0, 1); }
 
 private:
     explicit AuditStore(std::span<std::byte> memory) : memory_(memory) {}
     abi::AuditStoreHeader& header() const { return *reinterpret_cast<abi::AuditStoreHeader*>(memory_.data()); }
     abi::AuditBatch* place(std::uint64_t sequence) const;
     bool whole() const;
-    void begin(std::uint64_t boot);
+    void begin(std::uint64_t boot, std::uint64_t sequence);
 
     std::span<std::byte> memory_;
 };

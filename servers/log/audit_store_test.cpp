@@ -74,7 +74,6 @@ TEST_F(AuditStoreTest, KeepsTheLastOnes) {
 
 TEST_F(AuditStoreTest, RefusesWhatDoesNotFollow) {
     AuditStore store = adopt();
-    EXPECT_EQ(store.add(batch(2)).error(), Error::broken);
     EXPECT_EQ(store.add(batch(0)).error(), Error::broken);
     EXPECT_TRUE(store.add(batch(1)));
     EXPECT_TRUE(store.add(batch(2)));
@@ -116,6 +115,39 @@ TEST_F(AuditStoreTest, AnotherBootBeginsAnew) {
     EXPECT_EQ(adopt().last(), 1u);
 }
 
+// An empty one begins with what is there, and says so.
+TEST_F(AuditStoreTest, BeginsWithAnyBatch) {
+    AuditStore store = adopt();
+    EXPECT_EQ(store.begun(), 0u);
+    EXPECT_TRUE(store.add(batch(1000)));
+    EXPECT_EQ(header().first, 1000u);
+    EXPECT_EQ(AuditView(memory()).begun(), 1000u);
+    EXPECT_EQ(adopt().begun(), 1000u);
+    EXPECT_EQ(store.add(batch(1002)).error(), Error::broken);
+    for (std::uint64_t sequence = 1001; sequence < 1008; ++sequence)
+        EXPECT_TRUE(store.add(batch(sequence)));
+    EXPECT_EQ(seen(), (Sequences{1003, 1004, 1005, 1006, 1007}));
+    EXPECT_EQ(adopt().begun(), 1000u);
+    store.clear();
+    EXPECT_EQ(store.begun(), 0u);
+    EXPECT_EQ(seen(), Sequences());
+    EXPECT_TRUE(store.add(batch(3)));
+    EXPECT_EQ(seen(), (Sequences{3}));
+    EXPECT_EQ(adopt().last(), 3u);
+}
+
+TEST_F(AuditStoreTest, AReaderFindsTheNewest) {
+    abi::AuditBatch found;
+    EXPECT_FALSE(AuditView().newest(found));
+    EXPECT_EQ(AuditView().begun(), 0u);
+    filled(0);
+    EXPECT_FALSE(AuditView(memory()).newest(found));
+    filled(13);
+    ASSERT_TRUE(AuditView(memory()).newest(found));
+    EXPECT_EQ(found.sequence, 13u);
+    EXPECT_EQ(AuditView(memory()).begun(), 1u);
+}
+
 TEST_F(AuditStoreTest, WhatIsDamagedBeginsAnew) {
     const auto damaged = [&](auto&& damage) {
         std::fill(pages.begin(), pages.end(), Page{});
@@ -136,6 +168,8 @@ TEST_F(AuditStoreTest, WhatIsDamagedBeginsAnew) {
     damaged([&] { header().last = 9; });
     damaged([&] { header().last = UINT64_MAX; });
     damaged([&] { header().last = 0; });
+    damaged([&] { header().begun = 0; });
+    damaged([&] { header().begun = 5; });
     damaged([&] { header().boot = 8; });
     damaged([&] { memory()[(1 + 8 % capacity) * abi::page_size] ^= std::byte{1}; });
 }

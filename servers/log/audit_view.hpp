@@ -35,7 +35,18 @@ public:
         return false;
     }
 
+    // Copies the newest batch. False where none is kept, or none could be read in time.
+    bool newest(abi::AuditBatch& batch) const {
+        const std::uint64_t last = field(&abi::AuditStoreHeader::last);
+        return last != 0 && find(last, batch);
+    }
+    // Sequence of the batch with which the store began: more than 1 where what was before is missing.
+    std::uint64_t begun() const { return field(&abi::AuditStoreHeader::begun); }
+
 private:
+    std::uint64_t field(std::uint64_t abi::AuditStoreHeader::* which) const {
+        return memory_.size() < abi::page_size ? 0 : __atomic_load_n(&(reinterpret_cast<const abi::AuditStoreHeader*>(memory_.data())->*which), __ATOMIC_ACQUIRE);
+    }
     // A writer would have to go all around the store in the time of each copy.
     static constexpr unsigned most_attempts = 8;
     std::span<const std::byte> memory_;

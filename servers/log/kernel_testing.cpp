@@ -17,15 +17,20 @@ void TestKernel::seal(std::uint64_t sequence, std::uint64_t boot) {
     std::memset(batch.digest, static_cast<int>(sequence), sizeof batch.digest);
 }
 
-std::uint64_t TestKernel::read(std::uint64_t kept, abi::AuditBatch& batch) {
-    if (!batches.empty() && batches.front().sequence == kept)
+base::Result<std::uint64_t> TestKernel::read(std::uint64_t kept, abi::AuditBatch& batch) {
+    if (kept != abi::audit_kept_nothing && kept != given && (given == 0 || kept != given - 1))
+        return base::fail(abi::Error::bad_argument);
+    if (given == 0 || kept == given) {
+        if (batches.empty()) {
+            armed = true;
+            return 0;
+        }
+        last = batches.front();
         batches.pop_front();
-    if (batches.empty()) {
-        armed = true;
-        return 0;
+        given = last.sequence;
     }
-    batch = batches.front();
-    return given = batch.sequence;
+    batch = last;
+    return given;
 }
 
 } // namespace logging
@@ -44,5 +49,6 @@ native::call::RawResult native::call::raw(abi::KernelCall number, std::uint64_t 
         return refused(abi::Error::bad_handle);
     if (test_kernel.refusal)
         return refused(*test_kernel.refusal);
-    return {0, test_kernel.read(b, *reinterpret_cast<abi::AuditBatch*>(c))};
+    const auto read = test_kernel.read(b, *reinterpret_cast<abi::AuditBatch*>(c));
+    return read ? RawResult{0, *read} : refused(read.error());
 }

@@ -6,6 +6,7 @@
 
 #include "abi/audit.hpp"
 #include "abi/types.hpp"
+#include "lib/base/result.hpp"
 
 namespace logging {
 
@@ -14,14 +15,16 @@ struct TestKernel {
 
     unsigned closed = 0;
     unsigned reads = 0;
-    // Sealed, and not yet known to be kept.
+    // Not given yet.
     std::deque<abi::AuditBatch> batches;
-    std::uint64_t given = 0; // sequence of the last one that was given
+    abi::AuditBatch last{};
+    std::uint64_t given = 0; // sequence of the last one that was given, 0 before
     bool armed = false;      // the bell will be signalled
     std::optional<abi::Error> refusal;
 
     void seal(std::uint64_t sequence, std::uint64_t boot = 7);
-    std::uint64_t read(std::uint64_t kept, abi::AuditBatch& batch);
+    // As audit_read. Errors: bad_argument.
+    base::Result<std::uint64_t> read(std::uint64_t kept, abi::AuditBatch& batch);
 };
 extern TestKernel test_kernel;
 

@@ -1,6 +1,6 @@
 // The log server: the only program beside init that writes to the kernel's log, in the name of those who call it; and the one that keeps the kernel's audit records. Handles:
 // `log` (the kernel's log: write; receive), `programs` and `sandboxes` (endpoints, receive), `clock`, and `audit_store` (the Memory for the records, as a predecessor left it:
-// read, write, map, duplicate, transfer; without it none are kept). Arguments: `writer=BADGE:NAME` for each program that may write, `reader=BADGE` for the one that may read what is kept.
+// read, write, map, duplicate, transfer; without it records are taken and not kept). Arguments: `writer=BADGE:NAME` for each program that may write, `reader=BADGE` for the one that may read what is kept.
 #include <algorithm>
 #include <memory>
 #include <new>
@@ -30,20 +30,24 @@ private:
     abi::Handle log_;
 };
 
-// Takes audit records soon after there are some, many of them at a time, and at once where the kernel has no room for more. Where there are none nothing is done.
+// Takes audit records some time after there are some, so that many fill a batch, and at once where the kernel's room for more is short. Where there are none nothing is done.
 class AuditDesk final : public native::EventHandler, native::EventLoop::Timer {
 public:
     AuditDesk(Journal& journal, native::EventLoop& loop) : journal_(journal), loop_(loop) {}
 
-    // Errors: those of the kernel's calls and of AuditKeeper::open.
-    base::Result<void> open(abi::Handle log, abi::Handle memory) {
-        mapping_ = TRY(native::Mapping::of(memory, 0, TRY(native::memory_size(memory)), abi::protection::read | abi::protection::write));
+    // Errors: those of the kernel's calls.
+    base::Result<void> open(abi::Handle log) {
         bell_ = TRY(native::Notification::create());
         TRY(loop_.add(bell_.handle(), *this));
-        TRY(keeper_.open(log, memory, mapping_.bytes(), bell_.handle()));
+        keeper_.open(log, bell_.handle());
         // What a node does before its log runs is recorded, too.
         loop_.set_timer(*this, native::monotonic_nanoseconds());
         return {};
+    }
+    // Errors: those of the kernel's calls and of AuditKeeper::keep.
+    base::Result<void> keep(abi::Handle memory) {
+        mapping_ = TRY(native::Mapping::of(memory, 0, TRY(native::memory_size(memory)), abi::protection::read | abi::protection::write));
+        return keeper_.keep(memory, mapping_.bytes());
     }
     AuditKeeper& keeper() { return keeper_; }
 
@@ -51,20 +55,25 @@ public:
         if ((bits & abi::audit_signal::many) != 0)
             on_time();
         else if ((bits & abi::audit_signal::some) != 0 && !is_set())
-            loop_.set_timer(*this, native::after_milliseconds(patience_milliseconds));
+            wait();
     }
     // To be called after whatever may have used the keeper.
     void look() {
         char text[most_text_bytes];
-        if (const auto failure = keeper_.failure())
-            journal_.say(base::format(text, "no audit records are kept: ", native::error_name(*failure)), native::monotonic_nanoseconds());
+        if (const auto failure = keeper_.failure()) {
+            const std::string_view happened = keeper_.refusal() ? "the kernel gives no audit records: " : "the audit log that is kept begins anew: ";
+            journal_.say(base::format(text, happened, native::error_name(*failure)), native::monotonic_nanoseconds());
+        }
         if (keeper_.behind())
             loop_.set_timer(*this, native::monotonic_nanoseconds());
+        else if (keeper_.must_try_again() && !is_set())
+            wait();
     }
 
 private:
-    // So few wake-ups serve many records, and so old a record is at most before it is kept.
-    static constexpr std::uint64_t patience_milliseconds = 100;
+    // So old a record is at most before it is sealed and kept. A batch takes its place in the store however few records are in it, so a node with little to record keeps its log for long.
+    static constexpr std::uint64_t patience_milliseconds = 5'000;
+    void wait() { loop_.set_timer(*this, native::after_milliseconds(patience_milliseconds)); }
     void on_time() override {
         loop_.set_timer(*this, abi::never);
         keeper_.take();
@@ -162,12 +171,15 @@ base::Result<void> run() {
     Desk sandbox_desk(sandboxes_endpoint, sandboxes, journal, *audit, loop, teller);
     TRY(loop.add(programs_endpoint, program_desk));
     TRY(loop.add(sandboxes_endpoint, sandbox_desk));
-    // A node whose records cannot be kept still has its log.
-    if (const abi::Handle memory = native::granted("audit_store"); memory != abi::no_handle)
-        if (const auto opened = audit->open(log, memory); !opened) {
-            char text[most_text_bytes];
-            journal.say(base::format(text, "no audit records are kept: ", native::error_name(opened.error())), native::monotonic_nanoseconds());
-        }
+    // A node whose records cannot be kept still has its log, and nobody waits until they are taken.
+    const abi::Handle memory = native::granted("audit_store");
+    auto kept = memory == abi::no_handle ? base::fail(abi::Error::not_found) : audit->keep(memory);
+    if (const auto opened = audit->open(log); !opened)
+        kept = opened;
+    if (!kept) {
+        char text[most_text_bytes];
+        journal.say(base::format(text, "no audit records are kept: ", native::error_name(kept.error())), native::monotonic_nanoseconds());
+    }
     return loop.run();
 }
 

@@ -56,6 +56,16 @@ base::Result<native::log::StoreReply> Programs::store(std::uint64_t badge, const
     return native::log::StoreReply{audit_.memory()};
 }
 
+base::Result<native::log::AuditStateReply> Programs::audit_state(std::uint64_t badge, const native::log::AuditStateRequest&) {
+    if (!reads(badge))
+        return base::fail(abi::Error::denied);
+    native::log::AuditStateReply reply;
+    reply.begun = audit_.begun();
+    reply.dropped = audit_.dropped();
+    reply.refusal = audit_.refusal() ? static_cast<std::uint32_t>(*audit_.refusal()) : 0;
+    return reply;
+}
+
 // No request of this interface carries capabilities, so what comes with one is closed at once.
 void Programs::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
 
@@ -67,6 +77,7 @@ base::Result<native::log::WriteReply> Sandboxes::write(std::uint64_t badge, cons
 base::Result<native::log::ReadReply> Sandboxes::read(std::uint64_t, const native::log::ReadRequest&) { return base::fail(abi::Error::denied); }
 base::Result<native::log::SealReply> Sandboxes::seal(std::uint64_t, const native::log::SealRequest&) { return base::fail(abi::Error::denied); }
 base::Result<native::log::StoreReply> Sandboxes::store(std::uint64_t, const native::log::StoreRequest&) { return base::fail(abi::Error::denied); }
+base::Result<native::log::AuditStateReply> Sandboxes::audit_state(std::uint64_t, const native::log::AuditStateRequest&) { return base::fail(abi::Error::denied); }
 
 void Sandboxes::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
 

@@ -19,6 +19,7 @@ public:
     base::Result<native::log::ReadReply> read(std::uint64_t badge, const native::log::ReadRequest& request) override;
     base::Result<native::log::SealReply> seal(std::uint64_t badge, const native::log::SealRequest& request) override;
     base::Result<native::log::StoreReply> store(std::uint64_t badge, const native::log::StoreRequest& request) override;
+    base::Result<native::log::AuditStateReply> audit_state(std::uint64_t badge, const native::log::AuditStateRequest& request) override;
     void discard(abi::Handle handle) override;
 
 private:
@@ -39,6 +40,7 @@ public:
     base::Result<native::log::ReadReply> read(std::uint64_t badge, const native::log::ReadRequest& request) override;
     base::Result<native::log::SealReply> seal(std::uint64_t badge, const native::log::SealRequest& request) override;
     base::Result<native::log::StoreReply> store(std::uint64_t badge, const native::log::StoreRequest& request) override;
+    base::Result<native::log::AuditStateReply> audit_state(std::uint64_t badge, const native::log::AuditStateRequest& request) override;
     void discard(abi::Handle handle) override;
 
 private:

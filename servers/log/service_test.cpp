@@ -92,16 +92,19 @@ TEST_F(LogService, TheReaderAloneGetsTheAuditRecords) {
         std::byte bytes[abi::page_size];
     };
     std::vector<Page> pages(4);
-    ASSERT_TRUE(audit.open(TestKernel::log, 5, std::as_writable_bytes(std::span(pages)), TestKernel::bell));
+    audit.open(TestKernel::log, TestKernel::bell);
+    ASSERT_TRUE(audit.keep(5, std::as_writable_bytes(std::span(pages))));
     for (std::uint64_t sequence = 1; sequence <= 5; ++sequence)
         test_kernel.seal(sequence);
     for (const std::uint64_t badge : {0ull, 1ull, 10ull}) {
         EXPECT_EQ(program(badge).seal().error(), Error::denied);
         EXPECT_EQ(program(badge).store().error(), Error::denied);
+        EXPECT_EQ(program(badge).audit_state().error(), Error::denied);
     }
     for (const std::uint64_t number : {1ull, 9ull}) {
         EXPECT_EQ(sandbox(number).seal().error(), Error::denied);
         EXPECT_EQ(sandbox(number).store().error(), Error::denied);
+        EXPECT_EQ(sandbox(number).audit_state().error(), Error::denied);
     }
     EXPECT_EQ(test_kernel.reads, 0u);
     const auto head = program(9).seal();
@@ -113,6 +116,14 @@ TEST_F(LogService, TheReaderAloneGetsTheAuditRecords) {
     const auto store = program(9).store();
     ASSERT_TRUE(store);
     EXPECT_EQ(store->store, 5u);
+    const auto state = program(9).audit_state();
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->begun, 1u);
+    EXPECT_EQ(state->dropped, 0u);
+    EXPECT_EQ(state->refusal, 0u);
+    test_kernel.refusal = Error::bad_state;
+    EXPECT_EQ(program(9).seal()->sequence, 5u);
+    EXPECT_EQ(program(9).audit_state()->refusal, static_cast<std::uint32_t>(Error::bad_state));
 }
 
 TEST_F(LogService, RefusesLengthsPastTheWords) {
