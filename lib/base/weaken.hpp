@@ -56,6 +56,7 @@ enum class Weakness : std::uint8_t {
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
     sandbox_processes,  // runtime: with a personality end the processes that it made
+    stream_once,        // runtime: a sandbox is given each end of a stream once in a run
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -137,6 +138,7 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::ring_rights, "ring_rights"},
     {Weakness::ring_commit, "ring_commit"},
     {Weakness::sandbox_processes, "sandbox_processes"},
+    {Weakness::stream_once, "stream_once"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},
