@@ -39,10 +39,12 @@ enum class Message : std::uint32_t {
     begin = 13,
     // in: sandbox, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?: all of them anew, what is absent as at sandbox_create. Reaches programs that run. errors: bad_argument
     sandbox_update = 14,
-    // out: audit_sequence, audit_digest: of the newest batch of the audit log (abi/audit.hpp), with all that the kernel had recorded when the request came
+    // out: audit_sequence, audit_digest: of the newest batch of the audit log (abi/audit.hpp); what was recorded in the last seconds need not be in it
     audit_head = 15,
     // in: after (sequence of the last batch seen; 0 at first); out: per batch kept after it one `audit_batch`, the oldest first, at most audit_batches_at_once: where there are so many, ask again
     audit_read = 16,
+    // As audit_head, once all that the kernel had recorded when the request came is sealed and kept. errors: not_found (no audit log is kept)
+    audit_seal = 17,
 };
 
 enum class Tag : std::uint16_t {

@@ -5,7 +5,12 @@
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
+#include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
+
+#include <cstring>
+#include <memory>
+#include <new>
 
 namespace runtime {
 
@@ -24,17 +29,57 @@ base::Result<native::log::Client<native::Caller>> log_server() {
 
 abi::Deadline Audit::deadline() const { return native::after_milliseconds(silent_ ? patience_with_silence_milliseconds : patience_milliseconds); }
 
-base::Result<native::log::SealReply> Audit::head() {
-    auto log = TRY(log_server());
-    const auto head = log.seal(deadline());
-    silent_ = !head && head.error() == abi::Error::timed_out;
+template <class Reply> Reply Audit::noted(Reply reply) {
+    silent_ = !reply && reply.error() == abi::Error::timed_out;
+    return reply;
+}
+
+base::Result<Audit::Head> Audit::head() {
+    const logging::AuditView kept = TRY(store());
+    const std::unique_ptr<abi::AuditBatch> batch(new (std::nothrow) abi::AuditBatch);
+    if (!batch)
+        return base::fail(abi::Error::no_memory);
+    Head head;
+    if (kept.newest(*batch)) {
+        head.sequence = batch->sequence;
+        std::memcpy(head.digest.data(), batch->digest, head.digest.size());
+    }
     return head;
+}
+
+base::Result<Audit::Head> Audit::seal() {
+    auto log = TRY(log_server());
+    const native::log::SealReply reply = TRY(noted(log.seal(deadline())));
+    if (reply.sequence == 0)
+        return base::fail(abi::Error::not_found);
+    return Head{reply.sequence, reply.digest};
+}
+
+std::size_t Audit::warnings(std::string_view (&warnings)[most_warnings], Text (&texts)[most_warnings]) {
+    std::size_t count = 0;
+    const auto warn = [&](const auto&... parts) {
+        warnings[count] = base::format(texts[count], parts...);
+        ++count;
+    };
+    auto log = log_server();
+    const auto state = log ? noted(log->audit_state(deadline())) : base::fail(log.error());
+    if (!state) {
+        warn("it is not known whether audit records are kept: the log does not answer, ", native::error_name(state.error()));
+        return count;
+    }
+    if (state->refusal != 0)
+        warn("no audit records are kept: the kernel does not give them, ", native::error_name(static_cast<abi::Error>(state->refusal)));
+    if (state->dropped != 0)
+        warn("audit records are missing: ", state->dropped, " batches were not kept");
+    if (state->begun > 1)
+        warn("the audit log begins anew at batch ", state->begun, ": what was recorded before is missing");
+    return count;
 }
 
 base::Result<logging::AuditView> Audit::store() {
     if (!store_) {
         auto log = TRY(log_server());
-        const auto reply = TRY(log.store(deadline()));
+        const auto reply = TRY(noted(log.store(deadline())));
         const native::Owned memory(reply.store);
         store_ = TRY(native::Mapping::of(memory.get(), 0, TRY(native::memory_size(memory.get())), abi::protection::read));
     }

@@ -5,12 +5,27 @@
 #include "lib/native/memory.hpp"
 #include "servers/log/audit_view.hpp"
 
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
 namespace runtime {
 
 class Audit {
 public:
-    // The newest batch, with all that the kernel has recorded. Errors: not_supported, where this program may not ask; timed_out and those of ipc_call, where the log is not there.
-    base::Result<native::log::SealReply> head();
+    struct Head {
+        std::uint64_t sequence = 0; // 0: there is none
+        base::Sha256::Digest digest{};
+    };
+    // Of the newest batch that is kept; asks nobody once the store is mapped. Errors: those of store().
+    base::Result<Head> head();
+    // The same, once all that the kernel has recorded is kept. Errors: not_supported, where this program may not ask; not_found, where nothing is kept; timed_out and those of ipc_call,
+    // where the log is not there.
+    base::Result<Head> seal();
+    // What whoever relies on the log has to know: a text for each, none where all is well. Each has room in `texts`.
+    using Text = char[160];
+    static constexpr std::size_t most_warnings = 3;
+    std::size_t warnings(std::string_view (&warnings)[most_warnings], Text (&texts)[most_warnings]);
     // What is kept, from the first time on mapped: a log that is started again goes on in the same Memory. Errors: the same; not_found, where none is kept; those of mapping it.
     base::Result<logging::AuditView> store();
 
@@ -18,8 +33,9 @@ public:
     static base::Result<void> note_sandbox(abi::Handle process, std::uint64_t sandbox, const base::Sha256::Digest& launch_record);
 
 private:
-    // Most answers of the API ask for the head: a log that was silent once is not waited for like that again until it answers.
+    // A log that was silent once is not waited for like that again until it answers.
     abi::Deadline deadline() const;
+    template <class Reply> Reply noted(Reply reply);
     bool silent_ = false;
     native::Mapping store_;
 };

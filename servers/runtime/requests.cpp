@@ -28,7 +28,7 @@ constexpr const char* kind_names[] = {"none",    "quota",        "lease", "proce
 static_assert(std::size(kind_names) == static_cast<std::size_t>(abi::ObjectKind::count));
 
 std::string_view reason_of(Message message, abi::Error error) {
-    if (message == Message::audit_read && error == abi::Error::not_found)
+    if ((message == Message::audit_head || message == Message::audit_read || message == Message::audit_seal) && error == abi::Error::not_found)
         return "the node keeps no audit log";
     if (error == abi::Error::not_found)
         return "no such sandbox";
@@ -73,6 +73,7 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::sandbox_update: done = update(request); break;
     case Message::audit_head: done = audit_head(request); break;
     case Message::audit_read: done = audit_read(request); break;
+    case Message::audit_seal: done = audit_seal(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -259,6 +260,10 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
         writer.bytes(tag(Tag::object), std::as_bytes(std::span(&count, 1)));
     }
     writer.text(tag(Tag::warning), no_iommu);
+    std::string_view warnings[Audit::most_warnings];
+    Audit::Text texts[Audit::most_warnings];
+    for (const std::string_view warning : std::span(warnings).first(audit_.warnings(warnings, texts)))
+        writer.text(tag(Tag::warning), warning);
     missing_.each([&](const abi::runtime::MissingCall& call) { writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1))); });
     request.answer(writer);
     return {};
@@ -288,12 +293,20 @@ base::Result<void> Server::node_log(native::ChannelRequest& request) {
     return {};
 }
 
-base::Result<void> Server::audit_head(native::ChannelRequest& request) {
-    const native::log::SealReply head = TRY(audit_.head());
+void Server::answer_head(native::ChannelRequest& request, const Audit::Head& head) {
     auto writer = request.writer();
     writer.number(tag(Tag::audit_sequence), head.sequence);
     writer.bytes(tag(Tag::audit_digest), head.digest);
     request.answer(writer);
+}
+
+base::Result<void> Server::audit_head(native::ChannelRequest& request) {
+    answer_head(request, TRY(audit_.head()));
+    return {};
+}
+
+base::Result<void> Server::audit_seal(native::ChannelRequest& request) {
+    answer_head(request, TRY(audit_.seal()));
     return {};
 }
 

@@ -75,6 +75,8 @@ private:
     base::Result<void> begin(native::ChannelRequest& request);
     base::Result<void> audit_head(native::ChannelRequest& request);
     base::Result<void> audit_read(native::ChannelRequest& request);
+    base::Result<void> audit_seal(native::ChannelRequest& request);
+    static void answer_head(native::ChannelRequest& request, const Audit::Head& head);
 
     void destroy_all_of(std::uint64_t owner);
     base::Result<native::Owned> log_of(const Sandbox& sandbox);

@@ -20,13 +20,17 @@ Task<std::string> AuditHeads::current() {
     co_return std::string();
 }
 
+std::string AuditHeads::text(const AuditHead& head) {
+    if (head.sequence == 0 || head.digest.size() != 32) return {};
+    return std::to_string(head.sequence) + ":" + services::hexadecimal(head.digest);
+}
+
 Task<> AuditHeads::ask_while_wanted() {
     while (asked_ < wanted_) {
         const std::uint64_t question = ++asked_;
         std::string text;
         try {
-            const AuditHead head = co_await ask_();
-            if (head.sequence != 0 && head.digest.size() == 32) text = std::to_string(head.sequence) + ":" + services::hexadecimal(head.digest);
+            text = AuditHeads::text(co_await ask_());
         } catch (const std::exception&) {
             // The reply says nothing of the head then.
         }

@@ -23,9 +23,11 @@ public:
     AuditHeads(asio::io_context& io, Ask ask, std::chrono::milliseconds patience = usual_patience)
         : io_(io), ask_(std::move(ask)), patience_(patience), answer_came_(io) {}
 
-    // "SEQUENCE:DIGEST", in decimal and hexadecimal digits, of the head with all that was recorded before the call. Empty where there is none, or no answer in time. One question
-    // at a time is asked, whose answer is of all that waited when it was asked; while one is late nobody waits.
+    // text() of the newest batch as the call came; what was recorded last need not be in it. Empty where there is none, or no answer in time. One question at a time is asked, whose
+    // answer is of all that waited when it was asked; while one is late nobody waits.
     Task<std::string> current();
+    // "SEQUENCE:DIGEST", in decimal and hexadecimal digits; empty where there is none.
+    static std::string text(const AuditHead& head);
 
 private:
     Task<> ask_while_wanted();

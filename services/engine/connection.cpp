@@ -129,9 +129,8 @@ Task<bool> Exchange::drain_body() {
 
 Task<std::string> Exchange::common_headers() {
     std::string text = "Api-Version: " + newest_version.text() + "\r\nDocker-Experimental: false\r\nOstype: linux\r\n";
-    const std::string audit = co_await heads_.current();
+    const std::string audit = audit_head_.empty() ? co_await heads_.current() : audit_head_;
     if (!audit.empty()) text += "Themelios-Audit-Head: " + audit + "\r\n";
-    audit_sequence_ = audit.empty() ? 0 : std::stoull(audit);
     co_return text;
 }
 

@@ -32,8 +32,8 @@ public:
     Exchange(asio::io_context& io, AuditHeads& heads, Tcp::socket& socket, boost::beast::flat_buffer& buffer)
         : io_(io), heads_(heads), socket_(socket), buffer_(buffer) {}
 
-    // Of the newest batch of the audit log, as the answer's head told it; 0 where it did not, or was not sent yet.
-    std::uint64_t audit_sequence() const { return audit_sequence_; }
+    // The answer carries this head instead, as AuditHeads::text gives it.
+    void set_audit_head(std::string head) { audit_head_ = std::move(head); }
 
     // Reads the head. False at the end of the connection; throws ApiError where it is damaged.
     Task<bool> read_head();
@@ -92,7 +92,7 @@ private:
 
     asio::io_context& io_;
     AuditHeads& heads_;
-    std::uint64_t audit_sequence_ = 0;
+    std::string audit_head_; // empty: the newest
     Tcp::socket& socket_;
     boost::beast::flat_buffer& buffer_;
     std::unique_ptr<Parser> parser_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <stdexcept>
 
 #include "services/engine/engine.hpp"
 
@@ -88,21 +89,31 @@ Task<> answer_node_log(Engine& engine, Exchange& exchange, std::string) {
 }
 
 Task<> answer_audit(Engine& engine, Exchange& exchange, std::string) {
+    AuditHead head;
     std::vector<abi::AuditBatch> batches;
+    std::string reason = "none is kept";
     try {
+        head = co_await engine.runtime.audit_seal();
         batches = co_await engine.runtime.audit_batches(0);
     } catch (const services::ChannelError& error) {
-        throw_runtime_failure(error, "the node's audit log");
+        reason = error.what();
+        batches.clear();
     }
-    co_await exchange.begin_stream(200, "application/octet-stream");
+    std::string text = AuditHeads::text(head);
+    if (text.empty() || batches.empty()) throw ApiError(503, "the node's audit log cannot be read: " + reason);
     // What follows ends with the batch that the answer's head names: the two can be held against each other. More comes for as long as somebody works, and is for the next request.
-    const std::uint64_t newest = exchange.audit_sequence();
-    if (batches.empty() && newest != 0) batches = co_await engine.runtime.audit_batches(0);
-    while (!batches.empty() && batches.front().sequence <= newest) {
-        const auto end = std::find_if(batches.begin(), batches.end(), [&](const abi::AuditBatch& batch) { return batch.sequence > newest; });
-        const std::size_t count = static_cast<std::size_t>(end - batches.begin());
+    exchange.set_audit_head(std::move(text));
+    co_await exchange.begin_stream(200, "application/octet-stream");
+    for (std::uint64_t next = batches.front().sequence;;) {
+        // From a client that reads slowly the log runs away. It sees an answer without an end, and not a log with a hole.
+        for (std::size_t i = 0; i < batches.size(); ++i)
+            if (batches[i].sequence != next + i) throw std::runtime_error("the audit log was written over while it was read");
+        const std::size_t count = next > head.sequence ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(batches.size(), head.sequence - next + 1));
+        if (count == 0) throw std::runtime_error("the audit log ends before its head");
         co_await exchange.write_piece({reinterpret_cast<const char*>(batches.data()), count * sizeof(abi::AuditBatch)});
-        batches = co_await engine.runtime.audit_batches(batches[count - 1].sequence);
+        next += count;
+        if (next > head.sequence) break;
+        batches = co_await engine.runtime.audit_batches(next - 1);
     }
     co_await exchange.end_stream();
 }

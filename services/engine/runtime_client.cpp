@@ -144,8 +144,9 @@ Task<std::vector<abi::runtime::LogLine>> RuntimeClient::log_lines(std::uint64_t 
     }
 }
 
-Task<AuditHead> RuntimeClient::audit_head() {
-    const Reply reply = co_await call_and_wait(Message::audit_head, Request());
+namespace {
+
+AuditHead head_in(const Reply& reply) {
     AuditHead head;
     head.sequence = reply.number(Tag::audit_sequence);
     auto records = reply.records();
@@ -155,8 +156,14 @@ Task<AuditHead> RuntimeClient::audit_head() {
             head.digest.resize(record.value.size());
             std::memcpy(head.digest.data(), record.value.data(), record.value.size());
         }
-    co_return head;
+    return head;
 }
+
+} // namespace
+
+Task<AuditHead> RuntimeClient::audit_head() { co_return head_in(co_await call_and_wait(Message::audit_head, Request())); }
+
+Task<AuditHead> RuntimeClient::audit_seal() { co_return head_in(co_await call(Message::audit_seal, Request())); }
 
 Task<std::vector<abi::AuditBatch>> RuntimeClient::audit_batches(std::uint64_t after) {
     Request request;

@@ -65,6 +65,8 @@ public:
     Task<std::vector<abi::runtime::LogLine>> log_lines(std::uint64_t after);
     // With all that the kernel has recorded. No worker waits for it.
     Task<AuditHead> audit_head();
+    // The same, once all is sealed that was recorded before.
+    Task<AuditHead> audit_seal();
     // Of the audit log's batches that are kept the oldest ones after this sequence, at most abi::runtime::audit_batches_at_once; none behind the newest.
     Task<std::vector<abi::AuditBatch>> audit_batches(std::uint64_t after);
 

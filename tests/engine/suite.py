@@ -406,7 +406,8 @@ HEAD = re.compile(r"([1-9][0-9]*):([0-9a-f]{64})")
 
 
 def _audit(b):
-    """All batches, over as many messages as they take, up to that of the answer's own head at least."""
+    """All batches, over as many messages as they take, up to that of the answer's own head, which has all that was recorded before."""
+    before = 0
     for _ in range(2):
         status, headers, data = b.raw("GET", "/themelios/audit")
         _equal((status, headers["Content-Type"], len(data) % 4096), (200, "application/octet-stream", 0))
@@ -417,7 +418,9 @@ def _audit(b):
             _equal(batch[64:96], last[96:128])
             _equal(hashlib.sha256(batch[:96] + bytes(32) + batch[128:]).digest(), batch[96:128])
         sequence, digest = HEAD.fullmatch(headers["Themelios-Audit-Head"]).groups()
-        _equal(batches[sequences.index(int(sequence))][96:128].hex(), digest)
+        _equal((sequences[-1], batches[-1][96:128].hex()), (int(sequence), digest))
+        assert int(sequence) > before
+        before = int(sequence)
 
 
 def _audit_heads(b):
@@ -447,6 +450,7 @@ def _audit_heads(b):
         _equal(text.split(b" ")[1], str(status).encode())
         assert last < head(text), (request, text)
         last = head(text)
+        b.raw("GET", "/themelios/audit")  # seals one more
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert all(HEAD.fullmatch(headers["Themelios-Audit-Head"]) for _, headers, _ in pool.map(lambda _: b.raw("GET", "/_ping"), range(200)))
     b.runtime.send_signal(signal.SIGHUP)
@@ -456,6 +460,9 @@ def _audit_heads(b):
         for _ in range(100):
             status, headers, data = b.raw("GET", "/_ping")
             assert (status, data) == (200, b"OK") and "Themelios-Audit-Head" not in headers, headers
+        # A log that cannot be had is not an empty one.
+        status, _, data = b.raw("GET", "/themelios/audit")
+        assert status == 503 and b"the node keeps no audit log" in data, (status, data)
         _equal(b.good("run", "--rm", "busybox", "echo", "hello"), "hello")
     finally:
         b.runtime.send_signal(signal.SIGHUP)

@@ -7,7 +7,8 @@ It needs root, and isolates nothing: it is for tests of the engine alone. Progra
     never-starts   the start is answered once the sandbox is destroyed
     starts-late    ends at once in its first run; starts of later ones are answered after a SIGUSR2
     crashes        the sandbox crashes as the program starts, and is freed by the second request that asks for it
-Of each start that waits a line of the output tells. A SIGHUP holds up who asks for the head of the audit log, and another one lets them go on.
+Of each start that waits a line of the output tells. A SIGHUP holds up who asks for the head of the audit log and refuses to seal it, and another one
+ends that.
 """
 
 import array
@@ -30,7 +31,7 @@ import threading
 import time
 
 (CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN, UPDATE, AUDIT_HEAD,
- AUDIT_READ) = range(1, 17)
+ AUDIT_READ, AUDIT_SEAL) = range(1, 18)
 TAGS = {name: number for number, name in enumerate(
     "reason name hostname memory_pages cpu_quota cpu_shares fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
@@ -300,7 +301,7 @@ class Sandbox:
 
 
 class Audit:
-    """The audit log (abi/audit.hpp): each question for its head finds one more record."""
+    """The audit log (abi/audit.hpp): each time that it is sealed there is one more record."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -321,13 +322,19 @@ class Audit:
     def head(self):
         self.open.wait()
         with self.lock:
-            self.seal()
             return len(self.batches), self.digest
 
     def read(self, after):
         with self.lock:
             first = max(after, AUDIT_BATCHES - AUDIT_KEPT)
             return self.batches[first:first + AUDIT_BATCHES_AT_ONCE]
+
+    def sealed(self):
+        if not self.open.is_set():
+            raise Refused(NOT_FOUND, "the node keeps no audit log")
+        with self.lock:
+            self.seal()
+            return len(self.batches), self.digest
 
     def turn(self):
         (self.open.clear if self.open.is_set() else self.open.set)()
@@ -446,8 +453,8 @@ class Runtime:
             first = request.number("after") + 1
             numbers = range(first, min(LOG_LINES + 1, first + LOG_LINES_AT_ONCE))
             return b"".join(record("log_line", struct.pack("<QQI36s256s", each, each * 1_500_000_000, 8, b"fake", b"line %3d" % each)) for each in numbers), []
-        if kind == AUDIT_HEAD:
-            sequence, digest = self.audit.head()
+        if kind in (AUDIT_HEAD, AUDIT_SEAL):
+            sequence, digest = self.audit.head() if kind == AUDIT_HEAD else self.audit.sealed()
             return record("audit_sequence", sequence) + record("audit_digest", digest), []
         if kind == AUDIT_READ:
             return b"".join(record("audit_batch", batch) for batch in self.audit.read(request.number("after"))), []
