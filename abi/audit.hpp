@@ -28,6 +28,8 @@ enum class AuditOperation : std::uint16_t {
     destroy = 14,   // the quota `object` was destroyed with all that was charged to it
     name = 15,      // a program of the node says what `object` is: `text`
     launch = 16,    // a program of the node says by which launch record the process `object` was made: `text` is its SHA-256
+    use = 18,       // the process made the call `call` on `object` of `kind`, which is another process', rules it, or is its thread or space (`other`: the number of that process, where there is one)
+    take_back = 19, // a transfer or grant of `object` with `rights` to `other`, recorded before, did not come about
 };
 
 // One record. What an operation does not speak of is 0. Objects, processes among them, have numbers that are not used again before the next boot; 0 is the kernel.

@@ -5,6 +5,9 @@ import datetime
 from . import layout, names
 
 
+_PROCESS = next((number for number, name in names.KINDS.items() if name == "process"), None)
+
+
 def printable(data):
     """A text of a record, without the zeros behind it; each byte that is not printable is a `?`."""
     return "".join(chr(byte) if 0x20 <= byte < 0x7f else "?" for byte in data.rstrip(b"\0"))
@@ -96,6 +99,11 @@ def _lost(record, known):
     return f"{record.badge} record is missing here" if record.badge == 1 else f"{record.badge} records are missing here"
 
 
+def _use(record, known):
+    of = f" of {known.process(record.other)}" if record.other and (record.kind, record.object) != (_PROCESS, record.other) else ""
+    return f"called {call_name(record.call)} on {_object(record, known)}{of}"
+
+
 # By the operation's name in abi/audit.hpp. `none` is no record.
 PHRASES = {
     "boot": lambda record, known: f"booted; random bytes {record.text.hex()}",
@@ -113,6 +121,8 @@ PHRASES = {
     "bind": _bind,
     "destroy": lambda record, known: f"destroyed quota {record.object} with all that was charged to it",
     "name": lambda record, known: f"named {_kind(record.kind)} {record.object} {_quoted(printable(record.text))}",
+    "use": _use,
+    "take_back": lambda record, known: f"did not come about: to {known.process(record.other)} {_capability(record, known)}",
     "launch": lambda record, known: f"launched {known.process(record.object)} by the record with SHA-256 {record.text.hex()}",
 }
 
@@ -162,7 +172,9 @@ def fields(record, known, clock):
         row |= {"reason": names.END_REASONS.get(record.error, f"reason {record.error}"), "status": record.badge}
     elif operation == "execute":
         row |= {"other": record.other, "place": record.badge}
-    elif operation in ("mint", "grant", "transfer"):
+    elif operation == "use":
+        row |= {"call": call_name(record.call), "other": record.other}
+    elif operation in ("mint", "grant", "transfer", "take_back"):
         row |= {"other": record.other, "rights": names.rights(record.rights), "badge": record.badge, "lease": record.lease}
     else:
         row["other"] = record.other

@@ -38,6 +38,10 @@ class Describe(unittest.TestCase):
                 ('named process 7 "runtime"', self.records[0]),
                 ('launched "runtime" (process 7) by the record with SHA-256 ' + "ab" * 32, record("launch", object=7, kind="process", text=b"\xab" * 32)),
                 ("booted; random bytes " + "cd" * 32, record("boot", text=b"\xcd" * 32)),
+                ("called process_grant on memory 5 of process 8", record("use", call=13, object=5, kind="memory", other=8)),
+                ('called process_grant on "runtime" (process 7)', record("use", call=13, object=7, kind="process", other=7)),
+                ("called process_grant on quota 2", record("use", call=13, object=2, kind="quota")),
+                ("did not come about: to process 8 memory 5 with read", record("take_back", object=5, kind="memory", other=8, rights=0x8)),
                 ("31 records are missing here", record("lost", badge=31))):
             self.assertEqual(describe.what(made, self.known), expected)
 
