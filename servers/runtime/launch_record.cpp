@@ -17,10 +17,14 @@ template <class... Parts> base::Result<void> LaunchRecord::add(const Parts&... p
     return lines_.push_back(line);
 }
 
-base::Result<void> LaunchRecord::arguments(std::span<const std::byte> record) {
-    const auto digits = base::hexadecimal(base::Sha256::of(record));
-    return add("arguments ", std::string_view(digits.data(), digits.size()));
+base::Result<void> LaunchRecord::add_digest(std::string_view what, std::span<const std::byte> bytes) {
+    const auto digits = base::hexadecimal(base::Sha256::of(bytes));
+    return add(what, ' ', std::string_view(digits.data(), digits.size()));
 }
+
+base::Result<void> LaunchRecord::arguments(std::span<const std::byte> record) { return add_digest("arguments", record); }
+
+base::Result<void> LaunchRecord::start(std::span<const std::byte> records) { return add_digest("start", records); }
 
 base::Result<void> LaunchRecord::budget(const abi::BudgetParameters& parameters) {
     TRY(add("budget weight ", parameters.weight));

@@ -7,6 +7,8 @@
 //   grant NAME KIND RIGHTS         each capability beside the process' own: the name under which the program finds it, abi::ObjectKind, the rights that it gets
 //   layer INDEX BYTES              each layer, the lowest one is 0: the size of its sealed Memory
 //   program BYTES                  the personality's file
+//   start SHA256                   of the records of the first start (abi/runtime.hpp), in their order: arguments, environment, user, directory, terminal. Not there where
+//                                  the sandbox is launched before it is known what it runs: the management sandbox
 //   quota PAGES                    the limit of its memory, the personality's own share included
 #pragma once
 #include <cstddef>
@@ -32,6 +34,7 @@ public:
     base::Result<void> layer(std::size_t index, std::uint64_t bytes);
     base::Result<void> program(std::uint64_t bytes);
     base::Result<void> quota(std::uint64_t pages);
+    base::Result<void> start(std::span<const std::byte> records);
 
     // Of all that was said.
     base::Sha256::Digest digest();
@@ -42,6 +45,7 @@ private:
         std::size_t size;
         std::string_view view() const { return {text, size}; }
     };
+    base::Result<void> add_digest(std::string_view what, std::span<const std::byte> bytes);
     template <class... Parts> base::Result<void> add(const Parts&... parts);
 
     base::Vector<Line> lines_;

@@ -20,7 +20,7 @@ TEST(LaunchRecord, IsTheTextThatItsHeaderTells) {
     const abi::BudgetParameters parameters{.weight = 512, .priority = 0, .limit_microseconds = 50'000, .period_microseconds = 100'000, .cpus = 3};
     const std::string expected = "arguments " + digits("record") +
                                  "\nbudget cpus 3\nbudget limit_microseconds 50000\nbudget period_microseconds 100000\nbudget priority 0\nbudget weight 512\n"
-                                 "grant clock 6 4c\ngrant log 7 84\nlayer 0 8192\nlayer 1 4096\nprogram 123456\nquota 5000\n";
+                                 "grant clock 6 4c\ngrant log 7 84\nlayer 0 8192\nlayer 1 4096\nprogram 123456\nquota 5000\nstart " + digits("records") + "\n";
     LaunchRecord one;
     EXPECT_TRUE(one.arguments(bytes("record")));
     EXPECT_TRUE(one.budget(parameters));
@@ -30,8 +30,10 @@ TEST(LaunchRecord, IsTheTextThatItsHeaderTells) {
     EXPECT_TRUE(one.layer(1, 4096));
     EXPECT_TRUE(one.program(123456));
     EXPECT_TRUE(one.quota(5000));
+    EXPECT_TRUE(one.start(bytes("records")));
     EXPECT_EQ(one.digest(), base::Sha256::of(bytes(expected)));
     LaunchRecord other;
+    EXPECT_TRUE(other.start(bytes("records")));
     EXPECT_TRUE(other.quota(5000));
     EXPECT_TRUE(other.layer(1, 4096));
     EXPECT_TRUE(other.grant("log", 7, 0x84));
@@ -55,6 +57,7 @@ TEST(LaunchRecord, EveryPartCounts) {
     EXPECT_NE(grant("log", 7, 4), grant("log", 7, 5));
     EXPECT_NE(digest([](LaunchRecord& record) { return record.layer(1, 4096); }), digest([](LaunchRecord& record) { return record.layer(0, 4096); }));
     EXPECT_NE(digest([](LaunchRecord& record) { return record.arguments(bytes("a")); }), digest([](LaunchRecord& record) { return record.arguments(bytes("b")); }));
+    EXPECT_NE(digest([](LaunchRecord& record) { return record.start(bytes("a")); }), digest([](LaunchRecord& record) { return record.arguments(bytes("a")); }));
     EXPECT_NE(digest([](LaunchRecord& record) { return record.budget({.weight = 1}); }), digest([](LaunchRecord& record) { return record.budget({.weight = 2}); }));
 }
 

@@ -145,10 +145,6 @@ base::Result<void> Server::give_stream(native::ChannelRequest& request) {
 
 base::Result<void> Server::start(native::ChannelRequest& request) {
     Sandbox* const sandbox = TRY(find(request));
-    if (!sandbox->launched())
-        TRY(launch(*sandbox));
-    if (sandbox->state() != Sandbox::State::idle)
-        return base::fail(abi::Error::bad_state);
     // The records are the personality's to read: those that it knows are copied.
     base::Vector<std::byte> bytes;
     TRY(bytes.resize(abi::channel_buffer_bytes));
@@ -160,6 +156,10 @@ base::Result<void> Server::start(native::ChannelRequest& request) {
             writer.bytes(record.tag, record.value);
     if (!reader.ok() || !writer.ok())
         return base::fail(abi::Error::bad_argument);
+    if (!sandbox->launched())
+        TRY(launch(*sandbox, {}, writer.written()));
+    if (sandbox->state() != Sandbox::State::idle)
+        return base::fail(abi::Error::bad_state);
     sandbox->set_state(Sandbox::State::starting);
     if (auto sent = sandbox->send(abi::sandbox::Command::start, writer.written()); !sent) {
         sandbox->set_state(Sandbox::State::idle);

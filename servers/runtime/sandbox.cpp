@@ -124,7 +124,7 @@ base::Result<void> Sandbox::add_layer(native::Owned memory) {
     return layers_.push_back(std::move(memory));
 }
 
-base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants) {
+base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants, std::span<const std::byte> start) {
     if (process_)
         return base::fail(abi::Error::bad_state);
     control_ = TRY(ring::Pair::create(quota_.get(), abi::RingUse::records, control_ring_bytes, ring::Side::a));
@@ -167,6 +167,8 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     TRY(launch_record.quota(quota.limit_pages));
     TRY(launch_record.budget(budget_parameters(settings_.processor, quota.cpu_count)));
     TRY(launch_record.arguments(writer.written()));
+    if (!start.empty())
+        TRY(launch_record.start(start));
     for (std::size_t i = 0; i < layers_.size(); ++i)
         TRY(launch_record.layer(i, TRY(native::memory_size(layers_[i].get()))));
     TRY(record_grants(launch_record, {all.data(), all.size()}));

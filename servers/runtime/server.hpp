@@ -29,7 +29,8 @@ public:
 
     // For the management sandbox too.
     base::Result<Sandbox*> make_sandbox(const SandboxSettings& settings, std::uint32_t flows);
-    base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {});
+    // `start`: as Sandbox::launch has it.
+    base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {}, std::span<const std::byte> start = {});
     // The sandbox is nobody's to name from here on; it goes once its process has ended, and `request`, which may be empty, is answered then.
     void destroy(Sandbox& sandbox, native::ChannelRequest request = {});
     base::Result<void> publish(Sandbox& sandbox, const abi::runtime::Publish& publish);
