@@ -13,18 +13,18 @@ namespace abi {
 enum class AuditOperation : std::uint16_t {
     none = 0,
     boot = 1,       // the first record: `time` of the monotonic clock, `text` 32 random bytes of this boot
-    lost = 2,       // `count` records are missing here, of operations that could not wait
-    create = 3,     // `object` of `kind` was made, charged to the quota `other`
+    lost = 2,       // `count` records of this CPU are missing here: they came behind the one of it that stands before this, and before the next one
+    create = 3,     // `object` of `kind` was made, charged to the quota `other`, to be reached under the lease `lease`; a lease: below `lease`. Of a device: what of it, in `place`
     mint = 4,       // a capability for `object` with `rights` was made with the badge `badge`, or under the lease `lease`, for the process itself
     grant = 5,      // process_grant: the process `other` has got `object` with `rights`
     transfer = 6,   // a message took `object` with `rights` to the process `other`
     revoke = 7,     // all capabilities under the lease `object` ended
     execute = 8,    // pages of the Memory `object` may be executed by the native code of the space `other`, at `place`
-    kill = 9,       // the process or thread `object` was ended by another process
+    kill = 9,       // the process or thread `object`, which had not ended, was ended by another process
     end = 10,       // the process `object` ended: reason in `error`, status in `place`
     denial = 11,    // `count` times `process` was refused the call `call` with the error `error`
-    unbind = 12,    // an interrupt, memory or ports of a device were given up: `object`
-    bind = 13,      // an interrupt, memory or ports of a device were taken: `object` of `kind`; for the IoSpace `other`, where there is one
+    unbind = 12,    // an interrupt, or the memory that a device was given, was given up: `object`; by process 0 where the lease or the object itself ended
+    bind = 13,      // an interrupt, memory or ports of a device were taken: `object` of `kind`; for the IoSpace `other`, where there is one; what of it in `place`
     destroy = 14,   // the quota `object` was destroyed with all that was charged to it
     name = 15,      // a program of the node says what `object` is: `text`
     launch = 16,    // a program of the node says by which launch record the process `object` was made: `text` is its SHA-256
@@ -38,7 +38,7 @@ struct AuditRecord {
     AuditOperation operation;
     std::uint16_t cpu;     // records of one CPU are in the order of their time, those of several may be not
     std::uint16_t kind;    // ObjectKind of `object`
-    std::uint16_t call;    // denial: the call's number
+    std::uint16_t call;    // denial, use: the call's number
     std::uint64_t process; // who did it
     std::uint64_t object;
     union {
@@ -48,7 +48,7 @@ struct AuditRecord {
             std::uint32_t error; // denial: abi::Error; end: abi::EndReason
             union {
                 std::uint64_t badge; // mint, grant, transfer
-                std::uint64_t place; // execute: address; end: status
+                std::uint64_t place; // execute: address; end: status; create, bind: first address or port, or the source of an interrupt (all ones: by messages)
                 std::uint64_t count; // lost, denial
             };
             std::uint64_t lease; // the lease that the capability lies under, 0 for none

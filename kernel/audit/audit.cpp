@@ -25,7 +25,8 @@ constexpr std::uint32_t denial_limit = many;
 static_assert(denial_limit < fair_limit && fair_limit < server_limit);
 
 constinit AuditRing* rings[arch::max_cpus] = {};
-constinit std::atomic<std::uint64_t> lost{0};
+// Of whoever takes the records: when the last one of each ring was written.
+constinit std::uint64_t taken_until[arch::max_cpus] = {};
 
 constinit std::atomic<bool> at_work{false}; // a Turn
 // Of whoever has the turn: the batch that was given last, or is being made.
@@ -55,20 +56,43 @@ void ring_bell(std::uint64_t bits) {
 }
 
 // What whoever takes the records was not told yet. Without locks.
-void tell() {
+void tell_taker() {
     const std::uint64_t open = to_tell.load(std::memory_order_seq_cst);
     const AuditRing* const ring = this_ring();
     if (open == 0 || !ring || ring->used() == 0) [[likely]] return;
     ring_bell(ring->used() >= many ? abi::audit_signal::some | abi::audit_signal::many : abi::audit_signal::some);
 }
 
-bool put(const AuditEvent& event, std::uint32_t limit) {
+void fill_lost(abi::AuditRecord& record, std::size_t cpu, std::uint64_t time, std::uint64_t count) {
+    record = {};
+    record.time = time;
+    record.operation = abi::AuditOperation::lost;
+    record.cpu = static_cast<std::uint16_t>(cpu);
+    record.count = count;
+}
+
+// What is missing before the next record of this CPU is told before it. False where there is no room for both.
+[[gnu::cold, gnu::noinline]] bool put_lost(AuditRing& ring, std::size_t cpu, std::uint64_t time) {
+    abi::AuditRecord* const place = ring.place(AuditRing::capacity - 1);
+    if (!place) return false;
+    // Whoever takes the records may have told it meanwhile.
+    if (const std::uint64_t count = ring.take_lost(); count != 0) {
+        fill_lost(*place, cpu, time, count);
+        ring.publish();
+    }
+    return true;
+}
+
+// `time`: of now, or 0 where that is not known.
+bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
     const arch::Cpu& self = arch::this_cpu();
     AuditRing* const ring = rings[self.index];
     if (!ring) return true;
+    if (time == 0) time = arch::monotonic_nanoseconds();
+    if (ring->has_lost() && !put_lost(*ring, self.index, time)) [[unlikely]] return false;
     abi::AuditRecord* const place = ring->place(limit);
     if (!place) return false;
-    place->time = arch::monotonic_nanoseconds();
+    place->time = time;
     place->operation = event.operation;
     place->cpu = static_cast<std::uint16_t>(self.index);
     place->kind = static_cast<std::uint16_t>(event.kind);
@@ -84,9 +108,11 @@ bool put(const AuditEvent& event, std::uint32_t limit) {
     return true;
 }
 
-std::uint32_t limit_of(const AuditAccount& account) {
-    if (account.never_waits()) return AuditRing::capacity;
-    return caller_goes_first() ? server_limit : fair_limit;
+// Who ends does not wait: whoever is to take the records again may be waiting for that end.
+bool may_wait(const AuditAccount& account) { return !account.never_waits() && !caller_ends(); }
+
+void put_or_lose(const AuditEvent& event, std::uint32_t limit, std::uint64_t time = 0) {
+    if (!put(event, limit, time)) [[unlikely]] this_ring()->lose();
 }
 
 // Rooms for two: a name and its object.
@@ -113,29 +139,36 @@ AuditRing* oldest_ring() {
     return found;
 }
 
+// The oldest record of all, out of its ring; or what is missing behind the last one of a ring. False where there is nothing.
+bool take_record(abi::AuditRecord& record) {
+    for (std::size_t cpu = 0; cpu < arch::max_cpus; ++cpu) {
+        AuditRing* const ring = rings[cpu];
+        if (!ring || !ring->has_lost() || ring->oldest()) continue;
+        const std::uint64_t count = ring->take_lost();
+        if (count == 0) continue;
+        fill_lost(record, cpu, taken_until[cpu], count);
+        return true;
+    }
+    AuditRing* const ring = oldest_ring();
+    if (!ring) return false;
+    record = *ring->oldest();
+    taken_until[record.cpu] = record.time;
+    ring->drop_oldest();
+    return true;
+}
+
 // The next batch takes the place of the last one. False where there is no record, and the last one is as it was.
 bool seal() {
-    AuditRing* ring = oldest_ring();
-    const std::uint64_t missing = lost.exchange(0, std::memory_order_relaxed);
-    if (!ring && missing == 0) return false;
+    abi::AuditRecord first;
+    if (!take_record(first)) return false;
     std::memcpy(batch->previous, batch->digest, sizeof batch->previous);
     std::memset(batch->digest, 0, sizeof batch->digest);
     std::memset(batch->records, 0, sizeof batch->records);
-    const std::uint64_t now = arch::monotonic_nanoseconds();
     batch->sequence += 1;
-    batch->sealed = now;
-    std::uint32_t count = 0;
-    if (missing != 0) {
-        abi::AuditRecord& record = batch->records[count++];
-        record.time = ring ? ring->oldest()->time : now;
-        record.operation = abi::AuditOperation::lost;
-        record.cpu = ring ? ring->oldest()->cpu : static_cast<std::uint16_t>(arch::this_cpu().index);
-        record.count = missing;
-    }
-    for (; ring && count < abi::audit_batch_records; ring = oldest_ring()) {
-        batch->records[count++] = *ring->oldest();
-        ring->drop_oldest();
-    }
+    batch->sealed = arch::monotonic_nanoseconds();
+    batch->records[0] = first;
+    std::uint32_t count = 1;
+    while (count < abi::audit_batch_records && take_record(batch->records[count])) ++count;
     batch->count = count;
     base::Sha256 hash;
     constexpr std::size_t part = 512;
@@ -173,32 +206,55 @@ void Audit::initialize() {
     }
     AuditEvent event{.operation = abi::AuditOperation::boot};
     put_text(event, drawn);
-    (void)put(event, AuditRing::capacity);
+    (void)put(event, AuditRing::capacity, 0);
 }
 
-void Audit::wait_for_room(AuditAccount& account) {
-    tell();
-    if (account.never_waits()) return;
+// Gives the time if that was asked for last of all here, or 0. `takes`: the record is taken from the account's, too.
+std::uint64_t Audit::wait(AuditAccount& account, bool takes, std::uint32_t places) {
     const bool first = caller_goes_first();
-    for (unsigned attempt = 0; !first && !caller_ends(); ++attempt) {
+    std::uint64_t now = 0;
+    for (unsigned attempt = 0; !first; ++attempt) {
+        now = arch::monotonic_nanoseconds();
         {
             LockGuard guard(account.lock_);
-            if (account.limit_.take(arch::monotonic_nanoseconds())) break;
+            if (takes ? account.limit_.take(now) : account.limit_.has(now)) break;
         }
+        tell();
         wait_for_turn(attempt);
+        if (caller_ends()) return 0;
     }
+    const std::uint32_t limit = first ? server_limit : fair_limit;
     for (unsigned attempt = 0;; ++attempt) {
         const AuditRing* const ring = this_ring();
-        if (!ring || ring->used() < (first ? server_limit : fair_limit) || base::weakened(base::Weakness::audit_wait)) return;
+        if (!ring || ring->used() + places <= limit || base::weakened(base::Weakness::audit_wait)) return now;
         ring_bell(abi::audit_signal::some | abi::audit_signal::many);
         wait_for_turn(attempt);
+        now = 0;
+        if (caller_ends()) return 0;
     }
+}
+
+void Audit::wait_for_room(AuditAccount& account, std::uint32_t places) {
+    if (may_wait(account)) (void)wait(account, false, places);
+}
+
+bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
+    if (!may_wait(account)) return true;
+    const AuditRing* const ring = this_ring();
+    if (!ring || ring->used() + places <= server_limit || base::weakened(base::Weakness::audit_wait)) [[likely]] return true;
+    return false;
+}
+
+void Audit::charge(AuditAccount& account, std::uint32_t records) {
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    LockGuard guard(account.lock_);
+    account.limit_.owe(records, now);
 }
 
 void Audit::record(AuditAccount& account, const AuditEvent& event) {
-    wait_for_room(account);
-    // Nobody else wrote here since: interrupts are off.
-    if (!put(event, limit_of(account))) lost.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t now = may_wait(account) ? wait(account, true, 1) : 0;
+    // Who waited finds room yet: nobody else wrote here since, for interrupts are off.
+    put_or_lose(event, AuditRing::capacity, now);
     tell();
 }
 
@@ -220,8 +276,13 @@ void Audit::note(AuditAccount& account, std::uint64_t process, const Object& obj
     record(account, event);
 }
 
-void Audit::record_now(const AuditEvent& event) {
-    if (!put(event, AuditRing::capacity)) lost.fetch_add(1, std::memory_order_relaxed);
+void Audit::record_now(const AuditEvent& event) { put_or_lose(event, AuditRing::capacity); }
+
+void Audit::tell() { tell_taker(); }
+
+void Audit::record_denials(const AuditAccount& account, std::span<const Denials::Record> records) {
+    for (const Denials::Record& one : records)
+        record_now({.operation = abi::AuditOperation::denial, .process = one.process != 0 ? one.process : account.process(), .call = one.call, .error = one.error, .word = one.count});
 }
 
 void Audit::denied(AuditAccount& account, std::uint64_t process, std::uint64_t call, abi::Error error) {
@@ -233,10 +294,7 @@ void Audit::denied(AuditAccount& account, std::uint64_t process, std::uint64_t c
         if (!ring || ring->used() + Denials::most_records > denial_limit) account.denials_.put_off(process, static_cast<std::uint16_t>(call), static_cast<std::uint32_t>(error));
         else made = account.denials_.add(process, static_cast<std::uint16_t>(call), static_cast<std::uint32_t>(error), arch::monotonic_nanoseconds(), records);
     }
-    for (std::size_t i = 0; i < made; ++i) {
-        const Denials::Record& one = records[i];
-        record_now({.operation = abi::AuditOperation::denial, .process = one.process, .call = one.call, .error = one.error, .word = one.count});
-    }
+    record_denials(account, std::span(records).first(made));
     if (made != 0) tell();
 }
 
@@ -247,8 +305,7 @@ void Audit::finish(AuditAccount& account) {
         LockGuard guard(account.lock_);
         made = account.denials_.finish(records);
     }
-    for (std::size_t i = 0; i < made; ++i)
-        record_now({.operation = abi::AuditOperation::denial, .process = records[i].process, .call = records[i].call, .error = records[i].error, .word = records[i].count});
+    record_denials(account, std::span(records).first(made));
 }
 
 Audit::Turn::Turn() : mine_(batch && !at_work.exchange(true, std::memory_order_acquire)) {}
@@ -257,11 +314,13 @@ Audit::Turn::~Turn() {
     if (mine_) at_work.store(false, std::memory_order_release);
 }
 
-bool Audit::is_known(const Turn&, std::uint64_t kept) { return kept == abi::audit_kept_nothing || kept == batch->sequence || (batch->sequence != 0 && kept == batch->sequence - 1); }
+bool Audit::is_known(const Turn&, std::uint64_t kept) {
+    return kept == abi::audit_kept_nothing || kept == batch->sequence || (batch->sequence != 0 && kept == batch->sequence - 1);
+}
 
 const abi::AuditBatch* Audit::next(const Turn&, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& target, const LeaseHold& hold) {
-    const bool given_none = kept == abi::audit_kept_nothing && batch->sequence == 0;
-    if (kept != batch->sequence && !given_none) return batch;
+    if (kept == abi::audit_kept_nothing) kept = 0;
+    if (kept != batch->sequence) return batch;
     if (seal()) return batch;
     Bell before{std::move(owner), &target, hold};
     {
@@ -270,7 +329,7 @@ const abi::AuditBatch* Audit::next(const Turn&, std::uint64_t kept, base::Ref<Ob
     }
     to_tell.store(abi::audit_signal::some | abi::audit_signal::many, std::memory_order_seq_cst);
     // One that came before whoever wrote it could see that.
-    if (!oldest_ring() || !seal()) return nullptr;
+    if (!seal()) return nullptr;
     to_tell.store(0, std::memory_order_seq_cst);
     return batch;
 }

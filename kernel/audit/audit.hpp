@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "abi/audit.hpp"
 #include "kernel/arch/spin_lock.hpp"
@@ -17,10 +18,13 @@ class SignalTarget;
 class AuditAccount {
 public:
     // So many operations at once and so many a second may be recorded for a thread of the fair band; who makes more waits. Servers work for many, and wait for room alone.
-    static constexpr std::uint64_t burst = 256, per_second = 64;
+    static constexpr std::uint64_t burst = 256, per_second = 16;
 
-    // Who takes the records, or starts again who does, cannot wait until there is room.
+    // Who takes the records, or starts again who does, cannot wait until there is room. What then has none is lost.
     void set_never_waits() { never_waits_.store(true, std::memory_order_relaxed); }
+    // The number of the first process whose account it is.
+    void set_process(std::uint64_t number) { process_ = number; }
+    std::uint64_t process() const { return process_; }
     bool never_waits() const { return never_waits_.load(std::memory_order_relaxed); }
 
 private:
@@ -29,6 +33,7 @@ private:
     base::RateLimit limit_ BASE_GUARDED_BY(lock_){burst, per_second};
     Denials denials_ BASE_GUARDED_BY(lock_);
     std::atomic<bool> never_waits_{false};
+    std::uint64_t process_ = 0; // set before anybody else knows it
 };
 
 // What a record says, but for its time and CPU. What an operation does not speak of stays 0; `word` is the badge, place or count.
@@ -50,21 +55,27 @@ public:
     // Once, when all CPUs are online and there are frames. What comes before is not recorded.
     static void initialize();
 
-    // One more, at the end of a call that has done it: where there is no room the caller waits, also one that was killed meanwhile. Without locks.
+    // One more, at the end of a call that has done it: where there is no room the caller waits, but for one that ends. Without locks.
     static void record(AuditAccount& account, const AuditEvent& event);
     // The same of an object that was taken into a capability by the process `process`.
     static void record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                        const LeaseHold& hold);
     // The same of a note. `text`: 32 bytes.
     static void note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note);
-    // From any context; where there is no room it is counted as lost.
+    // From any context; where there is no room it is counted as lost. Whoever takes the records learns of it by tell(), which the caller comes to when it holds no lock.
     static void record_now(const AuditEvent& event);
-    // For an operation whose records cannot wait when their time comes: waits until there is room for them. Without locks.
-    static void wait_for_room(AuditAccount& account);
+    static void tell();
+    // For an operation whose records cannot wait when their time comes: waits until the account owes none and there is room for so many on this CPU, where it is until the next preemption
+    // point. Without locks.
+    static void wait_for_room(AuditAccount& account, std::uint32_t places);
+    // The same for who cannot wait here, for servers as well as others: false where there is no room. Under any lock.
+    static bool has_room(const AuditAccount& account, std::uint32_t places);
+    // So many were recorded that no record() took from the account.
+    static void charge(AuditAccount& account, std::uint32_t records);
 
     // A call was refused. Without locks.
     static void denied(AuditAccount& account, std::uint64_t process, std::uint64_t call, abi::Error error);
-    // The account's last process ends. Without locks.
+    // The account's last process ends.
     static void finish(AuditAccount& account);
 
     // Whoever takes the records: one at a time.
@@ -80,10 +91,14 @@ public:
     private:
         bool mine_;
     };
-    // Whether `kept` is the batch that was given last, or the one before it.
+    // Whether `kept` is the batch that was given last, or the one before it; or abi::audit_kept_nothing.
     static bool is_known(const Turn& turn, std::uint64_t kept);
-    // The batch behind `kept`, which is known; it stays as it is as long as the turn. Null where there is no record: `bell`, a part of `owner`, is signalled when there is one. In steps, without locks.
+    // The batch behind `kept`, which is known, or the newest one; it stays as it is as long as the turn. Null where there is no record: `bell`, a part of `owner`, is signalled when there is one. In steps, without locks.
     static const abi::AuditBatch* next(const Turn& turn, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& bell, const LeaseHold& hold);
+
+private:
+    static std::uint64_t wait(AuditAccount& account, bool takes, std::uint32_t places);
+    static void record_denials(const AuditAccount& account, std::span<const Denials::Record> records);
 };
 
 } // namespace kernel

@@ -57,7 +57,7 @@ base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle hand
 
 base::Result<std::uint64_t> call_lease_create(Thread& caller, Held<Quota> quota, Held<Lease> parent) {
     auto lease = TRY(Lease::create(*quota, parent.object));
-    return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control);
+    return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control, {}, 0, parent.object);
 }
 
 base::Result<std::uint64_t> call_lease_revoke(Thread& caller, Held<Lease> lease) {

@@ -93,16 +93,17 @@ base::Result<std::uint64_t> call_port_create(Thread& caller, Held<Quota> quota) 
     return give(caller, TRY(make_object<Port>(*quota)), Port::rights);
 }
 
-base::Result<std::uint64_t> call_port_bind(Thread&, Held<Port> port, Held<Object> source, std::uint64_t key) {
+base::Result<std::uint64_t> call_port_bind(Thread& caller, Held<Port> port, Held<Object> source, std::uint64_t key) {
     const abi::ObjectKind kind = source->kind();
     if (kind != abi::ObjectKind::notification && kind != abi::ObjectKind::endpoint) return std::unexpected(abi::Error::wrong_kind);
     PortSource& bound = static_cast<PortSource&>(*source);
     if (!source.valid()) return std::unexpected(abi::Error::revoked);
     if (key == UINT64_MAX) {
         bound.unbind();
-        return 0;
+    } else {
+        TRY(bound.bind(std::move(port.object), key, source.hold));
     }
-    TRY(bound.bind(std::move(port.object), key, source.hold));
+    record_use_of_foreign(caller, abi::KernelCall::port_bind, *source);
     return 0;
 }
 

@@ -8,6 +8,9 @@
 namespace kernel {
 
 // One writer, the CPU itself with interrupts off, and one reader at a time. The counts never go back, and go round.
+//
+// What had no place is counted, and told once: by the writer, with the first record behind it, or by the reader, when it has taken all that was written. Either way it stands between the two
+// records of the ring that it came between.
 class AuditRing {
 public:
     static constexpr std::uint32_t capacity = 512;
@@ -27,12 +30,19 @@ public:
         const std::uint32_t at = taken_.load(std::memory_order_relaxed);
         return at == written_.load(std::memory_order_seq_cst) ? nullptr : &places_[at % capacity];
     }
+    // The writer's: one more for which there is no place.
+    void lose() { lost_.fetch_add(1, std::memory_order_release); }
+    // Either one's.
+    bool has_lost() const { return lost_.load(std::memory_order_acquire) != 0; }
+    // Either one's: how many they are. They are the caller's to tell.
+    std::uint64_t take_lost() { return lost_.exchange(0, std::memory_order_acq_rel); }
     void drop_oldest() { taken_.store(taken_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
 
 private:
     abi::AuditRecord* places_;
     std::atomic<std::uint32_t> written_{0};
     std::atomic<std::uint32_t> taken_{0};
+    std::atomic<std::uint64_t> lost_{0};
 };
 
 } // namespace kernel

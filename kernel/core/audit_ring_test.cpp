@@ -44,6 +44,16 @@ TEST_F(AuditRingTest, IsFullAtItsLimit) {
     EXPECT_TRUE(put(0));
 }
 
+TEST_F(AuditRingTest, TellsOnceWhatWasLost) {
+    EXPECT_FALSE(ring.has_lost());
+    ring.lose();
+    ring.lose();
+    EXPECT_TRUE(ring.has_lost());
+    EXPECT_EQ(ring.take_lost(), 2u);
+    EXPECT_FALSE(ring.has_lost());
+    EXPECT_EQ(ring.take_lost(), 0u);
+}
+
 // One thread writes and another one reads: none is lost, doubled or out of order.
 TEST_F(AuditRingTest, OneWritesAndAnotherReads) {
     constexpr std::uint64_t all = 100'000;

@@ -12,7 +12,7 @@ namespace kernel {
 class Denials {
 public:
     struct Record {
-        std::uint64_t process = 0; // 0: of several kinds, told as one
+        std::uint64_t process = 0; // 0: of several kinds, of any of the account's processes, told as one
         std::uint64_t count = 0;
         std::uint16_t call = 0;
         std::uint32_t error = 0;

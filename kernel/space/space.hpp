@@ -32,8 +32,8 @@ public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::space;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::map;
 
-    // Errors: no_memory.
-    static base::Result<base::Ref<Space>> create_personality(Quota& quota, std::uint64_t process_number);
+    // `sandbox`: of the process, the number of the first one that has its audit account. Errors: no_memory.
+    static base::Result<base::Ref<Space>> create_personality(Quota& quota, std::uint64_t process_number, std::uint64_t sandbox);
     static base::Result<base::Ref<Space>> create_guest(Quota& quota, base::Ref<Space> personality, bool fused);
 
     Space(Quota& quota, Half half, std::uint64_t process_number, bool fused);
@@ -53,6 +53,8 @@ public:
     const Space* personality() const { return personality_.get(); }
     // What TLBs may know of this half.
     TranslatedHalf& translated() { return translated_; }
+    std::uint64_t process_number() const { return process_number_; }
+    std::uint64_t sandbox() const { return sandbox_; }
     // Errors: wrong_kind (a personality half), bad_state (another process').
     base::Result<void> check_attach(std::uint64_t process_number) const;
 
@@ -190,6 +192,7 @@ private:
     base::Ref<Quota> quota_;
     Half half_;
     std::uint64_t process_number_;
+    std::uint64_t sandbox_ = 0;
     bool fused_;
     std::atomic<bool> has_devices_ = false;
     SpinLock lock_{LockRank::space};

@@ -37,25 +37,28 @@ constexpr bool is_recorded(abi::ObjectKind kind) {
     case abi::ObjectKind::notification:
     case abi::ObjectKind::port:
     case abi::ObjectKind::reply: return false;
+    case abi::ObjectKind::process: return false; // it was, before anybody has it
     default: return true;
     }
 }
-void record_made(Thread& caller, const Object& object, abi::Rights rights);
+// `place`: of a device, what of it.
+void record_made(Thread& caller, const Object& object, abi::Rights rights, const LeaseHold& hold = {}, std::uint64_t place = 0);
 
-// A new slot in the caller's table for an object that was made under no lease. Errors: no_slots, no_memory.
+// A new slot in the caller's table for an object that was made under no lease. `under`: of a lease, the one above it. Errors: no_slots, no_memory.
 template <class T>
-base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Rights rights, LeaseHold hold = {}, std::uint64_t badge = 0) {
+base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Rights rights, LeaseHold hold = {}, std::uint64_t place = 0, const base::Ref<Lease>& under = nullptr) {
     Capability capability;
     capability.object = std::move(object);
     capability.rights = rights;
-    capability.hold = std::move(hold);
-    capability.badge = badge;
     if constexpr (is_recorded(T::object_kind)) {
         const base::Ref<Object> made = capability.object;
+        const LeaseHold lease = under ? LeaseHold{under} : hold;
+        capability.hold = std::move(hold);
         const auto handle = caller.process().handles().insert(std::move(capability));
-        if (handle) record_made(caller, *made, rights);
+        if (handle) record_made(caller, *made, rights, lease, place);
         return handle;
     }
+    capability.hold = std::move(hold);
     return caller.process().handles().insert(std::move(capability));
 }
 

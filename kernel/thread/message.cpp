@@ -1,5 +1,6 @@
 #include "kernel/thread/message.hpp"
 
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 
@@ -7,8 +8,8 @@ namespace kernel {
 
 namespace {
 
-void record_transfer(const Process& sender, const Process& receiver, const Capability& capability) {
-    Audit::record_now({.operation = abi::AuditOperation::transfer,
+void record_transfer(abi::AuditOperation operation, const Process& sender, const Process& receiver, const Capability& capability) {
+    Audit::record_now({.operation = operation,
                        .process = sender.number(),
                        .kind = capability.object->kind(),
                        .object = capability.object->number(),
@@ -31,7 +32,8 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     TRY(check_tag(tag));
     const std::size_t count = abi::tag_handles(tag);
     if (count == 0) return {};
-    Audit::wait_for_room(sender.process().audit_account());
+    metered_ = !caller_goes_first();
+    wait_for_room(sender.process(), count);
     for (std::size_t i = 0; i < count; ++i) {
         count_ = i + 1;
         if (auto taken = take(sender, i, capabilities_[i]); !taken) {
@@ -41,6 +43,8 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     }
     return {};
 }
+
+void MessageCapabilities::wait_for_room(Process& sender, std::size_t count) { Audit::wait_for_room(sender.audit_account(), static_cast<std::uint32_t>(count) * records_of_each); }
 
 base::Result<void> MessageCapabilities::take(Thread& sender, std::size_t index, Capability& taken) {
     // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
@@ -67,11 +71,22 @@ base::Result<void> MessageCapabilities::install(Process& sender, Thread& receive
         if (!capabilities_[i]) continue;
         base::Result<abi::Handle> handle = std::unexpected(abi::Error::revoked);
         if (capabilities_[i].hold.valid()) handle = table.insert(Capability(capabilities_[i]));
-        if (!handle) return std::unexpected(handle.error());
+        if (!handle) {
+            record_taken_back(sender, receiver, handles);
+            return std::unexpected(handle.error());
+        }
         handles[i] = *handle;
-        if (leaves) record_transfer(sender, receiver.process(), capabilities_[i]);
+        if (!leaves) continue;
+        record_transfer(abi::AuditOperation::transfer, sender, receiver.process(), capabilities_[i]);
+        if (metered_) Audit::charge(sender.audit_account(), 1);
     }
     return {};
+}
+
+void MessageCapabilities::record_taken_back(Process& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) const {
+    if (&sender.audit_account() == &receiver.process().audit_account()) return;
+    for (std::size_t i = 0; i < count_; ++i)
+        if (handles[i] != abi::no_handle) record_transfer(abi::AuditOperation::take_back, sender, receiver.process(), capabilities_[i]);
 }
 
 void MessageCapabilities::clear() {

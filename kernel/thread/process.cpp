@@ -41,11 +41,17 @@ Process::~Process() {
     if (!account_owner_) Audit::finish(audit_account_);
 }
 
-void Process::end_in_steps() { tear_down(Pauses::yes); }
+void Process::end_in_steps() {
+    tear_down(Pauses::yes);
+    if (account_owner_) return;
+    Audit::finish(audit_account_);
+    Audit::tell();
+}
 
 base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account) {
     auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain, std::move(account)));
-    auto space = TRY(Space::create_personality(quota, process->number()));
+    if (!process->account_owner_) process->audit_account_.set_process(process->number());
+    auto space = TRY(Space::create_personality(quota, process->number(), process->audit_account().process()));
     // It is in the list: the end of its quota may have found it already.
     LockGuard guard(process->lock_);
     if (process->torn_down_) return std::unexpected(abi::Error::no_memory);
@@ -105,7 +111,7 @@ void Process::begin_end(abi::EndReason reason, std::uint64_t status, std::uint64
     record_.fault_instruction = fault_instruction;
 }
 
-void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
+bool Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
     std::uint32_t left = 0;
     bool first = false;
     {
@@ -116,7 +122,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
     }
     if (left == 0) {
         tear_down(Pauses::yes);
-        return;
+        return first;
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
     // Each goes to the back of the list as its turn comes, and the list only gets shorter: after `left` turns every thread had one, here or in another call of this.
@@ -126,7 +132,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
         {
             LockGuard guard(lock_);
             Thread* thread = threads_.pop_front();
-            if (!thread) return;
+            if (!thread) return first;
             threads_.push_back(*thread);
             if (thread->stopping()) continue;
             // In the list, so it holds or held a reference; in destruction it would have left.
@@ -135,6 +141,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
         }
         next->stop();
     }
+    return first;
 }
 
 void Process::expect_no_threads() const {
@@ -162,12 +169,16 @@ void Process::tear_down(Pauses pauses) {
     // Whoever is told of the end finds the memory back.
     if (pauses == Pauses::yes) end_the_dying();
     abi::ProcessInfo record;
+    bool recorded = false;
     {
         LockGuard guard(lock_);
         state_.store(abi::ProcessState::ended, std::memory_order_release);
         record = record_;
+        recorded = recorded_;
     }
-    Audit::record_now({.operation = abi::AuditOperation::end, .kind = kind(), .object = number(), .error = static_cast<std::uint32_t>(record.reason), .word = record.status});
+    // One that came to nothing, and that nobody ever heard of, takes no place in the log: there may be any number of such.
+    if (recorded) record_end(record);
+    if (pauses == Pauses::yes) Audit::tell();
     // No watch is added any more.
     for (;;) {
         Watch* watch = nullptr;
@@ -201,6 +212,23 @@ void Process::tear_down(Pauses pauses) {
         }
         if (pauses == Pauses::yes) preemption_point();
     }
+}
+
+void Process::record_end(const abi::ProcessInfo& record) {
+    Audit::record_now({.operation = abi::AuditOperation::end, .kind = kind(), .object = number(), .error = static_cast<std::uint32_t>(record.reason), .word = record.status});
+}
+
+void Process::note_recorded() {
+    abi::ProcessInfo record;
+    {
+        LockGuard guard(lock_);
+        recorded_ = true;
+        if (state_.load() != abi::ProcessState::ended) return;
+        record = record_;
+    }
+    // The end of its quota came first.
+    record_end(record);
+    Audit::tell();
 }
 
 base::Result<void> Process::end_quota(Quota& quota) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "abi/info.hpp"
+#include "abi/kernel_calls.hpp"
 #include "kernel/audit/audit.hpp"
 #include "kernel/core/tlb_state.hpp"
 #include "kernel/object/capability.hpp"
@@ -36,6 +37,11 @@ public:
 
     Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account);
     ~Process() override;
+
+    // That it was made is in the audit log, so that its end is to be, too.
+    void note_recorded();
+    // Whether it is the first time that this is asked for `call`, which is log_read or audit_read.
+    bool is_first_read(abi::KernelCall call) { return (call == abi::KernelCall::audit_read ? has_read_audit_ : has_read_log_).exchange(true, std::memory_order_relaxed) == false; }
 
     // In which all were made.
     std::uint64_t order() const { return order_; }
@@ -72,7 +78,8 @@ public:
 
     // --- the end
     // Records why, once, and stops all threads. What the process had is freed by its last thread, or here where it has none. Any thread may call, its own too.
-    void end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
+    // Whether it is this that ends it.
+    bool end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
     // It ends or has ended: no thread of it goes back to user mode.
     bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
@@ -120,11 +127,12 @@ private:
     static void delete_watch(Watch& watch);
     bool ends_long() const override {
         lock_.assume_held(); // nobody refers to it
-        return !torn_down_;
+        return !torn_down_ || !account_owner_; // what the account has not told is told where there is no lock
     }
     void end_in_steps() override;
     // Frees what the process had, when no thread is left. Once.
     void tear_down(Pauses pauses);
+    void record_end(const abi::ProcessInfo& record);
 
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
@@ -141,6 +149,8 @@ private:
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};
     std::atomic<bool> ending_{false}; // written under the lock
     bool torn_down_ BASE_GUARDED_BY(lock_) = false;
+    bool recorded_ BASE_GUARDED_BY(lock_) = false;
+    std::atomic<bool> has_read_log_{false}, has_read_audit_{false};
     abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
     Fixup fixup_ BASE_GUARDED_BY(lock_);
     base::Tree<Watch, WatchTarget, Watch> watches_ BASE_GUARDED_BY(lock_);

@@ -438,9 +438,13 @@ void vector_switch_in(Thread&) {}
 void preemption_point() {}
 bool caller_ends() { return false; }
 void trim_stacks() {}
-void Audit::wait_for_room(AuditAccount&) {}
+void Audit::wait_for_room(AuditAccount&, std::uint32_t) {}
+bool Audit::has_room(const AuditAccount&, std::uint32_t) { return true; }
+void Audit::charge(AuditAccount&, std::uint32_t) {}
 void Audit::record_now(const AuditEvent&) {}
-void record_made(Thread&, const Object&, abi::Rights) {}
+void Audit::tell() {}
+void record_made(Thread&, const Object&, abi::Rights, const LeaseHold&, std::uint64_t) {}
+bool caller_goes_first() { return false; }
 void wait_for_turn(unsigned) {}
 base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return {}; }
 base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t) { return {}; }
