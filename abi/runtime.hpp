@@ -6,7 +6,7 @@
 namespace abi::runtime {
 
 enum class Message : std::uint32_t {
-    // in: name (64 hex digits), hostname?, memory_pages?, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
+    // in: name (64 hex digits), hostname?, domain_name?, memory_pages?, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?, task_limit? (threads of all programs), fused?, network? (default 1), publish* ; out: sandbox (number), address (IPv4, network order in the low 32 bits)
     // errors: exists, no_memory, denied (a published port is taken), bad_argument
     sandbox_create = 1,
     // in: sandbox; one descriptor: a sealed EROFS Memory. Layers are added from the lowest up, before the first start.
@@ -104,6 +104,7 @@ enum class Tag : std::uint16_t {
     audit_sequence = 54, // 0: there is none yet
     audit_digest = 55,   // 32 bytes
     audit_batch = 56,    // AuditBatch
+    domain_name = 57,    // of NIS and behind the host's name in /etc/hosts
 };
 
 // Values of linux_error beyond those of Linux: who the program was to run as could not be found out, and no program was looked for.

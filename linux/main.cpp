@@ -64,7 +64,8 @@ LinuxResult<void> make_tree() {
     options.hostname = configured.hostname;
     if (configured.network)
         options.hosts = base::format(hosts, part(configured.address, 0), ".", part(configured.address, 1), ".", part(configured.address, 2), ".",
-                                     part(configured.address, 3), "\t", configured.hostname, "\n");
+                                     part(configured.address, 3), "\t", configured.hostname, configured.domain_name.empty() ? "" : ".", configured.domain_name,
+                                     configured.domain_name.empty() ? "" : "\t", configured.domain_name.empty() ? "" : configured.hostname, "\n");
     if (configured.name_server != 0)
         options.resolver = base::format(resolver, "nameserver ", part(configured.name_server, 0), ".", part(configured.name_server, 1), ".",
                                         part(configured.name_server, 2), ".", part(configured.name_server, 3), "\n");

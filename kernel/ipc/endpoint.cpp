@@ -128,6 +128,8 @@ base::Result<void> Endpoint::begin_call(Thread& caller, const LeaseHold& hold, a
         state.capabilities.wait_for_room(caller.process());
         LockGuard guard(lock_);
         if (more && !hold.valid()) return std::unexpected(abi::Error::revoked);
+        // Others may leave waits that are over as fast as they are taken out.
+        if (more && caller_ends()) return std::unexpected(abi::Error::canceled);
         server = claim_server(more);
         if (more) continue;
         if (!server) {
@@ -180,6 +182,8 @@ base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold
     for (unsigned attempt = 0;; preemption_point()) {
         // Also where a wait comes before this that ended without a message.
         if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+        // Others may leave waits that are over as fast as they are taken out.
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
         bool recorded = false, full = false;

@@ -28,14 +28,6 @@ base::Result<abi::Handle> HandleTable::insert(Capability&& capability) {
     return handle;
 }
 
-base::Result<Capability> HandleTable::find(abi::Handle handle) {
-    LockGuard guard(lock_);
-    const Capability* slot = slots_.find(handle);
-    if (!slot) return std::unexpected(abi::Error::bad_handle);
-    if (!slot->hold.valid()) return std::unexpected(abi::Error::revoked);
-    return *slot;
-}
-
 base::Result<Capability> HandleTable::find_any(abi::Handle handle) {
     LockGuard guard(lock_);
     const Capability* slot = slots_.find(handle);

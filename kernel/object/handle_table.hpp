@@ -51,9 +51,7 @@ public:
         return result;
     }
 
-    // A copy of what the slot holds. Errors: bad_handle, revoked.
-    base::Result<Capability> find(abi::Handle handle);
-    // The same without the check of the lease: to inspect a dead slot.
+    // A copy of what the slot holds, whatever became of its lease. Errors: bad_handle.
     base::Result<Capability> find_any(abi::Handle handle);
 
     // The slot that the handle names, or no_slot. For threads of the table's own process, none of which outlives its pages.

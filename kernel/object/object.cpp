@@ -57,18 +57,35 @@ constexpr unsigned ends_of_step = 64;
 void Object::destroy() {
     if (base::weakened(base::Weakness::deferred_end)) return destroy_alone();
     Dying& list = current_dying();
+    // What waited before waits on: it went elsewhere, and may need a lock that is held here.
+    Object* const before = list.first;
     Object*& place = ends_long() ? list.late : list.first;
     next_dying_ = place;
     place = this;
-    if (list.at_work) return;
+    if (!list.at_work) end_down_to(list, before);
+}
+
+void Object::end_down_to(Dying& list, const Object* before) {
     list.at_work = true;
-    for (unsigned i = 0; i < ends_of_step && list.first; ++i) {
+    for (unsigned i = 0; i < ends_of_step && list.first != before; ++i) {
         Object& next = *list.first;
         list.first = next.next_dying_;
         next.destroy_alone();
     }
     list.at_work = false;
     if (!list.empty() && list.attention) list.attention->fetch_or(Dying::attention_bit, std::memory_order_relaxed);
+}
+
+DeferredEnds::DeferredEnds() : list_(current_dying()), at_work_(std::exchange(list_.at_work, true)) {}
+
+DeferredEnds::~DeferredEnds() {
+    list_.at_work = at_work_;
+    if (!at_work_ && !list_.empty() && list_.attention) list_.attention->fetch_or(Dying::attention_bit, std::memory_order_relaxed);
+}
+
+void end_some_of_the_dying() {
+    Dying& list = current_dying();
+    if (!list.at_work) Object::end_down_to(list, nullptr);
 }
 
 void end_the_dying() {

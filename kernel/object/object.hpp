@@ -13,6 +13,8 @@
 
 namespace kernel {
 
+struct Dying;
+
 class Quota;
 
 // Two counts, because they mean different things. References keep the memory alive: slots, mappings, queues, calls in progress. Slots are what
@@ -66,6 +68,7 @@ protected:
 
 private:
     friend void end_the_dying();
+    friend void end_some_of_the_dying();
     template <class T, class... Arguments>
     friend base::Result<base::Ref<T>> make_object(Quota& payer, Arguments&&... arguments);
     void begin_charge(Quota& payer, std::size_t bytes);
@@ -73,6 +76,8 @@ private:
     // waits for end_the_dying.
     void destroy();
     void destroy_alone();
+    // Some dozens of those in front of `before`, without a preemption point.
+    static void end_down_to(Dying& list, const Object* before);
 
     std::atomic<std::uint32_t> references_{1};
     std::atomic<std::uint32_t> slots_{0};
@@ -86,6 +91,21 @@ private:
 
 // Ends what the current thread, or the idle CPU, has still to destroy. No locks held; in steps.
 void end_the_dying();
+// Some dozens of it, but for those whose ends are long. No locks held; without a preemption point.
+void end_some_of_the_dying();
+
+// While it lives, what loses its last reference waits for one of the two: for a step that lets go of many things under a lock, each of which may be the last thing that held others.
+class DeferredEnds {
+public:
+    DeferredEnds();
+    ~DeferredEnds();
+    DeferredEnds(const DeferredEnds&) = delete;
+    DeferredEnds& operator=(const DeferredEnds&) = delete;
+
+private:
+    Dying& list_; // the thread's, on whichever CPU
+    const bool at_work_;
+};
 
 // Zeroed memory out of pages that `payer` is charged for and that hold its objects alone (memory/heap.hpp); null where the quota or the machine has none left, or the quota was
 // destroyed. It keeps the payer until it is given back. No lock of a rank below the heap's held.

@@ -126,12 +126,14 @@ void Space::remove_all(Manner manner) {
     const std::uint64_t reach = is_guest() ? std::uint64_t(personality_index) << 39 : std::uint64_t(1) << 39;
     for (Walk walk(half_.begin, half_.begin + reach); !walk.done(); relax(manner)) {
         LockGuard guard(lock_);
+        const DeferredEnds deferred;
         [[clang::uninitialized]] TableBatch batch(*this);
         walk.work = work_of_step();
         (void)tables(batch).unmap(walk);
     }
     for (bool more = true; more; relax(manner)) {
         LockGuard guard(lock_);
+        const DeferredEnds deferred;
         for (unsigned i = 0; i < step_mappings && !mappings_.empty(); ++i) remove_mapping(*mappings_.first());
         more = !mappings_.empty();
         emptied_ = !more;
@@ -139,7 +141,9 @@ void Space::remove_all(Manner manner) {
 }
 
 void Space::relax(Manner manner) {
-    if (manner != Manner::at_once) preemption_point();
+    if (manner == Manner::at_once) return;
+    end_some_of_the_dying();
+    preemption_point();
 }
 
 // --- work in steps

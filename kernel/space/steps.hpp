@@ -31,6 +31,7 @@ template <class Step> base::Result<void> Space::in_steps(Manner manner, Step&& s
         {
             LockGuard guard(lock_);
             if (ended_ && manner == Manner::call) return std::unexpected(abi::Error::bad_state);
+            const DeferredEnds deferred;
             [[clang::uninitialized]] TableBatch batch(*this);
             if (TRY(step(batch))) return {};
         }

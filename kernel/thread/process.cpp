@@ -291,7 +291,8 @@ void Process::end_all_within(const QuotaNode& quota) {
         // All of them at once, so that they end beside each other.
         Cursor cursor;
         while (Process* process = cursor.next(quota, nullptr, blocked)) {
-            if (!process->ending()) process->end(abi::EndReason::quota, 0);
+            // Also one that ends already: whoever ends it may get no time before its threads do.
+            if (!process->ended()) process->end(abi::EndReason::quota, 0);
             preemption_point();
         }
     }
@@ -302,7 +303,7 @@ void Process::end_all_within(const QuotaNode& quota) {
     for (;;) {
         Process* const process = cursor.next(quota, &self, blocked);
         if (!process && !blocked) break;
-        if (process && !process->ending()) process->end(abi::EndReason::quota, 0);
+        if (process && !process->ended()) process->end(abi::EndReason::quota, 0);
         while (blocked || !cursor.has_left(self)) {
             // A kick does not end this: what was begun must be finished before the call returns. Only the caller's own end does.
             if (self.wait(abi::never, {}) == -static_cast<std::int32_t>(abi::Error::canceled)) kicked = true;
@@ -337,20 +338,23 @@ base::Result<void> Process::watch(Quota& payer, base::Ref<Object> owner, SignalT
     Watch* watch = new_watch(payer, std::move(owner), target, bits);
     if (!watch) return std::unexpected(abi::Error::no_memory);
     watch->holds = std::move(holds);
-    bool over = false;
+    bool over = false, exists = false;
     {
         LockGuard guard(lock_);
         over = state_.load() == abi::ProcessState::ended;
-        const Watch* const found = watches_.lower_bound(WatchTarget()(*watch));
-        if (!over && (!found || found->target != &target)) {
+        Watch* found = watches_.lower_bound(WatchTarget()(*watch));
+        if (found && found->target != &target) found = nullptr;
+        exists = found && found->holds.valid();
+        if (!over && !exists) {
+            // One that signals nobody any more takes no place.
+            if (found) watches_.remove(*found);
             watches_.insert(*watch);
-            return {};
+            watch = found;
         }
     }
-    delete_watch(*watch);
-    if (!over) return std::unexpected(abi::Error::exists);
-    target.signal(bits);
-    return {};
+    if (watch) delete_watch(*watch);
+    if (over) target.signal(bits);
+    return over || !exists ? base::Result<void>() : std::unexpected(abi::Error::exists);
 }
 
 void Process::inspect(abi::ProcessInfo& info) {

@@ -77,10 +77,10 @@ public:
     void thread_started();
 
     // --- the end
-    // Records why, once, and stops all threads. What the process had is freed by its last thread, or here where it has none. Any thread may call, its own too.
-    // Whether it is this that ends it.
+    // Records why, once, and stops all threads, also those that another call of this has not come to yet. What the process had is freed by its last thread, or here where it has none.
+    // Any thread may call, its own too. Whether it is this that ends it.
     bool end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
-    // It ends or has ended: no thread of it goes back to user mode.
+    // It ends or has ended: it is given no thread, and those that it has are being stopped.
     bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
     // Signals once at the end, at once where it is over. `owner` is the object that `target` is part of; `payer` is charged until then, for who may only look at a process must not

@@ -26,17 +26,19 @@ LinuxResult<base::Ref<File>> take_file(Task& task, std::int32_t descriptor, bool
     return file;
 }
 
-CallResult read_into(File& file, UserVector& to, std::uint64_t offset) {
+CallResult read_into(Task& task, File& file, UserVector& to, std::uint64_t offset) {
     if (!to.in_range())
         return fail(Errno::EFAULT);
     [[clang::uninitialized]] BounceBuffer buffer(to.remaining());
-    const bool plain = is_plain(file);
+    const bool plain = is_plain(file), more = plain || file.endless();
     std::uint64_t done = 0;
     do {
         std::span<std::byte> part = buffer.bytes().first(std::min<std::uint64_t>(buffer.bytes().size(), to.remaining()));
         LinuxResult<std::size_t> got;
         {
             SandboxLock lock;
+            if (done != 0 && task.fatal_signal_pending())
+                break;
             got = offset == at_position ? file.read(part) : file.read_at(offset + done, part);
         }
         if (!got) {
@@ -58,7 +60,7 @@ CallResult read_into(File& file, UserVector& to, std::uint64_t offset) {
         }
         if (*got < part.size())
             break;
-    } while (plain && to.remaining() != 0);
+    } while (more && to.remaining() != 0);
     return done;
 }
 
@@ -87,6 +89,8 @@ CallResult write_from(Task& task, File& file, UserVector& from, std::uint64_t of
         LinuxResult<std::size_t> put;
         {
             SandboxLock lock;
+            if (done != 0 && task.fatal_signal_pending())
+                break;
             put = offset == at_position ? file.write(part) : file.write_at(offset + done, part);
         }
         if (!put) {
@@ -119,7 +123,7 @@ CallResult sys_read(Task& task, const CallArguments& arguments) {
     if (static_cast<std::int64_t>(arguments[2]) < 0)
         return fail(Errno::EINVAL);
     [[clang::uninitialized]] UserVector to(arguments[1], arguments[2]);
-    return read_into(*file, to, at_position);
+    return read_into(task, *file, to, at_position);
 }
 
 CallResult sys_write(Task& task, const CallArguments& arguments) {
@@ -134,7 +138,7 @@ CallResult sys_pread64(Task& task, const CallArguments& arguments) {
     const std::uint64_t offset = TRY(checked_offset(arguments.offset(3)));
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
     [[clang::uninitialized]] UserVector to(arguments[1], arguments[2]);
-    return read_into(*file, to, offset);
+    return read_into(task, *file, to, offset);
 }
 
 CallResult sys_pwrite64(Task& task, const CallArguments& arguments) {
@@ -148,7 +152,7 @@ CallResult sys_readv(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
     [[clang::uninitialized]] UserVector to;
     TRY(load_vector(to, arguments));
-    return read_into(*file, to, at_position);
+    return read_into(task, *file, to, at_position);
 }
 
 CallResult sys_writev(Task& task, const CallArguments& arguments) {
@@ -163,7 +167,7 @@ CallResult sys_preadv(Task& task, const CallArguments& arguments) {
     FileHold file(TRY(take_file(task, arguments.i32(0), false)));
     [[clang::uninitialized]] UserVector to;
     TRY(load_vector(to, arguments));
-    return read_into(*file, to, offset);
+    return read_into(task, *file, to, offset);
 }
 
 CallResult sys_pwritev(Task& task, const CallArguments& arguments) {

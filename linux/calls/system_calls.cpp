@@ -66,6 +66,8 @@ CallResult sys_uname(Task&, const CallArguments& arguments) {
     SystemName name;
     const std::string_view host = configuration().hostname;
     host.copy(name.node, SystemName::field - 1);
+    if (const std::string_view domain = configuration().domain_name; !domain.empty())
+        name.domain[domain.copy(name.domain, SystemName::field - 1)] = 0;
     TRY(arguments.pointer<SystemName>(0).write(name));
     return std::uint64_t{0};
 }

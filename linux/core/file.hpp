@@ -70,6 +70,8 @@ public:
     virtual std::uint32_t poll();
     virtual WaitQueue* wait_queue() { return nullptr; } // null: always ready
     virtual FileKind kind() const { return FileKind::other; }
+    // Has as much to read as anybody asks for, at once.
+    virtual bool endless() const { return false; }
     // When poll() may change without a wake (timerfd): whoever waits wakes up by then.
     virtual abi::Deadline next_event() { return abi::never; }
     virtual Inode* inode() { return nullptr; }

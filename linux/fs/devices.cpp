@@ -40,6 +40,7 @@ public:
     LinuxResult<std::size_t> write_at(std::uint64_t, std::span<const std::byte> from) override { return write(from); }
     LinuxResult<std::uint64_t> seek(std::int64_t, int) override { return std::uint64_t{0}; }
     std::uint32_t poll() override { return poll_event::readable | poll_event::writable; }
+    bool endless() const override { return device_ != device_number::null; }
 
 private:
     std::uint64_t device_;

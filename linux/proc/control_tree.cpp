@@ -29,6 +29,11 @@ LinuxResult<void> write_hostname(Text& to, const Subject&) {
     return {};
 }
 
+LinuxResult<void> write_domain_name(Text& to, const Subject&) {
+    to.add(configuration().domain_name.empty() ? "(none)" : configuration().domain_name, '\n');
+    return {};
+}
+
 void add_uuid(Text& to, std::span<std::byte> bytes) {
     bytes[6] = (bytes[6] & std::byte{0x0f}) | std::byte{0x40}; // RFC 4122, version 4
     bytes[8] = (bytes[8] & std::byte{0x3f}) | std::byte{0x80};
@@ -114,7 +119,7 @@ constexpr Entry random_entries[] = {{"boot_id", file, write_boot_id}, {"entropy_
 constexpr Directory random_directory{random_entries};
 
 constexpr Entry kernel_entries[] = {
-    {"cap_last_cap", file, fixed<"40">}, {"hostname", file, write_hostname}, {"ngroups_max", file, fixed<"65536">}, {"osrelease", file, fixed<"6.1.0-themelios">},
+    {"cap_last_cap", file, fixed<"40">}, {"domainname", file, write_domain_name}, {"hostname", file, write_hostname}, {"ngroups_max", file, fixed<"65536">}, {"osrelease", file, fixed<"6.1.0-themelios">},
     {"ostype", file, fixed<"Linux">}, {"overflowgid", file, fixed<"65534">}, {"overflowuid", file, fixed<"65534">}, {"pid_max", file, fixed<"4194304">},
     {"random", directory, nullptr, &random_directory}, {"randomize_va_space", file, fixed<"0">}, {"threads-max", file, fixed<"4096">},
     {"version", file, fixed<"#1 SMP ThemeliOS " THEMELIOS_VERSION>},

@@ -58,6 +58,7 @@ base::Result<void> read_configuration() {
         case Tag::name_server: configured.name_server = static_cast<std::uint32_t>(record.number()); break;
         case Tag::mac: configured.mac = record.number(); break;
         case Tag::hostname: configured.hostname = record.text(); break;
+        case Tag::domain_name: configured.domain_name = record.text(); break;
         default: break;
         }
     if (!reader.ok())

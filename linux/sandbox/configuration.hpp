@@ -21,6 +21,7 @@ struct Configuration {
     std::uint32_t address = 0, gateway = 0, name_server = 0; // IPv4, as they travel
     std::uint64_t mac = 0;
     std::string_view hostname = "sandbox";
+    std::string_view domain_name; // empty: none
 };
 
 // Of processor time, as Docker has them; the sandbox' budget is what holds them.

@@ -88,6 +88,8 @@ base::Result<void> Server::create(native::ChannelRequest& request) {
     abi::TlvRecord record;
     if (request.find(Tag::hostname, record))
         settings.hostname[record.text().copy(settings.hostname, sizeof settings.hostname - 1)] = 0;
+    if (request.find(Tag::domain_name, record))
+        settings.domain_name[record.text().copy(settings.domain_name, sizeof settings.domain_name - 1)] = 0;
     Sandbox* const sandbox = TRY(make_sandbox(settings, request.number(Tag::network, 1) != 0 ? flow_uplink | flow_peers : 0));
     sandbox->owner = request.badge();
     abi::TlvReader reader = request.records();

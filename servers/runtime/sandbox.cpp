@@ -149,6 +149,7 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     using abi::runtime::Tag;
     const auto number = [&](Tag tag, std::uint64_t value) { writer.number(static_cast<std::uint16_t>(tag), value); };
     writer.text(static_cast<std::uint16_t>(Tag::hostname), settings_.hostname);
+    writer.text(static_cast<std::uint16_t>(Tag::domain_name), settings_.domain_name);
     number(Tag::memory_pages, guest_pages_);
     number(Tag::memory_limited, settings_.memory_pages != 0 ? 1 : 0);
     write_limits(writer, settings_.processor);

@@ -50,6 +50,7 @@ struct SandboxSettings {
     std::uint64_t task_limit = 0;   // threads of its programs; 0: what the personality can bear
     bool fused = false;
     char hostname[65] = "sandbox";  // NUL-terminated
+    char domain_name[65] = "";      // the same; "" for none
 };
 
 struct NetworkPort {

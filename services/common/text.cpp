@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -72,6 +73,43 @@ std::string format_time(std::int64_t nanoseconds) {
     std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
                   parts.tm_min, parts.tm_sec, static_cast<long>(nanoseconds % 1'000'000'000));
     return text;
+}
+
+std::optional<std::int64_t> parse_time(std::string_view text) {
+    // Digits of a fixed count, and what stands behind them.
+    const auto number = [&text](std::size_t digits, std::string_view behind) -> std::optional<int> {
+        const auto value = text.size() < digits ? std::nullopt : parse_number(text.substr(0, digits));
+        if (!value || text.size() == digits || behind.find(text[digits]) == std::string_view::npos)
+            return std::nullopt;
+        text.remove_prefix(digits + 1);
+        return static_cast<int>(*value);
+    };
+    const auto year = number(4, "-"), month = number(2, "-"), day = number(2, "Tt "), hour = number(2, ":"), minute = number(2, ":");
+    if (!year || !month || !day || !hour || !minute || text.size() < 3)
+        return std::nullopt;
+    const auto second = parse_number(text.substr(0, 2));
+    text.remove_prefix(2);
+    if (text.front() == '.') {
+        const std::size_t end = text.find_first_not_of("0123456789", 1);
+        if (end == std::string_view::npos || end == 1)
+            return std::nullopt;
+        text.remove_prefix(end);
+    }
+    std::int64_t offset = 0; // seconds that the time is ahead of UTC
+    if (text.front() == '+' || text.front() == '-') {
+        if (text.size() != 6 || text[3] != ':')
+            return std::nullopt;
+        const auto hours = parse_number(text.substr(1, 2)), minutes = parse_number(text.substr(4));
+        if (!hours || !minutes || *hours > 23 || *minutes > 59)
+            return std::nullopt;
+        offset = static_cast<std::int64_t>(*hours * 60 + *minutes) * (text.front() == '-' ? -60 : 60);
+    } else if (text != "Z" && text != "z") {
+        return std::nullopt;
+    }
+    const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)), std::chrono::day(static_cast<unsigned>(*day))};
+    if (!second || !date.ok() || *hour > 23 || *minute > 59 || *second > 60)
+        return std::nullopt;
+    return std::chrono::sys_days(date).time_since_epoch().count() * std::int64_t{86400} + *hour * 3600 + *minute * 60 + static_cast<std::int64_t>(*second) - offset;
 }
 
 std::int64_t realtime_nanoseconds() {

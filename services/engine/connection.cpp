@@ -7,6 +7,7 @@
 
 #include "services/common/log.hpp"
 #include "services/engine/error.hpp"
+#include "services/engine/request_source.hpp"
 
 namespace engine {
 
@@ -40,7 +41,10 @@ Task<bool> Exchange::read_head() {
     co_return true;
 }
 
-void Exchange::read_target() { target_ = parse_target(view(parser_->get().target())); }
+void Exchange::read_target() {
+    check_source(header(http::field::origin), view(parser_->get()["Sec-Fetch-Site"]));
+    target_ = parse_target(view(parser_->get().target()));
+}
 
 std::string_view Exchange::header(http::field name) const { return view(parser_->get()[name]); }
 
@@ -80,6 +84,7 @@ Task<Json> Exchange::json_body(bool required) {
         if (required) throw bad_request("got EOF while reading request body");
         co_return Json::object();
     }
+    check_json_type(header(http::field::content_type));
     // The nesting of what a client sends is bounded before anything walks it.
     int depth = 0;
     auto bounded = [&depth](int level, Json::parse_event_t, Json&) {

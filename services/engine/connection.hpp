@@ -37,7 +37,7 @@ public:
 
     // Reads the head. False at the end of the connection; throws ApiError where it is damaged.
     Task<bool> read_head();
-    // Understands the target of the head that was read; throws ApiError 400.
+    // Understands the target of the head that was read; throws ApiError 400, and 403 where a web page asks.
     void read_target();
     // Reads what the handler left of the body, so that the next request can be found. False where that is too much.
     Task<bool> drain_body();
@@ -51,7 +51,7 @@ public:
 
     // The whole body; ApiError 413 beyond the limit.
     Task<std::string> body(std::size_t limit = json_body_limit);
-    // The body as a JSON object; an empty one where there is none and `required` is false.
+    // The body as a JSON object; an empty one where there is none and `required` is false. Throws ApiError 400, 413, and 415 where its type is another.
     Task<Json> json_body(bool required);
     // For a worker thread, while no coroutine uses the connection: up to `size` bytes of the body, 0 at its end.
     std::size_t read_body_blocking(char* buffer, std::size_t size);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "services/engine/engine.hpp"
+#include "services/engine/platform.hpp"
 #include "services/engine/filters.hpp"
 
 namespace engine {
@@ -77,9 +78,7 @@ std::uint16_t dimension(const Exchange& exchange, const char* name) {
 } // namespace
 
 Task<> answer_container_create(Engine& engine, Exchange& exchange, std::string) {
-    const std::string platform = std::string(exchange.target().parameter("platform"));
-    if (!platform.empty() && !platform.starts_with("linux/amd64") && platform != "linux")
-        throw ApiError(400, "the platform " + platform + " is not supported by this node");
+    check_platform(exchange.target().parameter("platform"));
     ContainerSpec spec = parse_container_spec(co_await exchange.json_body(true));
     std::string name(exchange.target().parameter("name"));
     ContainerPointer container;

@@ -8,20 +8,11 @@
 
 #include "services/common/text.hpp"
 #include "services/engine/error.hpp"
+#include "services/engine/request_fields.hpp"
 
 namespace engine {
 
 namespace {
-
-// Settings that have an effect here, or whose values are looked at below. Any other that asks for something is refused
-// by its name.
-const std::set<std::string_view> known_host_settings = {
-    "AutoRemove", "CgroupnsMode",      "ConsoleSize",   "ContainerIDFile", "CpuPeriod",        "CpuQuota",
-    "CpuShares",  "IpcMode",           "Isolation",     "LogConfig",       "MaskedPaths",      "Memory",
-    "MemorySwap", "MemoryReservation", "NanoCpus",      "NetworkMode",     "MemorySwappiness", "OomScoreAdj",
-    "PidsLimit",  "PortBindings",      "ReadonlyPaths", "RestartPolicy",   "Runtime",          "PublishAllPorts",
-    "ShmSize",    "OomKillDisable",    "CpusetCpus",    "CpusetMems",
-};
 
 // Docker's own limits; times in microseconds.
 constexpr std::uint64_t least_memory = 6 << 20;
@@ -64,6 +55,7 @@ std::vector<PortBinding> parse_bindings(const Json& host) {
     for (const auto& [name, bindings] : object_field(host, "PortBindings").items()) {
         const ContainerPort port = parse_port(name);
         if (bindings.is_null()) continue;
+        if (port.protocol == protocol_sctp) throw refused("publishing the port " + name);
         if (!bindings.is_array()) throw bad_request("invalid JSON: PortBindings of " + name + " is not a list");
         for (const Json& each : bindings) {
             if (!each.is_object())
@@ -83,15 +75,21 @@ std::vector<PortBinding> parse_bindings(const Json& host) {
     return result;
 }
 
-std::size_t parse_log_limit(const Json& host, std::size_t fallback) {
+void warn(ContainerSpec& spec, const std::string& what) { spec.warnings.push_back(what + " has no effect on this node"); }
+
+std::size_t parse_log_limit(const Json& host, std::size_t fallback, ContainerSpec& spec) {
     const Json& settings = object_field(host, "LogConfig");
     const std::string type = text_field(settings, "Type");
     if (type == "none") return 0;
     if (!type.empty() && type != "json-file" && type != "local") throw refused("the logging driver \"" + type + "\"");
     const auto options = map_field(settings, "Config");
-    for (const auto& [name, value] : options)
-        if (name != "max-size" && name != "max-file" && name != "mode" && name != "compress")
+    static const std::set<std::string_view> without_effect = {"max-file", "mode", "compress", "max-buffer-size", "labels", "labels-regex", "env", "env-regex", "tag"};
+    for (const auto& [name, value] : options) {
+        if (without_effect.contains(name))
+            warn(spec, "the log option " + name);
+        else if (name != "max-size")
             throw bad_request("unknown log opt '" + name + "' for json-file log driver");
+    }
     const auto size = options.find("max-size");
     if (size == options.end() || size->second == "-1") return fallback;
     std::string_view text = size->second;
@@ -163,18 +161,19 @@ void parse_resources(const Json& host, ContainerSpec& spec) {
     if (swap > 0 && static_cast<std::uint64_t>(swap) < spec.memory_bytes)
         throw bad_request("Minimum memoryswap limit should be larger than memory limit, see usage");
     spec.processor = parse_processor_limits(host);
-    for (const char* name : {"MemoryReservation", "OomScoreAdj", "ShmSize"})
-        if (number_field(host, name, -1000) != 0)
-            spec.warnings.push_back(std::string("HostConfig.") + name + " has no effect on this node");
+    for (const char* name : {"MemoryReservation", "OomScoreAdj", "ShmSize"}) number_field(host, name, -1000);
     // 0 and less ask for no limit; the node's own stays.
     spec.task_limit = static_cast<std::uint64_t>(std::max<std::int64_t>(number_field(host, "PidsLimit", -1), 0));
-    number_field(host, "MemorySwappiness", -1);
+    if (const long long wanted = number_field(host, "MemorySwappiness", -1); wanted > 100)
+        throw bad_request("Invalid value: " + std::to_string(wanted) + ", valid memory swappiness range is 0-100");
+    else if (wanted > 0)
+        warn(spec, "HostConfig.MemorySwappiness");
+    // Equal to the memory it asks for none.
+    if (swap > 0 && static_cast<std::uint64_t>(swap) > spec.memory_bytes) warn(spec, "HostConfig.MemorySwap");
     if (switch_field(host, "OomKillDisable")) throw refused("HostConfig.OomKillDisable");
 }
 
 void parse_host_config(const Json& host, ContainerSpec& spec) {
-    for (const auto& [name, value] : host.items())
-        if (!known_host_settings.contains(name) && !is_empty_value(value)) throw refused("HostConfig." + name);
     parse_resources(host, spec);
     spec.auto_remove = switch_field(host, "AutoRemove");
     spec.publish_all = switch_field(host, "PublishAllPorts");
@@ -183,6 +182,13 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
     check_one_of(host, "Runtime", {"", "runc", "io.containerd.runc.v2", "themelios"});
     check_one_of(host, "Isolation", {"", "default", "split", "fused"});
     spec.fused = text_field(host, "Isolation") == "fused";
+    if (text_field(host, "CgroupnsMode") == "host") warn(spec, "HostConfig.CgroupnsMode");
+    // Absent or null they are the usual ones; an empty list asks for none.
+    for (const char* name : {"MaskedPaths", "ReadonlyPaths"})
+        if (const auto given = host.find(name); given != host.end() && !given->is_null()) {
+            list_field(host, name);
+            warn(spec, std::string("HostConfig.") + name);
+        }
     const std::string mode = text_field(host, "NetworkMode");
     if (mode == "none")
         spec.network = false;
@@ -194,7 +200,7 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
     if (!spec.network && (!spec.publish.empty() || spec.publish_all))
         throw bad_request("conflicting options: port publishing and the container type network mode");
     spec.restart = parse_restart_policy(host, spec.auto_remove);
-    spec.log_limit = parse_log_limit(host, spec.log_limit);
+    spec.log_limit = parse_log_limit(host, spec.log_limit, spec);
     if (const auto size = host.find("ConsoleSize"); size != host.end() && size->is_array() && size->size() == 2) {
         const auto dimension = [&](std::size_t index) {
             return (*size)[index].is_number_unsigned() ? (*size)[index].get<std::uint64_t>() : 0;
@@ -233,9 +239,18 @@ ContainerPort parse_port(const std::string& text) {
     const auto number = services::parse_number(std::string_view(text).substr(0, slash));
     const std::string protocol = slash == std::string::npos ? "tcp" : services::lower(text.substr(slash + 1));
     if (!number || *number == 0 || *number > 65535) throw bad_request("invalid port specification: \"" + text + "\"");
-    if (protocol != "tcp" && protocol != "udp")
-        throw bad_request("invalid port specification: \"" + text + "\": the protocol is neither tcp nor udp");
-    return {static_cast<std::uint16_t>(*number), protocol == "udp" ? protocol_udp : protocol_tcp};
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
+        throw bad_request("invalid port specification: \"" + text + "\": the protocol is neither tcp nor udp nor sctp");
+    return {static_cast<std::uint16_t>(*number), protocol == "udp" ? protocol_udp : protocol == "sctp" ? protocol_sctp : protocol_tcp};
+}
+
+// "+3" behind the sign `sign`, "" is 0; what is none is more than there are signals.
+static int offset_of(std::string_view text, char sign) {
+    constexpr int too_much = 100;
+    if (text.empty()) return 0;
+    if (text.front() != sign) return too_much;
+    const auto number = services::parse_number(text.substr(1));
+    return number && *number < too_much ? static_cast<int>(*number) : too_much;
 }
 
 int parse_signal(const std::string& text) {
@@ -251,25 +266,35 @@ int parse_signal(const std::string& text) {
     services::consume(name, "SIG");
     if (name == "IOT") name = "ABRT";
     if (name == "POLL") name = "IO";
+    // Those that are for programs to use: 34 is the first one that the C library leaves, 64 the last one.
+    constexpr int first_real_time = 34, last_real_time = 64;
+    if (services::consume(name, "RTMIN")) {
+        if (const int signal = first_real_time + offset_of(name, '+'); signal <= last_real_time) return signal;
+        throw bad_request("invalid signal: " + text);
+    }
+    if (services::consume(name, "RTMAX")) {
+        if (const int signal = last_real_time - offset_of(name, '-'); signal >= first_real_time) return signal;
+        throw bad_request("invalid signal: " + text);
+    }
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end()) throw bad_request("invalid signal: " + text);
     return static_cast<int>(found - names.begin()) + 1;
 }
 
-// Addresses and names are the node's to give; clients send the fields empty where the user asked for nothing.
-static void check_endpoint(const Json& endpoint) {
-    if (endpoint.is_null()) return;
-    if (!endpoint.is_object()) throw bad_request("an endpoint's configuration is an object");
-    for (const char* name : {"MacAddress", "IPAddress", "GlobalIPv6Address"})
-        if (!text_field(endpoint, name).empty()) throw refused(std::string("an endpoint's ") + name);
-    for (const char* name : {"IPv4Address", "IPv6Address"})
-        if (!text_field(object_field(endpoint, "IPAMConfig"), name).empty()) throw refused(std::string("an endpoint's ") + name);
-    for (const char* name : {"Aliases", "Links"})
-        if (!list_field(endpoint, name).empty()) throw refused(std::string("an endpoint's ") + name);
+// The one network that it is on. Clients name it once more among the endpoints.
+static void check_endpoints(const Json& networking, const std::string& mode) {
+    const auto name_of = [](const std::string& name) { return name.empty() || name == "default" ? std::string("bridge") : name; };
+    const auto& endpoints = object_field(networking, "EndpointsConfig");
+    for (const auto& [name, endpoint] : endpoints.items()) {
+        if (name != "default" && name != "bridge" && name != "none") throw bad_request("network " + name + " not found");
+        if (name_of(name) != name_of(mode) || endpoints.size() > 1)
+            throw bad_request("conflicting options: a container is on one network, " + name_of(mode) + ", and not on " + name + " too");
+    }
 }
 
-ContainerSpec parse_container_spec(const Json& body) {
+ContainerSpec parse_container_spec(Json body) {
     ContainerSpec spec;
+    spec.warnings = check_fields(body, create_fields(), refused);
     spec.image = text_field(body, "Image");
     if (spec.image.empty()) throw bad_request("config cannot be empty in order to create a container: no image");
     spec.hostname = text_field(body, "Hostname");
@@ -300,17 +325,12 @@ ContainerSpec parse_container_spec(const Json& body) {
     if (!spec.stop_signal.empty()) parse_signal(spec.stop_signal);
     if (body.contains("StopTimeout") && !body["StopTimeout"].is_null())
         spec.stop_timeout = static_cast<int>(std::min<long long>(number_field(body, "StopTimeout", -1), 1 << 20));
-    if (!object_field(body, "Volumes").empty()) throw refused("Volumes");
     const auto check = list_field(object_field(body, "Healthcheck"), "Test");
     if (!check.empty() && check[0] != "NONE") throw refused("Healthcheck");
+    if (switch_field(body, "NetworkDisabled")) spec.network = false;
     spec.host_config = object_field(body, "HostConfig");
     parse_host_config(spec.host_config, spec);
-    if (!text_field(body, "MacAddress").empty()) throw refused("MacAddress");
-    for (const auto& [name, endpoint] : object_field(object_field(body, "NetworkingConfig"), "EndpointsConfig").items()) {
-        if (name != "default" && name != "bridge" && name != "none")
-            throw bad_request("network " + name + " not found");
-        check_endpoint(endpoint);
-    }
+    check_endpoints(object_field(body, "NetworkingConfig"), text_field(spec.host_config, "NetworkMode"));
     check_isolation(spec);
     return spec;
 }
@@ -325,6 +345,7 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
     check_isolation(spec);
     if (spec.directory.empty()) spec.directory = text_field(config, "WorkingDir");
     if (spec.stop_signal.empty()) spec.stop_signal = text_field(config, "StopSignal");
+    if (!spec.stop_signal.empty()) parse_signal(spec.stop_signal);
     std::set<std::string> given;
     for (const std::string& variable : spec.environment) given.insert(variable_name(variable));
     for (const std::string& variable : list_field(config, "Env"))
@@ -340,7 +361,7 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
     spec.exposed.erase(std::ranges::unique(spec.exposed).begin(), spec.exposed.end());
     if (spec.publish_all)
         for (const ContainerPort& port : spec.exposed)
-            if (std::ranges::none_of(spec.publish,
+            if (port.protocol != protocol_sctp && std::ranges::none_of(spec.publish,
                                      [&](const PortBinding& binding) { return binding.container == port; }))
                 spec.publish.push_back({port, 0, ""});
     if (!object_field(config, "Volumes").empty())
@@ -358,10 +379,8 @@ void check_processors(const ProcessorLimits& limits, std::uint64_t cpus) {
         throw bad_request("range of CPUs is from 0.01 to " + count + ".00, as there are only " + count + " CPUs available");
 }
 
-ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body) {
-    for (const auto& [name, value] : body.items())
-        if (name != "NanoCpus" && name != "CpuQuota" && name != "CpuPeriod" && name != "CpuShares" && name != "CpusetCpus" && !is_empty_value(value))
-            throw not_supported("changing " + name + " of a container");
+ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body) {
+    check_fields(body, update_fields(), [](const std::string& path) { return not_supported("changing " + path + " of a container"); });
     const ProcessorLimits given = parse_processor_limits(body);
     const auto conflict = [](const std::string& what) { return ApiError(409, "Conflicting options: " + what + " has already been set"); };
     if (given.nano_cpus != 0 && limits.cfs_period != 0) throw conflict("Nano CPUs cannot be updated as CPU Period");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/engine/json_fields.hpp"
@@ -11,13 +12,15 @@ namespace engine {
 
 inline constexpr std::uint32_t protocol_tcp = 6;
 inline constexpr std::uint32_t protocol_udp = 17;
+inline constexpr std::uint32_t protocol_sctp = 132; // exposed alone: never published
 
 // "80/tcp"
 struct ContainerPort {
     std::uint16_t number = 0;
     std::uint32_t protocol = protocol_tcp;
     auto operator<=>(const ContainerPort&) const = default;
-    std::string text() const { return std::to_string(number) + (protocol == protocol_udp ? "/udp" : "/tcp"); }
+    std::string_view protocol_name() const { return protocol == protocol_udp ? "udp" : protocol == protocol_sctp ? "sctp" : "tcp"; }
+    std::string text() const { return std::to_string(number) + "/" + std::string(protocol_name()); }
 };
 
 struct PortBinding {
@@ -89,18 +92,18 @@ struct ContainerSpec {
 };
 
 // Throws ApiError 400: wrong types, values out of range, and settings that this node does not have.
-ContainerSpec parse_container_spec(const Json& body);
+ContainerSpec parse_container_spec(Json body);
 // Throws ApiError 400 where a node of `cpus` processors cannot give what is asked for.
 void check_processors(const ProcessorLimits& limits, std::uint64_t cpus);
 // What `limits` become by the body of POST /containers/ID/update, the rest of which is refused. Throws ApiError 400, 409
 // (it conflicts with what they are), 501 (a setting that cannot be changed here).
-ProcessorLimits updated_limits(const ProcessorLimits& limits, const Json& body);
+ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body);
 // Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400
 // where no command results.
 void apply_image(ContainerSpec& spec, const Json& image_configuration);
-// "80", "80/tcp", "53/udp". Throws ApiError 400.
+// "80", "80/tcp", "53/udp", "36412/sctp". Throws ApiError 400.
 ContainerPort parse_port(const std::string& text);
-// A signal's number of "SIGTERM", "term" or "15". Throws ApiError 400.
+// A signal's number of "SIGTERM", "term", "SIGRTMIN+3" or "15". Throws ApiError 400.
 int parse_signal(const std::string& text);
 
 } // namespace engine

@@ -81,6 +81,45 @@ TEST(ContainerSpec, RefusesWrongTypesAndRanges) {
         EXPECT_NE(refusal(with_host(host)), "") << host;
 }
 
+TEST(ContainerSpec, WarnsOfWhatHasNoEffect) {
+    const auto warnings = [](const std::string& host) { return parse(with_host(host)).warnings; };
+    const auto one = [](const std::string& what) { return std::vector<std::string>{what + " has no effect on this node"}; };
+    EXPECT_EQ(warnings(R"({"ShmSize":67108864})"), one("HostConfig.ShmSize"));
+    EXPECT_EQ(warnings(R"({"CgroupnsMode":"host"})"), one("HostConfig.CgroupnsMode"));
+    EXPECT_EQ(warnings(R"({"MaskedPaths":[]})"), one("HostConfig.MaskedPaths"));
+    EXPECT_EQ(warnings(R"({"ReadonlyPaths":["/proc/sys"]})"), one("HostConfig.ReadonlyPaths"));
+    EXPECT_EQ(warnings(R"({"MemorySwappiness":10})"), one("HostConfig.MemorySwappiness"));
+    EXPECT_EQ(warnings(R"({"Memory":67108864,"MemorySwap":134217728})"), one("HostConfig.MemorySwap"));
+    EXPECT_EQ(warnings(R"({"LogConfig":{"Type":"json-file","Config":{"max-size":"1m","max-file":"3"}}})"), one("the log option max-file"));
+    EXPECT_EQ(warnings(R"({"MemorySwappiness":-1,"MaskedPaths":null,"Memory":67108864,"MemorySwap":67108864,"CgroupnsMode":"private"})"), std::vector<std::string>());
+    EXPECT_NE(refusal(with_host(R"({"MemorySwappiness":101})")), "");
+    EXPECT_NE(refusal(with_host(R"({"LogConfig":{"Config":{"max-siz":"1m"}}})")), "");
+}
+
+TEST(ContainerSpec, IsOnOneNetwork) {
+    const auto on = [](const std::string& mode, const std::string& endpoints) {
+        return refusal(R"({"Image":"x","HostConfig":{"NetworkMode":")" + mode + R"("},"NetworkingConfig":{"EndpointsConfig":)" + endpoints + "}}");
+    };
+    for (const char* mode : {"", "default", "bridge"})
+        for (const char* endpoints : {"{}", R"({"default":{}})", R"({"bridge":null})"}) EXPECT_EQ(on(mode, endpoints), "") << mode << endpoints;
+    EXPECT_EQ(on("none", R"({"none":{}})"), "");
+    EXPECT_NE(on("bridge", R"({"bridge":{},"none":{}})"), "");
+    EXPECT_NE(on("bridge", R"({"none":{}})"), "");
+    EXPECT_NE(on("none", R"({"bridge":{}})"), "");
+    EXPECT_NE(on("bridge", R"({"mine":{}})"), "");
+    EXPECT_FALSE(parse(R"({"Image":"x","NetworkDisabled":true})").network);
+}
+
+TEST(ContainerSpec, AnExposedPortOfSctpIsNotPublished) {
+    ContainerSpec spec = parse(R"({"Image":"x","Cmd":["a"],"ExposedPorts":{"36412/sctp":{},"80/tcp":{}},"HostConfig":{"PublishAllPorts":true}})");
+    apply_image(spec, Json::parse(R"({"config":{}})"));
+    ASSERT_EQ(spec.exposed.size(), 2U);
+    ASSERT_EQ(spec.publish.size(), 1U);
+    EXPECT_EQ(spec.publish[0].container.text(), "80/tcp");
+    EXPECT_EQ(parse_port("36412/SCTP").text(), "36412/sctp");
+    EXPECT_NE(refusal(with_host(R"({"PortBindings":{"80/sctp":[{"HostPort":"80"}]}})")), "");
+}
+
 TEST(ContainerSpec, FusedHoldsNobodyButRoot) {
     EXPECT_FALSE(parse(with_host(R"({"Isolation":"default"})")).fused);
     EXPECT_FALSE(parse(with_host(R"({"Isolation":"split"})")).fused);
@@ -241,8 +280,20 @@ TEST(ContainerSpec, ReadsSignals) {
     EXPECT_EQ(parse_signal("9"), 9);
     EXPECT_EQ(parse_signal("WINCH"), 28);
     EXPECT_EQ(parse_signal("SYS"), 31);
-    for (const char* text : {"", "SIG", "0", "65", "-1", "FOO", "TERMX"})
+    EXPECT_EQ(parse_signal("SIGRTMIN"), 34);
+    EXPECT_EQ(parse_signal("SIGRTMIN+3"), 37);
+    EXPECT_EQ(parse_signal("rtmax-1"), 63);
+    EXPECT_EQ(parse_signal("SIGRTMAX"), 64);
+    for (const char* text : {"", "SIG", "0", "65", "-1", "FOO", "TERMX", "RTMIN-1", "RTMIN+31", "RTMAX-31", "RTMAX+1", "RTMIN+", "RTMIN+x", "RTMIN+99999999999999999999"})
         EXPECT_THROW(parse_signal(text), ApiError) << text;
+}
+
+TEST(ContainerSpec, KnowsTheSignalThatStopsAnImage) {
+    ContainerSpec spec = parse(R"({"Image":"x","Cmd":["a"]})");
+    apply_image(spec, Json::parse(R"({"config":{"StopSignal":"SIGRTMIN+3"}})"));
+    EXPECT_EQ(spec.stop_signal, "SIGRTMIN+3");
+    ContainerSpec other = parse(R"({"Image":"x","Cmd":["a"]})");
+    EXPECT_THROW(apply_image(other, Json::parse(R"({"config":{"StopSignal":"SIGNOPE"}})")), ApiError);
 }
 
 TEST(ContainerSpec, LimitsItsLogToMemory) {

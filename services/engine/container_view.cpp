@@ -9,7 +9,7 @@ namespace {
 Json ports_list(const Container& container) {
     Json result = Json::array();
     for (const ContainerPort& port : container.spec.exposed) {
-        const char* type = port.protocol == protocol_udp ? "udp" : "tcp";
+        const std::string type(port.protocol_name());
         bool bound = false;
         for (const PortBinding& binding : container.published) {
             if (binding.container != port || !container.running()) continue;

@@ -93,6 +93,7 @@ Task<> Containers::make_sandbox(Container& container) {
     SandboxOptions options;
     options.name = container.id;
     options.hostname = container.hostname();
+    options.domain_name = container.spec.domain_name;
     options.memory_bytes = container.spec.memory_bytes;
     options.task_limit = container.spec.task_limit;
     options.processor = container.spec.processor;

@@ -4,6 +4,7 @@
 #include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
 #include "services/engine/filters.hpp"
+#include "services/engine/platform.hpp"
 
 namespace engine {
 
@@ -41,6 +42,7 @@ Task<images::Image> find_image(Engine& engine, const std::string& reference) {
 } // namespace
 
 Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
+    check_platform(exchange.target().parameter("platform"));
     co_await exchange.continue_if_expected();
     std::vector<std::string> loaded;
     loaded = co_await with_images(engine.loaders, [&] {
@@ -64,7 +66,7 @@ Task<> answer_image_list(Engine& engine, Exchange& exchange, std::string) {
     for (const char* name : {"before", "since", "until"})
         if (filters.has(name)) throw not_supported(std::string("the image filter \"") + name + "\"");
     auto images = co_await with_images(engine.workers, [&] { return engine.images.list(); });
-    std::ranges::sort(images, [](const auto& left, const auto& right) { return left.loaded > right.loaded; });
+    std::ranges::sort(images, [](const auto& left, const auto& right) { return time_field(left.configuration, "created") > time_field(right.configuration, "created"); });
     const auto containers = engine.containers.image_ids();
     Json result = Json::array();
     for (const images::Image& image : images) {
@@ -85,7 +87,7 @@ Task<> answer_image_list(Engine& engine, Exchange& exchange, std::string) {
                           {"ParentId", ""},
                           {"RepoTags", image.names},
                           {"RepoDigests", Json::array()},
-                          {"Created", image.loaded},
+                          {"Created", time_field(image.configuration, "created")},
                           {"Size", image.size},
                           {"SharedSize", -1},
                           {"VirtualSize", image.size},
@@ -126,13 +128,13 @@ Task<> answer_image_history(Engine& engine, Exchange& exchange, std::string name
         for (auto entry = history->rbegin(); entry != history->rend(); ++entry)
             if (entry->is_object())
                 result.push_back({{"Id", "<missing>"},
-                                  {"Created", image.loaded},
+                                  {"Created", time_field(*entry, "created")},
                                   {"CreatedBy", text_field(*entry, "created_by")},
                                   {"Tags", nullptr},
                                   {"Size", 0},
                                   {"Comment", text_field(*entry, "comment")}});
     if (result.empty())
-        result.push_back({{"Created", image.loaded}, {"CreatedBy", ""}, {"Size", image.size}, {"Comment", ""}});
+        result.push_back({{"Created", time_field(image.configuration, "created")}, {"CreatedBy", ""}, {"Size", image.size}, {"Comment", ""}});
     result[0]["Id"] = image.id;
     result[0]["Size"] = image.size;
     result[0]["Tags"] = image.names;

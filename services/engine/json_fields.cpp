@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/common/text.hpp"
 #include "services/engine/error.hpp"
 
 namespace engine {
@@ -49,6 +50,8 @@ long long number_field(const Json& object, const char* name, long long least) {
     return number;
 }
 
+std::int64_t time_field(const Json& object, const char* name) { return services::parse_time(text_field(object, name)).value_or(0); }
+
 std::vector<std::string> list_field(const Json& object, const char* name) {
     const Json& value = member(object, name);
     if (value.is_null()) return {};
@@ -87,7 +90,7 @@ bool is_empty_value(const Json& value) {
     if (value.is_boolean()) return !value.get<bool>();
     if (value.is_number()) return value == 0;
     if (value.is_string()) return value.get_ref<const std::string&>().empty();
-    return std::ranges::all_of(value, is_empty_value);
+    return value.empty();
 }
 
 } // namespace engine

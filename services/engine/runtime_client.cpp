@@ -46,6 +46,7 @@ Task<Sandbox> RuntimeClient::create(SandboxOptions options) {
     request.text(Tag::name, options.name)
         .text(Tag::hostname, options.hostname)
         .number(Tag::network, options.network ? 1 : 0);
+    if (!options.domain_name.empty()) request.text(Tag::domain_name, options.domain_name);
     if (options.fused) request.number(Tag::fused, 1);
     if (options.memory_bytes != 0) request.number(Tag::memory_pages, options.memory_bytes / abi::page_size);
     if (options.task_limit != 0) request.number(Tag::task_limit, options.task_limit);

@@ -19,6 +19,7 @@ namespace engine {
 struct SandboxOptions {
     std::string name; // 64 hexadecimal digits
     std::string hostname;
+    std::string domain_name; // empty: none
     std::uint64_t memory_bytes = 0; // 0: no limit of its own
     std::uint64_t task_limit = 0; // 0: the node's own
     ProcessorLimits processor;

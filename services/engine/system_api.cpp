@@ -238,7 +238,7 @@ Task<> answer_disk_usage(Engine& engine, Exchange& exchange, std::string) {
                               {"ParentId", ""},
                               {"RepoTags", image.names},
                               {"RepoDigests", Json::array()},
-                              {"Created", image.loaded},
+                              {"Created", time_field(image.configuration, "created")},
                               {"Size", image.size},
                               {"SharedSize", 0},
                               {"VirtualSize", image.size},

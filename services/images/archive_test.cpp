@@ -112,6 +112,23 @@ TEST(Manifest, RefusesWrongDigestsAndSizes) {
     EXPECT_THAT(refusal(layout.finish({manifest})), HasSubstr("missing"));
 }
 
+// One image with such a member would be an error of every list of images, and of every container that is made of it.
+TEST(Manifest, RefusesWrongTypesOfWhatIsReadLater) {
+    const auto with = [](const nlohmann::json& more) {
+        nlohmann::json changed = nlohmann::json::parse(configuration({layer_a}));
+        changed.merge_patch(more);
+        return refusal(entry("c", '0', changed.dump()) + entry("manifest.json", '0', R"([{"Config":"c","Layers":["a"]}])"));
+    };
+    const auto parsed = [](const char* text) { return nlohmann::json::parse(text); };
+    for (const char* text : {R"({"created":"2020-01-01T00:00:00Z","author":"x","history":[{"created_by":"x","empty_layer":true}]})",
+                             R"({"config":{"Env":["A=1"],"Cmd":"sh","Entrypoint":["/e"],"Labels":{"a":"1"},"ExposedPorts":{"80/tcp":{}},"Volumes":{"/v":{}},"StopSignal":"SIGTERM"}})"})
+        EXPECT_EQ(with(parsed(text)), "none") << text;
+    for (const char* text : {R"({"created":3})", R"({"author":[]})", R"({"history":{}})", R"({"history":[3]})", R"({"history":[{"created_by":3}]})", R"({"config":3})", R"({"config":{"Labels":{"a":1}}})",
+                             R"({"config":{"Labels":[]}})", R"({"config":{"Env":[1]}})", R"({"config":{"Cmd":{"x":1}}})", R"({"config":{"Entrypoint":3}})", R"({"config":{"User":7}})",
+                             R"({"config":{"WorkingDir":[]}})", R"({"config":{"StopSignal":15}})", R"({"config":{"ExposedPorts":["80"]}})", R"({"config":{"Volumes":"x"}})", R"({"config":{"Healthcheck":1}})"})
+        EXPECT_THAT(with(parsed(text)), HasSubstr("invalid archive")) << text;
+}
+
 TEST(Manifest, RefusesBadDocuments) {
     auto with = [](const std::string& manifest) {
         return refusal(entry("c", '0', configuration({layer_a})) + entry("manifest.json", '0', manifest));

@@ -67,12 +67,38 @@ bool is_digest(std::string_view text) {
            services::lower(text) == text;
 }
 
+// A text that says nothing may be null.
+void check_text(const json& object, const char* name) {
+    if (const auto found = object.find(name); found != object.end() && !found->is_null()) text_of(object, name);
+}
+
+// A list of texts, or one text.
+void check_texts(const json& object, const char* name) {
+    if (const auto found = object.find(name); found != object.end() && !found->is_string()) texts_of(object, name);
+}
+
+// What is read of a configuration later on, when it is shown or a container is made of it, is of the type that the OCI image specification says.
+void check_types(const json& configuration) {
+    for (const char* name : {"created", "author"}) check_text(configuration, name);
+    for (const json& entry : list_of(configuration, "history")) {
+        if (!entry.is_object()) throw damaged("history is no list of objects");
+        for (const char* name : {"created", "created_by", "comment"}) check_text(entry, name);
+    }
+    const json& config = object_of(configuration, "config");
+    for (const char* name : {"User", "WorkingDir", "StopSignal"}) check_text(config, name);
+    for (const char* name : {"Env", "Cmd", "Entrypoint", "OnBuild", "Shell"}) check_texts(config, name);
+    for (const char* name : {"ExposedPorts", "Volumes", "Healthcheck"}) object_of(config, name);
+    for (const auto& [name, value] : object_of(config, "Labels").items())
+        if (!value.is_string()) throw damaged("the label " + name + " is no text");
+}
+
 // Fills in all but the layers' files.
 Description describe_image(const std::string& configuration, const std::vector<std::string>& names) {
     Description image;
     image.id = services::sha256_of(configuration);
     image.configuration = parse(configuration, "the configuration");
     if (!image.configuration.is_object()) throw damaged("the configuration is no object");
+    check_types(image.configuration);
     const std::string system = text_of(image.configuration, "os");
     const std::string architecture = text_of(image.configuration, "architecture");
     if ((!system.empty() && system != system_name) || (!architecture.empty() && architecture != architecture_name))

@@ -313,6 +313,23 @@ def _refused_limits(context):
         assert result.returncode == 125 and words in result.stderr, (options, result.returncode, result.stderr)
 
 
+def _nothing_ignored(context):
+    """An option works, or is refused by its name, however little it says."""
+    for options, words in ((("--tmpfs", "/x"), "HostConfig.Tmpfs"), (("--sysctl", "net.a="), "HostConfig.Sysctls"), (("--storage-opt", "size="), "HostConfig.StorageOpt"),
+                           (("--network", "name=bridge,driver-opt=a="), "DriverOpts"), (("--link-local-ip", "169.254.1.1"), "LinkLocalIPs"), (("--cap-drop", "ALL"), "HostConfig.CapDrop"),
+                           (("--platform", "linux/amd64junk"), "linux/amd64junk"), (("--platform", "linux/arm64"), "linux/arm64")):
+        result = _run(context, *options, "busybox", "true")
+        assert result.returncode == 125 and words in result.stderr, (options, result.returncode, result.stderr)
+    names = ("--hostname", "hh", "--domainname", "dom.example", "busybox")
+    _same(_output(_run(context, *names, "hostname", "-f")), "hh.dom.example\n")
+    _same(_output(_run(context, *names, "cat", "/proc/sys/kernel/domainname", "/etc/hostname")), "dom.example\nhh\n")
+    _same(_output(_run(context, "busybox", "cat", "/proc/sys/kernel/domainname")), "(none)\n")
+    warned = _run(context, "--shm-size", "64m", "--log-opt", "max-file=3", "busybox", "echo", "there")
+    _same(_output(warned), "there\n")
+    for what in ("HostConfig.ShmSize", "max-file"):
+        assert what in warned.stderr, warned.stderr
+
+
 def _until_lines(context, name, count):
     """The lines of a container's log, once there are so many."""
     end = time.monotonic() + 300
@@ -339,7 +356,7 @@ def _update(context):
         _same(inside(), ["150000 100000", "20"])
         _same(_output(context.docker("inspect", "updated", "--format", "{{.HostConfig.NanoCpus}} {{.HostConfig.CpuShares}}")), "1500000000 512\n")
         for options, words in ((("--cpus", "2.5"), "range of CPUs is from 0.01 to 2.00"), (("--memory", "64m"), "changing Memory of a container is not supported"),
-                               (("--restart", "always"), "changing RestartPolicy of a container is not supported"),
+                               (("--restart", "always"), "changing RestartPolicy.Name of a container is not supported"),
                                (("--cpu-quota", "20000"), "CPU Quota cannot be updated as NanoCPUs has already been set")):
             result = context.docker("update", *options, "updated")
             assert result.returncode == 1 and words in result.stderr, (options, result.returncode, result.stderr)
@@ -578,6 +595,7 @@ def cases(context):
     yield "memory limit", case(_memory_limit)
     yield "control group", case(_control_group)
     yield "refused limits", case(_refused_limits)
+    yield "nothing ignored", case(_nothing_ignored)
     yield "update", case(_update)
     yield "processors", case(_processors)
     yield "terminal", case(_terminal)

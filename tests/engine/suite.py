@@ -264,6 +264,15 @@ def _malformed(b):
         got, answer = b.http(method, path)
         _equal((method, path, got), (method, path, status))
         assert answer["message"], answer
+    # A web page, which a browser sends with a type that asks nobody, or with its origin.
+    whole = b'{"Image":"busybox","Cmd":["true"]}'
+    for headers, status in (({"Content-Type": "text/plain"}, 415), ({}, 415), ({"Content-Type": "application/json", "Origin": "http://example.com"}, 403),
+                            ({"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403)):
+        got, answer = b.http("POST", create, whole, headers)
+        _equal((headers, got), (headers, status))
+        assert answer["message"], answer
+    _equal(b.http("GET", "/info", None, {"Origin": "null"})[0], 403)
+    _equal(b.good("ps", "-aq"), "")
     for raw in (b"\r\n\r\n", b"GARBAGE\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n", b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
         with socket.create_connection(("127.0.0.1", b.port), timeout=300) as connection:
             with contextlib.suppress(OSError):

@@ -70,6 +70,14 @@ class Watch:
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._read, self._ping)]
         for thread in self._threads:
             thread.start()
+        # A stretch from before the first answers on would be told in part.
+        self._until(lambda: self.neighbour and self.api)
+
+    def _until(self, condition):
+        limit = time.monotonic() + 600
+        while not condition():
+            assert time.monotonic() < limit and self._asking.poll() is None, "nobody asks the neighbour any more"
+            time.sleep(0.02)
 
     def _read(self):
         for line in self._asking.stdout:
@@ -89,10 +97,7 @@ class Watch:
 
     def worst(self, begin, end):
         """Of the neighbour and the API in a stretch of the guest's time, which must be one that is told in full."""
-        limit = time.monotonic() + 600
-        while not (self.neighbour and self.api and self.neighbour[-1][0] > end and self.api[-1][0] > end):
-            assert time.monotonic() < limit and self._asking.poll() is None, "nobody asks the neighbour any more"
-            time.sleep(0.02)
+        self._until(lambda: self.neighbour[-1][0] > end and self.api[-1][0] > end)
         found = []
         for rows in (list(self.neighbour), list(self.api)):
             # What ended behind the stretch may have begun within it.

@@ -12,7 +12,7 @@ from xt import docs, paths, shell
 def _book(context):
     docs.run(_Arguments())
     site = os.path.join(paths.BUILD, "docs", "site")
-    for page in ("index.html", "book/boot.html", "reference/kernel.html", "reference/linux-calls.html", "reference/docker-paths.html"):
+    for page in ("index.html", "book/boot.html", "reference/kernel.html", "reference/linux-calls.html", "reference/docker-paths.html", "reference/container-settings.html"):
         assert os.path.getsize(os.path.join(site, page)) > 1000, page
 
 

@@ -1,6 +1,6 @@
 """The support tables of the book, made from the tables that the code itself uses, so neither can say what the other does not.
 
-Linux' system calls come from linux/calls/*.inc, the paths of Docker's API from services/engine/router.cpp. A row that this reader does not
+Linux' system calls come from linux/calls/*.inc, the paths of Docker's API from services/engine/router.cpp, the settings of a container from services/engine/request_fields.inc. A row that this reader does not
 understand is an error: a table that silently lost a line would be worse than none.
 """
 
@@ -13,6 +13,8 @@ from . import paths
 _CALL = re.compile(r'(FULL|PARTIAL|MISSING)\((\d+), (\w+)(?:, "((?:[^"\\]|\\.)*)")?\)')
 _ROUTE = re.compile(r'Route\{"(\w+)", "(\w+)", "(\w*)", (true|false), (\w+)(?:, "([^"]*)")?\}')
 _ABSENT = re.compile(r'Absent\{"(\w+)", "([^"]*)"\}')
+_FIELD = re.compile(r'(HONOURED|NO_EFFECT|REFUSED)\("([\w.*\[\]]+)"\)')
+_TREATMENTS = {"HONOURED": "read", "NO_EFFECT": "no effect, with a warning", "REFUSED": "400"}
 _LEVELS = {"FULL": "yes", "PARTIAL": "in part", "MISSING": "no"}
 
 
@@ -40,6 +42,19 @@ def docker_paths(text):
     if len(routes) != text.count(" Route{\"") or len(absent) != text.count(" Absent{\""):
         raise ValueError("services/engine/router.cpp has a row that is written differently from the others")
     return routes, absent
+
+
+def container_settings(text):
+    """[(path of the setting, what is made of it)] of the text of services/engine/request_fields.inc, in its order."""
+    rows = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("//"):
+            continue
+        found = _FIELD.fullmatch(line.strip())
+        if not found or found[2] in (path for path, _ in rows):
+            raise ValueError(f"not a row of the settings, or one that is there twice: {line}")
+        rows.append((found[2], _TREATMENTS[found[1]]))
+    return rows
 
 
 def _path(found):
@@ -79,14 +94,27 @@ def docker_page(text):
     )
 
 
+def settings_page(text):
+    rows = container_settings(text)
+    return (
+        "# Settings of a container\n\n"
+        "Made from `services/engine/request_fields.inc`, the table by which the engine checks the body of `POST /containers/create`. `*` is any member of a map, `[]` any element of a list.\n\n"
+        "*read*: it works, or its value is refused with a sentence ([options of the commands](../book/support.md)). Any other setting is refused by its name where it asks for something, at any "
+        "depth, and brings a warning where it does not.\n\n"
+        + _table(("setting", "here"), [(f"`{path}`", what) for path, what in rows])
+    )
+
+
 def write(folder):
-    """linux-calls.md and docker-paths.md into `folder`, which exists."""
+    """linux-calls.md, docker-paths.md and container-settings.md into `folder`, which exists."""
     texts = []
     for name in sorted(glob.glob(os.path.join(paths.TOP, "linux", "calls", "*.inc"))):
         with open(name, encoding="utf-8") as file:
             texts.append(file.read())
     with open(os.path.join(paths.TOP, "services", "engine", "router.cpp"), encoding="utf-8") as file:
         router = file.read()
-    for name, page in (("linux-calls.md", linux_page(texts)), ("docker-paths.md", docker_page(router))):
+    with open(os.path.join(paths.TOP, "services", "engine", "request_fields.inc"), encoding="utf-8") as file:
+        settings = file.read()
+    for name, page in (("linux-calls.md", linux_page(texts)), ("docker-paths.md", docker_page(router)), ("container-settings.md", settings_page(settings))):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(page)

@@ -28,5 +28,16 @@ class DockerPaths(unittest.TestCase):
             support_tables.docker_paths(' Route{"GET", "images", other_form, answer},')
 
 
+class ContainerSettings(unittest.TestCase):
+    def test_rows_come_in_order(self):
+        rows = support_tables.container_settings('// text\nHONOURED("B")\n\nREFUSED("A.*.[].C")\nNO_EFFECT("A.D")\n')
+        self.assertEqual(rows, [("B", "read"), ("A.*.[].C", "400"), ("A.D", "no effect, with a warning")])
+
+    def test_refuses_what_it_cannot_read(self):
+        for text in ('HONOURED(B)', 'OTHER("B")', 'REFUSED("A")\nHONOURED("A")', 'REFUSED("A") // why'):
+            with self.assertRaises(ValueError, msg=text):
+                support_tables.container_settings(text)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 // The largest operations on spaces, memory, leases and waiting threads (bounded.hpp).
 #include "kernel/tests/native/bounded.hpp"
+#include "lib/native/handle.hpp"
 #include "lib/native/memory.hpp"
 
 using namespace kernel_test;
@@ -394,6 +395,24 @@ void deep_chains(Watch& watch) {
     for (const auto handle : {copy, *leased, *bell, low, top}) CHECK(call::handle_close(handle));
 }
 
+// Each mapping is the last thing that holds a Memory, the chain of quotas that paid for it, and the chain of leases that it was mapped under.
+void chains_below_mappings(Watch& watch) {
+    constexpr std::size_t count = 96, quotas = 16, leases = 64;
+    const std::uint64_t at = native::reserve_range(count * page).value_or(0);
+    REQUIRE(at);
+    for (std::size_t i = 0; i < count; ++i) {
+        const native::Owned payer(deep_chain(quotas, nullptr, [](abi::Handle last) { return call::quota_create(last ? last : quota(), 64); }));
+        const native::Owned lease(deep_chain(leases, nullptr, [](abi::Handle last) { return call::lease_create(quota(), last); }));
+        const native::Owned memory(call::memory_create(payer.get(), page, abi::memory_flag::populate).value_or(0));
+        const native::Owned leased(call::handle_duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
+        CHECK(call::space_map(space(), leased.get(), at + i * page, 0, page, read_write));
+    }
+    watch(K::space_unmap, "unmap the last that holds chains", [&] { return done(call::space_unmap(space(), at, count * page)); });
+    // Some dozens of ends at a time, and not those of all that a step lets go of.
+    CHECK(watch.last() < limit / 10);
+    native::release_range(at, count * page);
+}
+
 } // namespace
 
 KERNEL_USER_TEST(bounded_many_waiters) { run_below(many_waiters); }
@@ -408,3 +427,4 @@ KERNEL_USER_TEST(bounded_many_mappings) { run_below(many_mappings); }
 KERNEL_USER_TEST(bounded_large_copies) { run_below(large_copies); }
 KERNEL_USER_TEST(bounded_no_place_for_a_thread) { run_below(no_place_for_a_thread); }
 KERNEL_USER_TEST(bounded_deep_chains) { run_below(deep_chains); }
+KERNEL_USER_TEST(bounded_chains_below_mappings) { run_below(chains_below_mappings); }

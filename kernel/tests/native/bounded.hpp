@@ -113,6 +113,7 @@ public:
         settle();
         std::uint64_t worst = 0;
         for (std::size_t i = 0; i < count_; ++i) worst = std::max(worst, waiters_[i].worst.load());
+        last_ = worst;
         if (count_ == 0) return;
         native::print("bounded ", name, ": ", worst, " ns late in ", length, " ns");
         if (excuse) {
@@ -124,6 +125,8 @@ public:
         worst_ = worst;
         worst_name_ = name;
     }
+    // Of the operation before, 0 where nothing counts.
+    std::uint64_t last() const { return last_; }
     void report() const {
         if (count_ != 0) native::print("bounded worst: ", worst_name_, " with ", worst_, " ns");
     }
@@ -139,6 +142,7 @@ private:
 
     std::size_t count_;
     Waiter waiters_[most_cpus];
+    std::uint64_t last_ = 0;
     std::uint64_t worst_ = 0;
     const char* worst_name_ = "";
 };

@@ -175,6 +175,49 @@ KERNEL_USER_TEST(the_end_of_a_quota_reaches_all_its_processes) {
     CHECK(call::handle_close(*inner));
 }
 
+// Who began to end a process gets no time any more, for a thread of the process computes in front of it. Whoever ends the quota stops that thread too.
+KERNEL_USER_TEST(the_end_of_a_quota_does_not_wait_for_who_began_it) {
+    // Waits for the notification in the argument, and computes from then on.
+    constexpr auto wait = static_cast<unsigned char>(abi::KernelCall::notification_wait);
+    constexpr unsigned char compute_when_told[] = {0x48, 0xc7, 0xc6, 0xff, 0xff, 0xff, 0xff, 0xb8, wait, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xfe}; // mov $-1,%rsi; mov $number,%eax; syscall; jmp .
+    constexpr unsigned others = 1500;
+    const native::Owned in_front(call::budget_create(quota(), budget(), {1024, 8, 0, 0, 1}).value_or(0)), behind(call::budget_create(quota(), budget(), {1024, 1, 0, 0, 1}).value_or(0));
+    const native::Owned code(call::memory_create(quota(), page, 0).value_or(0));
+    REQUIRE(in_front && behind && code && call::memory_write(code.get(), 0, std::as_bytes(std::span(compute_when_told))));
+    bool held_up = false;
+    // The end may be over before the thread is told.
+    for (unsigned attempt = 0; attempt < 20 && !held_up; ++attempt) {
+        const native::Owned payer(call::quota_create(quota(), 16'384).value_or(0)), bell(call::notification_create(quota()).value_or(0)), never(call::notification_create(quota()).value_or(0));
+        static native::Owned process;
+        process = native::Owned(call::process_create(payer.get(), behind.get()).value_or(0));
+        const native::Owned its_space(call::process_space(process.get()).value_or(0));
+        REQUIRE(payer && bell && never && process && its_space && call::space_map(its_space.get(), code.get(), abi::program_base, 0, page, abi::protection::read | abi::protection::execute));
+        // They are stopped in this order. The process has their handles, so that they are there until then.
+        for (unsigned i = 0; i < others; ++i) {
+            const native::Owned thread(call::thread_create(process.get(), behind.get()).value_or(0));
+            REQUIRE(thread && call::process_grant(process.get(), thread.get(), abi::right::start, 0));
+        }
+        const auto granted = call::process_grant(process.get(), bell.get(), abi::right::receive, 0);
+        const native::Owned last(call::thread_create(process.get(), in_front.get()).value_or(0));
+        REQUIRE(granted && last && call::thread_start(last.get(), abi::program_base, abi::stack_base, *granted));
+        auto* const killer = native::Thread::create([](void*) { (void)call::process_kill(process.get(), 0); }, nullptr, {.budget = behind.get()}).value_or(nullptr);
+        REQUIRE(killer);
+        abi::ProcessInfo info{};
+        for (unsigned looks = 1; info.reason != abi::EndReason::kill && call::process_inspect(process.get(), info); ++looks) {
+            // A nap lets the killer go on, where they share a processor.
+            if (looks % 32 == 0) (void)call::notification_wait(never.get(), native::monotonic_nanoseconds() + 50'000);
+        }
+        CHECK(call::notification_signal(bell.get(), 1));
+        (void)call::notification_wait(never.get(), native::monotonic_nanoseconds() + 50'000);
+        held_up = call::process_inspect(process.get(), info) && info.threads > 1;
+        CHECK(call::quota_destroy(payer.get()));
+        CHECK(call::process_inspect(process.get(), info) && info.state == abi::ProcessState::ended && info.reason == abi::EndReason::kill);
+        killer->join();
+        process = {};
+    }
+    CHECK(held_up);
+}
+
 // The second round takes the places whose frames the first one gave back. A few stacks are kept, and the page tables of all.
 KERNEL_USER_TEST(the_stacks_of_many_threads_come_back) {
     constexpr unsigned count = 1200;

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/turns.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -210,35 +211,38 @@ KERNEL_USER_TEST(a_suspended_caller_takes_its_answer_later) {
 
 // A thread that was linked to a lease by an earlier wait is not in that lease's hands later.
 KERNEL_USER_TEST(a_lease_ends_no_wait_but_those_under_it) {
-    Server server;
-    Client client(server, server.sends_leased, add_one);
-    CHECK(client.join() == 0);
-    native::Message message{};
-    message.tag = abi::make_tag(add_one, 2, 0);
-    message.words[1] = ~std::uint64_t{0};
-    CHECK(native::send_call(server.sends_leased.get(), message));
-    struct Later {
-        Server& server;
-        std::atomic<std::int32_t> error{-1};
-    } later{server};
-    auto waiter = native::Thread::create(
-        [](void* argument) {
+    run_at(2, [](void*) {
+        Server server;
+        Client client(server, server.sends_leased, add_one);
+        CHECK(client.join() == 0);
+        native::Message message{};
+        message.tag = abi::make_tag(add_one, 2, 0);
+        message.words[1] = ~std::uint64_t{0};
+        CHECK(native::send_call(server.sends_leased.get(), message));
+        struct Later {
+            Server& server;
+            std::atomic<std::int32_t> error{-1};
+        } later{server};
+        const Owned low = of_priority(1);
+        auto* const waiter = start([](void* argument) {
             Later& self = *static_cast<Later*>(argument);
             native::Message again{};
             again.tag = abi::make_tag(add_one, 2, 0);
             CHECK(native::send_call(self.server.sends_leased.get(), again));
             CHECK(call::notification_signal(self.server.arrived.get(), 1));
             self.error = error_of(call::notification_wait(self.server.go_on.get(), abi::never));
-        },
-        &later);
-    REQUIRE(waiter);
-    CHECK(call::notification_wait(server.arrived.get(), abi::never));
-    CHECK(call::lease_revoke(server.lease.get()));
-    CHECK_ERROR(native::send_call(server.sends_leased.get(), message), revoked);
-    CHECK(call::notification_signal(server.go_on.get(), 1));
-    (*waiter)->join();
-    CHECK(later.error == 0);
-    server.end();
+        }, low, &later);
+        REQUIRE(waiter);
+        CHECK(call::notification_wait(server.arrived.get(), abi::never));
+        // It has told, and waits by then.
+        until_others_wait(0);
+        CHECK(call::lease_revoke(server.lease.get()));
+        CHECK_ERROR(native::send_call(server.sends_leased.get(), message), revoked);
+        CHECK(call::notification_signal(server.go_on.get(), 1));
+        waiter->join();
+        CHECK(later.error == 0);
+        server.end();
+    });
 }
 
 namespace {

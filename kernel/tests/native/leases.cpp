@@ -4,6 +4,7 @@
 
 #include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/test.hpp"
+#include "kernel/tests/native/turns.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -26,29 +27,6 @@ struct Leased {
     explicit Leased(const Owned& lease) : copy(native::duplicate(plain.get(), 0, 0, lease.get()).value_or(0)) {}
     bool lives() const { return call::notification_signal(copy.get(), 1).has_value(); }
 };
-
-// Threads on the first processor, each of a priority of its own.
-Owned of_priority(std::uint32_t priority) { return Owned(call::budget_create(quota(), budget(), {1024, priority, 0, 0, 1}).value_or(0)); }
-
-native::Thread* start(void (*entry)(void*), const Owned& its_budget) { return native::Thread::create(entry, nullptr, {.budget = its_budget.get()}).value_or(nullptr); }
-
-void run_at(std::uint32_t priority, void (*entry)(void*)) {
-    const Owned its_budget = of_priority(priority);
-    auto* const thread = start(entry, its_budget);
-    REQUIRE(thread);
-    thread->join();
-}
-
-// Until no thread of that processor above `priority`, but the caller, has anything to do: whoever has just begun to wait there waits.
-void until_others_wait(std::uint32_t priority) {
-    static abi::Handle told;
-    const Owned bell(call::notification_create(quota()).value_or(0)), its_budget = of_priority(priority);
-    told = bell.get();
-    auto* const teller = start([](void*) { CHECK(call::notification_signal(told, 1)); }, its_budget);
-    REQUIRE(teller);
-    CHECK(call::notification_wait(told, abi::never));
-    teller->join();
-}
 
 constexpr std::uint64_t filled = 64ull << 20, looked_at = 64;
 constexpr abi::Protection read_write = abi::protection::read | abi::protection::write;
@@ -241,6 +219,30 @@ KERNEL_USER_TEST(a_copy_that_slept_changes_nothing_after_the_revocation) {
         writer->join();
         worker->join();
         CHECK(content() == after);
+        CHECK(call::space_unmap(space(), at, filled));
+        native::release_range(at, filled);
+    });
+}
+
+// The Memory's lease ends while whoever maps it sleeps, as another call has the range in work for long: nothing is left there that a revocation could not reach any more.
+KERNEL_USER_TEST(a_mapping_that_slept_maps_nothing_after_the_revocation) {
+    run_at(4, [](void*) {
+        at = native::reserve_range(filled).value_or(0);
+        const Owned memory(call::memory_create(quota(), abi::page_size, 0).value_or(0)), lease = lease_below(0), low = of_priority(1), middle = of_priority(3);
+        const Owned copy(native::duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
+        REQUIRE(at && copy && low && middle);
+        leased = copy.get();
+        auto* const worker = hold_in_work(low);
+        REQUIRE(worker);
+        auto* const mapper = start([](void*) {
+            CHECK_ERROR(call::space_map(space(), leased, at, 0, abi::page_size, read_write | abi::map_flag::replace), revoked);
+        }, middle);
+        REQUIRE(mapper);
+        until_others_wait(2);
+        CHECK(call::lease_revoke(lease.get()));
+        mapper->join();
+        worker->join();
+        CHECK_ERROR(call::memory_write(memory.get(), 0, {reinterpret_cast<const std::byte*>(at), looked_at}), bad_pointer);
         CHECK(call::space_unmap(space(), at, filled));
         native::release_range(at, filled);
     });

@@ -60,17 +60,43 @@ struct Blocked {
 struct Sender {
     abi::Handle endpoint = 0;
     abi::Handle carried = 0;
+    std::size_t times = 1;
+    abi::Handle stays_for = 0; // a notification, or none: the thread's own place in the table is kept until then
     std::int32_t error = -1;
 };
 
 void call_with_capability(void* argument) {
     Sender& sender = *static_cast<Sender*>(argument);
     native::Message message{};
-    message.tag = abi::make_tag(1, 1, 1);
-    message.handles[0] = sender.carried;
-    message.handle_rights[0] = 0;
+    message.tag = abi::make_tag(1, 1, sender.times);
+    for (std::size_t i = 0; i < sender.times; ++i) message.handles[i] = sender.carried;
     sender.error = error_of(native::send_call(sender.endpoint, message));
+    if (sender.stays_for) CHECK(call::notification_wait(sender.stays_for, abi::never));
 }
+
+// All places that the process' table still has.
+class Filling {
+public:
+    explicit Filling(abi::Handle copied) : copied_(copied) { (void)fill(); }
+    // How many there were.
+    std::size_t fill() {
+        const std::size_t before = count_;
+        base::Result<abi::Handle> handle = 0;
+        while (count_ < most && (handle = call::handle_duplicate(copied_, 0, 0, 0))) handles_[count_++] = *handle;
+        CHECK_ERROR(handle, no_slots);
+        return count_ - before;
+    }
+    void close_one() { CHECK(count_ > 0 && call::handle_close(handles_[--count_])); }
+    void empty() {
+        while (count_ > 0) close_one();
+    }
+
+private:
+    static constexpr std::size_t most = 1 << 17;
+    static inline abi::Handle handles_[most];
+    abi::Handle copied_;
+    std::size_t count_ = 0;
+};
 
 void wait_for_notification(void* argument) {
     Blocked& blocked = *static_cast<Blocked*>(argument);
@@ -184,18 +210,37 @@ KERNEL_USER_TEST(a_capability_without_room_ends_nothing_on_the_way) {
     abi::PortEvent events[1] = {};
     CHECK(call::port_wait(*port, std::as_writable_bytes(std::span(events)), abi::never).value_or(0) == 1);
     CHECK(call::handle_close(*carried));
-    constexpr std::size_t most = 1 << 17;
-    static abi::Handle filling[most];
-    std::size_t count = 0;
-    base::Result<abi::Handle> handle = 0;
-    while (count < most && (handle = call::handle_duplicate(*port, 0, 0, 0))) filling[count++] = *handle;
-    CHECK_ERROR(handle, no_slots);
+    Filling filling(*port);
     native::Message message{};
     CHECK_ERROR(native::receive(*endpoint, message, abi::poll), no_slots);
     (*caller)->join();
     CHECK(sender.error == static_cast<std::int32_t>(abi::Error::no_slots));
-    while (count > 0) CHECK(call::handle_close(filling[--count]));
+    filling.empty();
     for (const auto each : {*port, *endpoint}) CHECK(call::handle_close(each));
+}
+
+// There is room for one of two: the one is not left with the server, who has not been told of it.
+KERNEL_USER_TEST(a_message_that_does_not_fit_leaves_nothing_with_its_server) {
+    const auto port = call::port_create(quota());
+    const auto endpoint = call::endpoint_create(quota());
+    const auto bell = call::notification_create(quota());
+    REQUIRE(port && endpoint && bell);
+    CHECK(call::port_bind(*port, *endpoint, 1));
+    Sender sender{.endpoint = *endpoint, .carried = *bell, .times = 2, .stays_for = *bell};
+    auto caller = native::Thread::create(call_with_capability, &sender);
+    REQUIRE(caller);
+    abi::PortEvent events[1] = {};
+    CHECK(call::port_wait(*port, std::as_writable_bytes(std::span(events)), abi::never).value_or(0) == 1);
+    Filling filling(*port);
+    filling.close_one();
+    native::Message message{};
+    CHECK_ERROR(native::receive(*endpoint, message, abi::poll), no_slots);
+    CHECK(filling.fill() == 1);
+    CHECK(call::notification_signal(*bell, 1));
+    (*caller)->join();
+    CHECK(sender.error == static_cast<std::int32_t>(abi::Error::no_slots));
+    filling.empty();
+    for (const auto each : {*port, *endpoint, *bell}) CHECK(call::handle_close(each));
 }
 
 KERNEL_USER_TEST(waits_end_by_deadline_kick_and_revocation) {

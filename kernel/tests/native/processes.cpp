@@ -267,6 +267,22 @@ KERNEL_USER_TEST(a_process_is_watched_once_by_each) {
     for (const auto& bell : bells) CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 1);
 }
 
+// One that signals nobody any more does not keep the place from one that would.
+KERNEL_USER_TEST(a_watch_that_was_revoked_makes_room) {
+    for (const bool of_process : {true, false}) {
+        const native::Owned process(call::process_create(quota(), budget()).value_or(0)), bell(call::notification_create(quota()).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
+        REQUIRE(process && bell && lease);
+        const native::Owned leased(call::handle_duplicate(of_process ? process.get() : bell.get(), 0, 0, lease.get()).value_or(0));
+        CHECK(call::process_watch(of_process ? leased.get() : process.get(), of_process ? bell.get() : leased.get(), 1));
+        CHECK_ERROR(call::process_watch(process.get(), bell.get(), 2), exists);
+        CHECK(call::lease_revoke(lease.get()));
+        CHECK(call::process_watch(process.get(), bell.get(), 2));
+        CHECK_ERROR(call::process_watch(process.get(), bell.get(), 4), exists);
+        CHECK(call::process_kill(process.get(), 0));
+        CHECK(call::notification_wait(bell.get(), abi::poll).value_or(0) == 2);
+    }
+}
+
 KERNEL_USER_TEST(nothing_is_granted_to_who_has_ended) {
     auto child = Child::start(quota(), exit_with_argument, 5);
     REQUIRE(child && child->wait());

@@ -4,6 +4,7 @@
 #include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/child.hpp"
 #include "kernel/tests/native/threads.hpp"
+#include "kernel/tests/native/turns.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/handle.hpp"
 #include "lib/native/ipc.hpp"
@@ -186,42 +187,96 @@ KERNEL_USER_TEST(a_poll_says_would_block) {
     CHECK_ERROR(call::notification_wait(notification.get(), abi::poll), would_block);
 }
 
-// A thread that waits at the word itself comes before the port.
+// A thread that waits at the word itself comes before the port, also while it has had no turn to take the bits yet.
 KERNEL_USER_TEST(a_woken_waiter_spares_the_port) {
-    const Owned port(call::port_create(quota()).value_or(0));
-    const Owned notification = make_notification();
-    CHECK(call::port_bind(port.get(), notification.get(), 7));
-    struct Waiter {
-        abi::Handle notification;
-        std::atomic<bool> begun{false};
-        std::atomic<std::uint64_t> bits{0};
-    };
-    int spared = 0;
-    for (int round = 0; round < 20 || (spared == 0 && round < 1000); ++round) {
-        Waiter waiter{.notification = notification.get()};
-        auto thread = native::Thread::create(
-            [](void* argument) {
-                auto& self = *static_cast<Waiter*>(argument);
-                self.begun = true;
-                self.bits = call::notification_wait(self.notification, native::after_milliseconds(long_while)).value_or(0);
-            },
-            &waiter);
-        REQUIRE(thread);
-        while (!waiter.begun) (void)call::thread_yield();
-        const Owned nothing = make_notification();
-        CHECK_ERROR(call::notification_wait(nothing.get(), native::after_milliseconds(short_while)), timed_out);
-        CHECK(call::notification_signal(notification.get(), 1));
+    run_at(2, [](void*) {
+        const Owned port(call::port_create(quota()).value_or(0)), notification = make_notification(), low = of_priority(1);
+        struct Waiter {
+            abi::Handle notification;
+            std::atomic<std::uint64_t> bits{0};
+        } waiter{.notification = notification.get()};
         abi::PortEvent event{};
-        const auto buffer = std::as_writable_bytes(std::span(&event, 1));
-        // A waiter that has not come to its wait yet leaves the signal to the port; it gets another one.
-        const bool taken = call::port_wait(port.get(), buffer, abi::poll).has_value();
-        spared += !taken;
+        const auto poll = [&] { return call::port_wait(port.get(), std::as_writable_bytes(std::span(&event, 1)), abi::poll); };
+        CHECK(call::port_bind(port.get(), notification.get(), 7));
+        // A source that was just bound is looked at.
+        CHECK_ERROR(poll(), would_block);
+        auto* const thread = start([](void* argument) {
+            auto& self = *static_cast<Waiter*>(argument);
+            self.bits = call::notification_wait(self.notification, abi::never).value_or(0);
+        }, low, &waiter);
+        REQUIRE(thread);
+        until_others_wait(0);
+        CHECK(call::notification_signal(notification.get(), 1));
+        const auto taken = poll();
+        CHECK_ERROR(taken, would_block);
+        // A failure is told; the waiter is not left waiting.
         if (taken) CHECK(call::notification_signal(notification.get(), 1));
-        (*thread)->join();
+        thread->join();
         CHECK(waiter.bits == 1);
-        (void)call::port_wait(port.get(), buffer, abi::poll);
-    }
-    CHECK(spared > 0);
+    });
+}
+
+// It waited as the one that the next call goes to directly, left, and sleeps elsewhere: the call finds nobody, and the sleep lasts.
+KERNEL_USER_TEST(a_server_that_left_is_not_the_next) {
+    run_at(2, [](void*) {
+        const Owned endpoint(call::endpoint_create(quota()).value_or(0)), low = of_priority(1);
+        struct Server {
+            abi::Handle endpoint;
+            const abi::ThreadPage* page = nullptr;
+            std::uint32_t word = 0;
+            std::atomic<std::int32_t> left{-1}, slept{-1};
+        } server{.endpoint = endpoint.get()};
+        auto* const thread = start([](void* argument) {
+            auto& self = *static_cast<Server*>(argument);
+            self.page = native::current_thread().page;
+            native::Message message{};
+            auto incoming = native::answer_and_receive(abi::no_handle, self.endpoint, message);
+            while (incoming) incoming = native::answer_and_receive(incoming->reply, self.endpoint, message);
+            self.left = error_of(incoming);
+            self.slept = error_of(native::futex_wait(&self.word, 0));
+        }, low, &server);
+        REQUIRE(thread);
+        for (int practice = 0; practice < 4; ++practice) {
+            auto message = one_word();
+            CHECK(native::send_call(endpoint.get(), message));
+        }
+        until_others_wait(0);
+        CHECK(call::thread_kick(thread->handle()));
+        until_others_wait(0);
+        CHECK(server.left == static_cast<std::int32_t>(abi::Error::canceled) && server.slept == -1);
+        auto message = one_word();
+        CHECK_ERROR(native::send_call(endpoint.get(), message, abi::poll), timed_out);
+        CHECK(server.page->reserved[0] == abi::no_handle);
+        until_others_wait(0);
+        CHECK(server.slept == -1);
+        __atomic_store_n(&server.word, 1, __ATOMIC_RELEASE);
+        native::futex_wake(&server.word, 1);
+        thread->join();
+        CHECK(server.slept == 0);
+    });
+}
+
+// Where no server waits it is never queued, so that the Endpoint's port tells nobody of it. The waiter is above the caller on its processor: each time that it were woken it would have a turn.
+KERNEL_USER_TEST(a_call_that_polls_wakes_nobody) {
+    run_at(1, [](void*) {
+        constexpr std::uint64_t polls = 1'000;
+        const Owned endpoint(call::endpoint_create(quota()).value_or(0)), port(call::port_create(quota()).value_or(0)), high = of_priority(2);
+        CHECK(call::port_bind(port.get(), endpoint.get(), 1));
+        abi::Handle waited_at = port.get();
+        auto* const waiter = start([](void* argument) {
+            abi::PortEvent event{};
+            CHECK_ERROR(call::port_wait(*static_cast<abi::Handle*>(argument), std::as_writable_bytes(std::span(&event, 1)), abi::never), canceled);
+        }, high, &waited_at);
+        REQUIRE(waiter);
+        const std::uint64_t before = figures().context_switches;
+        for (std::uint64_t poll = 0; poll < polls; ++poll) {
+            auto message = one_word();
+            CHECK_ERROR(native::send_call(endpoint.get(), message, abi::poll), timed_out);
+        }
+        CHECK(figures().context_switches - before < polls);
+        CHECK(call::thread_kick(waiter->handle()));
+        waiter->join();
+    });
 }
 
 KERNEL_USER_TEST(a_futex_wait_that_timed_out_is_gone) {

@@ -4,6 +4,7 @@
 #include "kernel/tests/native/leftovers.hpp"
 #include "kernel/tests/native/spinners.hpp"
 #include "kernel/tests/native/threads.hpp"
+#include "kernel/tests/native/turns.hpp"
 #include "lib/native/thread.hpp"
 
 using namespace kernel_test;
@@ -20,6 +21,8 @@ std::uint32_t processor_of(abi::Handle thread) {
     return info.cpu;
 }
 
+std::uint64_t threads_of_all() { return figures().object_count[static_cast<std::size_t>(abi::ObjectKind::thread)]; }
+
 // Runs `work` on a thread of that budget, to its end.
 template <class Work> void run_on(const Owned& where, Work& work) {
     auto thread = native::Thread::create([](void* argument) { (*static_cast<Work*>(argument))(); }, &work, {.budget = where.get()});
@@ -34,11 +37,10 @@ KERNEL_USER_TEST(a_wake_up_on_its_way_keeps_its_thread) {
     NEEDS_PROCESSORS(2);
     const Owned first_cpu = confined_to(1), second_cpu = confined_to(2);
     leaves_nothing_behind([&] {
-        const auto threads = [] { return figures().object_count[static_cast<std::size_t>(abi::ObjectKind::thread)]; };
-        auto wakes = [&, before = threads()] {
+        auto wakes = [&, before = threads_of_all()] {
             for (unsigned round = 0; round < 300; ++round) {
                 // Few at a time, for which there are stacks.
-                REQUIRE(comes_true([&] { return threads() <= before + 4; }));
+                REQUIRE(comes_true([&] { return threads_of_all() <= before + 4; }));
                 const auto thread = call::thread_create(native::self().process, second_cpu.get());
                 REQUIRE(thread && call::thread_start(*thread, reinterpret_cast<std::uint64_t>(&leave_at_once), abi::stack_base, 0));
                 for (unsigned wakes = round % 16; wakes > 0; --wakes)
@@ -50,7 +52,7 @@ KERNEL_USER_TEST(a_wake_up_on_its_way_keeps_its_thread) {
     });
 }
 
-// More than are woken in one step.
+// More than are woken in one step. None of the wake-ups keeps whom it was for.
 KERNEL_USER_TEST(many_are_woken_on_another_processor) {
     NEEDS_PROCESSORS(2);
     constexpr unsigned sleepers = 150, rounds = 12;
@@ -66,6 +68,7 @@ KERNEL_USER_TEST(many_are_woken_on_another_processor) {
         }
     } crowd;
     const Owned first_cpu = confined_to(1), second_cpu = confined_to(2);
+    const std::uint64_t before = threads_of_all();
     native::Thread* threads[sleepers] = {};
     for (auto*& thread : threads) {
         thread = native::Thread::create(Crowd::sleep_through, &crowd, {.budget = second_cpu.get()}).value_or(nullptr);
@@ -80,6 +83,23 @@ KERNEL_USER_TEST(many_are_woken_on_another_processor) {
     };
     run_on(first_cpu, wakes);
     for (auto* thread : threads) thread->join();
+    CHECK(comes_true([&] { return threads_of_all() <= before; }, 500));
+}
+
+// The sleeper is above the other one on its processor: each time that it were woken it would have a turn.
+KERNEL_USER_TEST(a_resume_leaves_alone_who_is_not_suspended) {
+    run_at(1, [](void*) {
+        constexpr std::uint64_t resumes = 1'000;
+        const Owned bell(call::notification_create(quota()).value_or(0)), high = of_priority(2);
+        abi::Handle waited_for = bell.get();
+        auto* const sleeper = start([](void* argument) { CHECK(call::notification_wait(*static_cast<abi::Handle*>(argument), abi::never)); }, high, &waited_for);
+        REQUIRE(sleeper);
+        const std::uint64_t before = figures().context_switches;
+        for (std::uint64_t i = 0; i < resumes; ++i) CHECK(call::thread_control(sleeper->handle(), resume));
+        CHECK(figures().context_switches - before < resumes);
+        CHECK(call::notification_signal(bell.get(), 1));
+        sleeper->join();
+    });
 }
 
 // A wake-up that comes to where its thread was goes after it.
@@ -115,13 +135,14 @@ KERNEL_USER_TEST(a_wake_up_follows_who_moves) {
     (*thread)->join();
 }
 
-// One whose time is used up, and that others wake as fast as they can, keeps nobody from its processor.
+// One whose time is used up, and that others wake as fast as they can, keeps nobody from its processor; and of so many wake-ups, told of while others are on their way, none keeps it.
 KERNEL_USER_TEST(who_has_no_time_left_sleeps_whoever_wakes_it) {
     NEEDS_PROCESSORS(2);
     static std::atomic<bool> over;
     static abi::Handle woken;
     // Each pool on the way is looked at before it sleeps again.
     constexpr abi::BudgetParameters no_time{1024, 0, 1, 10'000'000, 1};
+    const std::uint64_t before = threads_of_all();
     Owned pools[6];
     for (Owned& pool : pools) pool = Owned(call::budget_create(quota(), &pool == pools ? budget() : (&pool)[-1].get(), no_time).value_or(0));
     auto starved = spin(1, no_time, pools[5].get());
@@ -145,6 +166,7 @@ KERNEL_USER_TEST(who_has_no_time_left_sleeps_whoever_wakes_it) {
         waker->join();
     }
     starved->end();
+    CHECK(comes_true([&] { return threads_of_all() <= before; }, 500));
 }
 
 // Who waits for its turn, and is to go elsewhere, interrupts nobody who computes there.

@@ -56,6 +56,22 @@ static void positions(int file) {
     show("readv too many", readv(file, parts, 2000));
 }
 
+// More in one call than any buffer on the way is likely to have.
+static void devices_give_all() {
+    std::string large(3 << 20, 'x');
+    for (const char* name : {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/null"}) {
+        const int device = open(name, O_RDWR);
+        show(name, read(device, large.data(), large.size()));
+        show("its last byte is not as before, or it is random", large.back() != 'x' || name[5] == 'r' || name[5] == 'u');
+        show("from a place", pread(device, large.data(), large.size(), 4096));
+        iovec parts[2] = {{large.data(), 1 << 20}, {large.data() + (1 << 20), 1 << 20}};
+        show("into two buffers", readv(device, parts, 2));
+        show("written", write(device, large.data(), large.size()));
+        close(device);
+        large.assign(large.size(), 'x');
+    }
+}
+
 static void append_and_dup() {
     const int file = open("/tmp/conf/append", O_RDWR | O_CREAT | O_APPEND | O_TRUNC, 0644);
     write(file, "one", 3);
@@ -125,6 +141,7 @@ void files() {
     show("write", write(file, "hello", 5));
     open_errors();
     positions(file);
+    devices_give_all();
     append_and_dup();
     links_and_modes();
     show("flock", flock(file, LOCK_EX | LOCK_NB));
