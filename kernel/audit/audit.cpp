@@ -72,7 +72,7 @@ void fill_lost(abi::AuditRecord& record, std::size_t cpu, std::uint64_t time, st
 }
 
 // What is missing before the next record of this CPU is told before it. False where there is no room for both.
-[[gnu::cold, gnu::noinline]] bool put_lost(AuditRing& ring, std::size_t cpu, std::uint64_t time) {
+[[clang::preserve_most, gnu::cold, gnu::noinline]] bool put_lost(AuditRing& ring, std::size_t cpu, std::uint64_t time) {
     abi::AuditRecord* const place = ring.place(AuditRing::capacity - 1);
     if (!place) return false;
     // Whoever takes the records may have told it meanwhile.
@@ -84,7 +84,7 @@ void fill_lost(abi::AuditRecord& record, std::size_t cpu, std::uint64_t time, st
 }
 
 // `time`: of now, or 0 where that is not known.
-bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
+[[gnu::always_inline]] inline bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
     const arch::Cpu& self = arch::this_cpu();
     AuditRing* const ring = rings[self.index];
     if (!ring) return true;
@@ -111,7 +111,7 @@ bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
 // Who ends does not wait: whoever is to take the records again may be waiting for that end.
 bool may_wait(const AuditAccount& account) { return !account.never_waits() && !caller_ends(); }
 
-void put_or_lose(const AuditEvent& event, std::uint32_t limit, std::uint64_t time = 0) {
+[[gnu::always_inline]] inline void put_or_lose(const AuditEvent& event, std::uint32_t limit, std::uint64_t time = 0) {
     if (!put(event, limit, time)) [[unlikely]] this_ring()->lose();
 }
 
@@ -209,33 +209,36 @@ void Audit::initialize() {
     (void)put(event, AuditRing::capacity, 0);
 }
 
-// Gives the time if that was asked for last of all here, or 0. `takes`: the record is taken from the account's, too.
-std::uint64_t Audit::wait(AuditAccount& account, bool takes, std::uint32_t places) {
-    const bool first = caller_goes_first();
-    std::uint64_t now = 0;
-    for (unsigned attempt = 0; !first; ++attempt) {
-        now = arch::monotonic_nanoseconds();
+void Audit::wait_for_account(AuditAccount& account, bool takes) {
+    for (unsigned attempt = 0; !caller_ends(); ++attempt) {
         {
+            const std::uint64_t now = arch::monotonic_nanoseconds();
             LockGuard guard(account.lock_);
-            if (takes ? account.limit_.take(now) : account.limit_.has(now)) break;
+            if (takes ? account.limit_.take(now) : account.limit_.has(now)) return;
         }
         tell();
         wait_for_turn(attempt);
-        if (caller_ends()) return 0;
-    }
-    const std::uint32_t limit = first ? server_limit : fair_limit;
-    for (unsigned attempt = 0;; ++attempt) {
-        const AuditRing* const ring = this_ring();
-        if (!ring || ring->used() + places <= limit || base::weakened(base::Weakness::audit_wait)) return now;
-        ring_bell(abi::audit_signal::some | abi::audit_signal::many);
-        wait_for_turn(attempt);
-        now = 0;
-        if (caller_ends()) return 0;
     }
 }
 
+namespace {
+
+void wait_for_ring(std::uint32_t limit, std::uint32_t places) {
+    for (unsigned attempt = 0; !caller_ends(); ++attempt) {
+        const AuditRing* const ring = this_ring();
+        if (!ring || ring->used() + places <= limit || base::weakened(base::Weakness::audit_wait)) return;
+        ring_bell(abi::audit_signal::some | abi::audit_signal::many);
+        wait_for_turn(attempt);
+    }
+}
+
+} // namespace
+
 void Audit::wait_for_room(AuditAccount& account, std::uint32_t places) {
-    if (may_wait(account)) (void)wait(account, false, places);
+    if (!may_wait(account)) return;
+    const bool first = caller_goes_first();
+    if (!first) wait_for_account(account, false);
+    wait_for_ring(first ? server_limit : fair_limit, places);
 }
 
 bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
@@ -251,23 +254,42 @@ void Audit::charge(AuditAccount& account, std::uint32_t records) {
     account.limit_.owe(records, now);
 }
 
-void Audit::record(AuditAccount& account, const AuditEvent& event) {
-    const std::uint64_t now = may_wait(account) ? wait(account, true, 1) : 0;
+bool Audit::take(AuditAccount& account, std::uint64_t now) {
+    LockGuard guard(account.lock_);
+    return account.limit_.take(now);
+}
+
+// What is usual, in one piece and with one look at the clock: nothing is waited for.
+[[gnu::always_inline]] inline void Audit::record_in_place(AuditAccount& account, const AuditEvent& event) {
+    std::uint64_t now = arch::monotonic_nanoseconds();
+    const bool first = caller_goes_first();
+    if (!first && !take(account, now) && may_wait(account)) [[unlikely]] {
+        wait_for_account(account, true);
+        now = 0;
+    }
+    const std::uint32_t limit = first ? server_limit : fair_limit;
+    const AuditRing* const ring = this_ring();
+    if (ring && ring->used() >= limit && may_wait(account)) [[unlikely]] {
+        wait_for_ring(limit, 1);
+        now = 0;
+    }
     // Who waited finds room yet: nobody else wrote here since, for interrupts are off.
     put_or_lose(event, AuditRing::capacity, now);
-    tell();
+    tell_taker();
 }
+
+void Audit::record(AuditAccount& account, const AuditEvent& event) { record_in_place(account, event); }
 
 void Audit::record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                    const LeaseHold& hold) {
-    record(account, {.operation = operation,
-                     .process = process,
-                     .kind = object.kind(),
-                     .object = object.number(),
-                     .other = other,
-                     .rights = rights,
-                     .word = badge,
-                     .lease = hold.lease ? hold.lease->number() : 0});
+    record_in_place(account, {.operation = operation,
+                              .process = process,
+                              .kind = object.kind(),
+                              .object = object.number(),
+                              .other = other,
+                              .rights = rights,
+                              .word = badge,
+                              .lease = hold.lease ? hold.lease->number() : 0});
 }
 
 void Audit::note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note) {
