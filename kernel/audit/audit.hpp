@@ -113,6 +113,7 @@ private:
     // `takes`: a record from the account, or only until there is one.
     static void wait_for_account(AuditAccount& account, bool takes);
     static bool take(AuditAccount& account, std::uint64_t now);
+    static void record_late(AuditAccount& account, const AuditEvent& event, bool takes);
     static void record_in_place(AuditAccount& account, const AuditEvent& event);
     static void record_denials(const AuditAccount& account, std::span<const Denials::Record> records);
 };
