@@ -17,7 +17,7 @@ namespace right = abi::right;
 using abi::AuditOperation;
 using native::Owned;
 
-extern "C" const unsigned char make_leases[], make_leases_end[];
+extern "C" const unsigned char make_leases[], make_leases_end[], answer_and_close[], answer_and_close_end[];
 
 namespace {
 
@@ -179,6 +179,42 @@ KERNEL_USER_TEST(audit_tells_no_end_of_what_never_was) {
         ended += record.operation == AuditOperation::end;
     });
     CHECK(created + failed == made.size() && ended == created);
+}
+
+// A message's capability, whichever side comes first; and none of one that died under way.
+KERNEL_USER_TEST(audit_tells_what_messages_carry) {
+    constexpr unsigned calls = 20;
+    Taker& t = taker();
+    const Owned endpoint(call::endpoint_create(quota()).value_or(0)), sent(call::notification_create(quota()).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
+    const Owned dead(call::handle_duplicate(sent.get(), right::send | right::transfer, 0, lease.get()).value_or(0));
+    auto child = sandbox({answer_and_close, static_cast<std::size_t>(answer_and_close_end - answer_and_close)});
+    REQUIRE(child && dead);
+    const auto granted = call::process_grant(child->process, endpoint.get(), right::receive, 0);
+    REQUIRE(granted);
+    t.pass_over();
+    CHECK(child->run(*granted));
+    for (unsigned i = 0; i < calls; ++i) {
+        native::Message message{};
+        message.tag = abi::make_tag(1, 0, 1);
+        message.handles[0] = sent.get();
+        CHECK(native::send_call(endpoint.get(), message));
+    }
+    CHECK(call::lease_revoke(lease.get()));
+    native::Message message{};
+    message.tag = abi::make_tag(1, 0, 1);
+    message.handles[0] = dead.get();
+    CHECK_ERROR(native::send_call(endpoint.get(), message), revoked);
+    std::uint64_t transfers = 0, others = 0;
+    t.take([&](const abi::AuditRecord& record) {
+        const bool is_it = record.other != 0 && record.other != record.process && record.kind == static_cast<std::uint16_t>(abi::ObjectKind::notification) && record.lease == 0;
+        transfers += record.operation == AuditOperation::transfer && is_it;
+        others += record.operation == AuditOperation::transfer && !is_it;
+        others += record.operation == AuditOperation::take_back || record.operation == AuditOperation::lost;
+    });
+    CHECK(transfers == calls && others == 0);
+    CHECK(call::process_kill(child->process, 0));
+    CHECK(child->wait());
+    child->close();
 }
 
 // Objects say under which lease they are reached, and a lease which one it is below.
