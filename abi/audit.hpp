@@ -23,12 +23,13 @@ enum class AuditOperation : std::uint16_t {
     kill = 9,       // the process or thread `object`, which had not ended, was ended by another process
     end = 10,       // the process `object` ended: reason in `error`, status in `place`
     denial = 11,    // `count` times `process` was refused the call `call` with the error `error`
-    unbind = 12,    // an interrupt, or the memory that a device was given, was given up: `object`; by process 0 where the lease or the object itself ended
+    unbind = 12,    // an interrupt, or the memory that an IoSpace gave to devices, was given up: `object`; an interrupt's source in `place`, by process 0
     bind = 13,      // an interrupt, memory or ports of a device were taken: `object` of `kind`; for the IoSpace `other`, where there is one; what of it in `place`
     destroy = 14,   // the quota `object` was destroyed with all that was charged to it
     name = 15,      // a program of the node says what `object` is: `text`
     launch = 16,    // a program of the node says by which launch record the process `object` was made: `text` is its SHA-256
-    use = 18,       // the process made the call `call` on `object` of `kind`, which is another process', rules it, or is its thread or space (`other`: the number of that process, where there is one)
+    use = 18,       // the process made the call `call` on `object` of `kind`, which is another process', rules it, or is its thread or space (`other`: the number of that process, where there is
+                    // one); or it made `call`, which reads a log, for the first time
     take_back = 19, // a transfer or grant of `object` with `rights` to `other`, recorded before, did not come about
 };
 

@@ -63,6 +63,21 @@ void tell_taker() {
     ring_bell(ring->used() >= many ? abi::audit_signal::some | abi::audit_signal::many : abi::audit_signal::some);
 }
 
+[[gnu::always_inline]] inline void fill(abi::AuditRecord& place, const AuditEvent& event, std::size_t cpu, std::uint64_t time) {
+    place.time = time;
+    place.operation = event.operation;
+    place.cpu = static_cast<std::uint16_t>(cpu);
+    place.kind = static_cast<std::uint16_t>(event.kind);
+    place.call = event.call;
+    place.process = event.process;
+    place.object = event.object;
+    place.other = event.other;
+    place.rights = event.rights;
+    place.error = event.error;
+    place.badge = event.word;
+    place.lease = event.lease;
+}
+
 void fill_lost(abi::AuditRecord& record, std::size_t cpu, std::uint64_t time, std::uint64_t count) {
     record = {};
     record.time = time;
@@ -73,37 +88,23 @@ void fill_lost(abi::AuditRecord& record, std::size_t cpu, std::uint64_t time, st
 
 // What is missing before the next record of this CPU is told before it. False where there is no room for both.
 [[gnu::cold, gnu::noinline]] bool put_lost(AuditRing& ring, std::size_t cpu, std::uint64_t time) {
-    abi::AuditRecord* const place = ring.place(AuditRing::capacity - 1);
-    if (!place) return false;
+    if (!ring.has_place(AuditRing::capacity - 1)) return false;
     // Whoever takes the records may have told it meanwhile.
     if (const std::uint64_t count = ring.take_lost(); count != 0) {
-        fill_lost(*place, cpu, time, count);
+        fill_lost(ring.place(), cpu, time, count);
         ring.publish();
     }
     return true;
 }
 
-// `time`: of now, or 0 where that is not known.
-bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
+bool put(const AuditEvent& event) {
     const arch::Cpu& self = arch::this_cpu();
     AuditRing* const ring = rings[self.index];
     if (!ring) return true;
-    if (time == 0) time = arch::monotonic_nanoseconds();
-    if (ring->has_lost() && !put_lost(*ring, self.index, time)) [[unlikely]] return false;
-    abi::AuditRecord* const place = ring->place(limit);
-    if (!place) return false;
-    place->time = time;
-    place->operation = event.operation;
-    place->cpu = static_cast<std::uint16_t>(self.index);
-    place->kind = static_cast<std::uint16_t>(event.kind);
-    place->call = event.call;
-    place->process = event.process;
-    place->object = event.object;
-    place->other = event.other;
-    place->rights = event.rights;
-    place->error = event.error;
-    place->badge = event.word;
-    place->lease = event.lease;
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    if (ring->has_lost() && !put_lost(*ring, self.index, now)) [[unlikely]] return false;
+    if (!ring->has_place(AuditRing::capacity)) return false;
+    fill(ring->place(), event, self.index, now);
     ring->publish();
     return true;
 }
@@ -111,8 +112,8 @@ bool put(const AuditEvent& event, std::uint32_t limit, std::uint64_t time) {
 // Who ends does not wait: whoever is to take the records again may be waiting for that end.
 bool may_wait(const AuditAccount& account) { return !account.never_waits() && !caller_ends(); }
 
-void put_or_lose(const AuditEvent& event, std::uint32_t limit, std::uint64_t time = 0) {
-    if (!put(event, limit, time)) [[unlikely]] this_ring()->lose();
+void put_or_lose(const AuditEvent& event) {
+    if (!put(event)) [[unlikely]] this_ring()->lose();
 }
 
 // Rooms for two: a name and its object.
@@ -206,36 +207,39 @@ void Audit::initialize() {
     }
     AuditEvent event{.operation = abi::AuditOperation::boot};
     put_text(event, drawn);
-    (void)put(event, AuditRing::capacity, 0);
+    (void)put(event);
 }
 
-// Gives the time if that was asked for last of all here, or 0. `takes`: the record is taken from the account's, too.
-std::uint64_t Audit::wait(AuditAccount& account, bool takes, std::uint32_t places) {
-    const bool first = caller_goes_first();
-    std::uint64_t now = 0;
-    for (unsigned attempt = 0; !first; ++attempt) {
-        now = arch::monotonic_nanoseconds();
+void Audit::wait_for_account(AuditAccount& account, bool takes) {
+    for (unsigned attempt = 0; !caller_ends(); ++attempt) {
         {
+            const std::uint64_t now = arch::monotonic_nanoseconds();
             LockGuard guard(account.lock_);
-            if (takes ? account.limit_.take(now) : account.limit_.has(now)) break;
+            if (takes ? account.limit_.take(now) : account.limit_.has(now)) return;
         }
         tell();
         wait_for_turn(attempt);
-        if (caller_ends()) return 0;
-    }
-    const std::uint32_t limit = first ? server_limit : fair_limit;
-    for (unsigned attempt = 0;; ++attempt) {
-        const AuditRing* const ring = this_ring();
-        if (!ring || ring->used() + places <= limit || base::weakened(base::Weakness::audit_wait)) return now;
-        ring_bell(abi::audit_signal::some | abi::audit_signal::many);
-        wait_for_turn(attempt);
-        now = 0;
-        if (caller_ends()) return 0;
     }
 }
 
+namespace {
+
+void wait_for_ring(std::uint32_t limit, std::uint32_t places) {
+    for (unsigned attempt = 0; !caller_ends(); ++attempt) {
+        const AuditRing* const ring = this_ring();
+        if (!ring || ring->used() + places <= limit || base::weakened(base::Weakness::audit_wait)) return;
+        ring_bell(abi::audit_signal::some | abi::audit_signal::many);
+        wait_for_turn(attempt);
+    }
+}
+
+} // namespace
+
 void Audit::wait_for_room(AuditAccount& account, std::uint32_t places) {
-    if (may_wait(account)) (void)wait(account, false, places);
+    if (!may_wait(account)) return;
+    const bool first = caller_goes_first();
+    if (!first) wait_for_account(account, false);
+    wait_for_ring(first ? server_limit : fair_limit, places);
 }
 
 bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
@@ -251,23 +255,46 @@ void Audit::charge(AuditAccount& account, std::uint32_t records) {
     account.limit_.owe(records, now);
 }
 
-void Audit::record(AuditAccount& account, const AuditEvent& event) {
-    const std::uint64_t now = may_wait(account) ? wait(account, true, 1) : 0;
-    // Who waited finds room yet: nobody else wrote here since, for interrupts are off.
-    put_or_lose(event, AuditRing::capacity, now);
-    tell();
+bool Audit::take(AuditAccount& account, std::uint64_t now) {
+    LockGuard guard(account.lock_);
+    return account.limit_.take(now);
 }
+
+[[gnu::cold, gnu::noinline]] void Audit::record_late(AuditAccount& account, const AuditEvent& event, bool takes) {
+    if (may_wait(account)) {
+        if (takes) wait_for_account(account, true);
+        wait_for_ring(caller_goes_first() ? server_limit : fair_limit, 1);
+    }
+    // Who waited finds room yet: nobody else wrote here since, for interrupts are off.
+    put_or_lose(event);
+    tell_taker();
+}
+
+// What is usual, in one piece and with one look at the clock: nothing is waited for.
+[[gnu::always_inline]] inline void Audit::record_in_place(AuditAccount& account, const AuditEvent& event) {
+    const std::uint64_t now = arch::monotonic_nanoseconds();
+    const bool first = caller_goes_first();
+    if (!first && !take(account, now)) [[unlikely]] return record_late(account, event, true);
+    const arch::Cpu& self = arch::this_cpu();
+    AuditRing* const ring = rings[self.index];
+    if (!ring || ring->has_lost() || !ring->has_place(first ? server_limit : fair_limit)) [[unlikely]] return record_late(account, event, false);
+    fill(ring->place(), event, self.index, now);
+    ring->publish();
+    tell_taker();
+}
+
+void Audit::record(AuditAccount& account, const AuditEvent& event) { record_in_place(account, event); }
 
 void Audit::record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                    const LeaseHold& hold) {
-    record(account, {.operation = operation,
-                     .process = process,
-                     .kind = object.kind(),
-                     .object = object.number(),
-                     .other = other,
-                     .rights = rights,
-                     .word = badge,
-                     .lease = hold.lease ? hold.lease->number() : 0});
+    record_in_place(account, {.operation = operation,
+                              .process = process,
+                              .kind = object.kind(),
+                              .object = object.number(),
+                              .other = other,
+                              .rights = rights,
+                              .word = badge,
+                              .lease = hold.lease ? hold.lease->number() : 0});
 }
 
 void Audit::note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note) {
@@ -276,7 +303,7 @@ void Audit::note(AuditAccount& account, std::uint64_t process, const Object& obj
     record(account, event);
 }
 
-void Audit::record_now(const AuditEvent& event) { put_or_lose(event, AuditRing::capacity); }
+void Audit::record_now(const AuditEvent& event) { put_or_lose(event); }
 
 void Audit::tell() { tell_taker(); }
 

@@ -50,6 +50,19 @@ struct AuditEvent {
     std::uint64_t lease = 0;
 };
 
+// What a record says of a capability that the process `process` makes, of its own or for the process `other`.
+inline AuditEvent event_of(abi::AuditOperation operation, std::uint64_t process, const Capability& capability, std::uint64_t other = 0) {
+    const Object& object = *capability.object;
+    return {.operation = operation,
+            .process = process,
+            .kind = object.kind(),
+            .object = object.number(),
+            .other = other,
+            .rights = capability.rights,
+            .word = capability.badge,
+            .lease = capability.hold.lease ? capability.hold.lease->number() : 0};
+}
+
 class Audit {
 public:
     // Once, when all CPUs are online and there are frames. What comes before is not recorded.
@@ -97,7 +110,11 @@ public:
     static const abi::AuditBatch* next(const Turn& turn, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& bell, const LeaseHold& hold);
 
 private:
-    static std::uint64_t wait(AuditAccount& account, bool takes, std::uint32_t places);
+    // `takes`: a record from the account, or only until there is one.
+    static void wait_for_account(AuditAccount& account, bool takes);
+    static bool take(AuditAccount& account, std::uint64_t now);
+    static void record_late(AuditAccount& account, const AuditEvent& event, bool takes);
+    static void record_in_place(AuditAccount& account, const AuditEvent& event);
     static void record_denials(const AuditAccount& account, std::span<const Denials::Record> records);
 };
 

@@ -34,9 +34,10 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     copy.object = std::move(source.object);
     // One that differs in its rights alone leads nowhere that the first one did not.
     if (copy.badge == source.badge && !lease) return caller.process().handles().insert(std::move(copy));
-    const Capability made = copy;
-    const abi::Handle handle = TRY(caller.process().handles().insert(std::move(copy)));
-    record(caller, abi::AuditOperation::mint, *made.object, made.rights, 0, made.badge, made.hold);
+    Process& process = caller.process();
+    const AuditEvent made = event_of(abi::AuditOperation::mint, process.number(), copy);
+    const abi::Handle handle = TRY(process.handles().insert(std::move(copy)));
+    Audit::record(process.audit_account(), made);
     return handle;
 }
 

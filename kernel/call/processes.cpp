@@ -44,9 +44,9 @@ base::Result<std::uint64_t> call_process_grant(Thread& caller, Held<Process> pro
     granted.badge = source.badge;
     granted.hold = TRY(derive_hold(source.hold, lease.object));
     granted.object = std::move(source.object);
-    const Capability made = granted;
+    const AuditEvent made = event_of(abi::AuditOperation::grant, caller.process().number(), granted, process->number());
     const abi::Handle handle = TRY(process->handles().insert(std::move(granted)));
-    record(caller, abi::AuditOperation::grant, *made.object, made.rights, process->number(), made.badge, made.hold);
+    Audit::record(caller.process().audit_account(), made);
     return handle;
 }
 

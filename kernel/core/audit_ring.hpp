@@ -20,8 +20,9 @@ public:
 
     std::uint32_t used() const { return written_.load(std::memory_order_relaxed) - taken_.load(std::memory_order_acquire); }
 
-    // The writer's: where the next record goes, or null where `limit` (at most capacity) of them are used.
-    abi::AuditRecord* place(std::uint32_t limit) { return used() < limit ? &places_[written_.load(std::memory_order_relaxed) % capacity] : nullptr; }
+    // The writer's: whether there is room for one more, so that `limit` (at most capacity) are used at most; and where that goes.
+    bool has_place(std::uint32_t limit) const { return used() < limit; }
+    abi::AuditRecord& place() { return places_[written_.load(std::memory_order_relaxed) % capacity]; }
     // It is filled. What is loaded behind this was not there before the reader could see it.
     void publish() { written_.store(written_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
 

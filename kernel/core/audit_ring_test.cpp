@@ -13,9 +13,8 @@ struct AuditRingTest : testing::Test {
     AuditRing ring{places.data()};
 
     bool put(std::uint64_t object, std::uint32_t limit = AuditRing::capacity) {
-        abi::AuditRecord* const place = ring.place(limit);
-        if (!place) return false;
-        place->object = object;
+        if (!ring.has_place(limit)) return false;
+        ring.place().object = object;
         ring.publish();
         return true;
     }

@@ -9,14 +9,7 @@ namespace kernel {
 namespace {
 
 void record_transfer(abi::AuditOperation operation, const Process& sender, const Process& receiver, const Capability& capability) {
-    Audit::record_now({.operation = operation,
-                       .process = sender.number(),
-                       .kind = capability.object->kind(),
-                       .object = capability.object->number(),
-                       .other = receiver.number(),
-                       .rights = capability.rights,
-                       .word = capability.badge,
-                       .lease = capability.hold.lease ? capability.hold.lease->number() : 0});
+    Audit::record_now(event_of(operation, sender.number(), capability, receiver.number()));
 }
 
 } // namespace

@@ -320,7 +320,7 @@ void make_world(const Scenario& scenario) {
     world->own.queue = world->queue;
     auto& quota = arena_make<Quota>(nullptr, 1'000'000);
     auto& budget = arena_make<Budget>(nullptr, abi::BudgetParameters{});
-    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), 0);
+    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), 0, nullptr);
     auto& endpoint = arena_make<Endpoint>();
     world->lease = &arena_make<Lease>(nullptr);
     world->other_lease = &arena_make<Lease>(nullptr);
@@ -337,7 +337,7 @@ void make_world(const Scenario& scenario) {
             seat.endpoint = served;
             seat.leased_endpoint = served_leased;
             if (actor.role == Role::caller) {
-                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), 0);
+                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), 0, nullptr);
                 seat.endpoint = insert(*process, endpoint, abi::right::send, i + 1, nullptr);
                 seat.leased_endpoint = insert(*process, endpoint, abi::right::send, i + 1, world->lease);
             }
@@ -444,6 +444,7 @@ void Audit::charge(AuditAccount&, std::uint32_t) {}
 void Audit::record_now(const AuditEvent&) {}
 void Audit::tell() {}
 void record_made(Thread&, const Object&, abi::Rights, const LeaseHold&, std::uint64_t) {}
+void record_use_of_foreign(Thread&, abi::KernelCall, const Object&) {}
 bool caller_goes_first() { return false; }
 void wait_for_turn(unsigned) {}
 base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return {}; }
