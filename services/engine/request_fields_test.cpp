@@ -90,6 +90,13 @@ TEST(RequestFields, NamesHaveAnyCaseAndAreThereOnce) {
     EXPECT_EQ(body["Labels"].size(), 2U);
 }
 
+// dockerode sends what it was given both as the query and as the body.
+TEST(RequestFields, ParametersOfTheQueryMayBeRepeated) {
+    Json body = Json::parse(R"({"name":"web","platform":"linux/amd64","Image":"busybox","Cmd":["true"],"Runtime":null})");
+    EXPECT_EQ(check_fields(body, create_fields(), refuse), std::vector<std::string>());
+    EXPECT_EQ(refusal(body), "");
+}
+
 TEST(RequestFields, ShapesAreChecked) {
     for (const char* text : {R"({"HostConfig":[]})", R"({"HostConfig":""})", R"({"HostConfig":{"LogConfig":3}})", R"({"HostConfig":{"PortBindings":[]}})", R"({"HostConfig":{"PortBindings":{"80":{}}}})",
                              R"({"NetworkingConfig":{"EndpointsConfig":{"bridge":""}}})"}) {

@@ -67,6 +67,8 @@ STOPPING_TEETH = (
 )
 # Who has not ended its attack by then, in seconds, does not: it takes less than one where it fails.
 HANGS = 20
+# How often an attack is tried in the twin before it is said to test nothing.
+ATTEMPTS = 3
 # What is measured by the guest's clock where one instruction is a nanosecond of it.
 ICOUNT = ("-icount", "shift=0,sleep=off")
 UNBOUNDED = (
@@ -125,17 +127,28 @@ def _fails(context, folder, cpus):
     assert code == 33 and failed == 0 and passed >= len(NATIVE_TEETH), lines
 
 
+def _soon(weakness, attack, succeeds):
+    """An attack that has to meet a moment may pass it by where this machine lets processors of the guest wait for each other; it does not do so each time."""
+    for _ in range(ATTEMPTS):
+        if succeeds():
+            return
+    raise AssertionError(f"{attack} still holds without {weakness}, {ATTEMPTS} times: it tests nothing")
+
+
 def _succeeds(context, weakness, attack):
-    image = os.path.join(paths.TWIN, "bin", IMAGE)
-    code, text = context.boot(f"attacks-{weakness}-{attack}", append=f"weaken={weakness} only={attack}", kernel=image, extra=COPYING_DEVICE)
-    assert code == 35 and _result(text) == (0, 1) and f"FAIL {attack}" in text, f"{attack} still holds without {weakness}: it tests nothing"
+    def succeeds():
+        code, text = context.boot(f"attacks-{weakness}-{attack}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", IMAGE), extra=COPYING_DEVICE)
+        return code == 35 and _result(text) == (0, 1) and f"FAIL {attack}" in text
+    _soon(weakness, attack, succeeds)
 
 
 def _harms(context, weakness, attack, image=IMAGE, cpus=2):
     """Who may do anything may also stop the test itself: then there is no verdict, and no "ok" either."""
-    _, text = context.boot(f"attacks-harm-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", image), cpus=cpus,
-                           until=f"run {attack}", patience=HANGS)
-    assert f"run {attack}" in text and f"ok {attack}" not in text, f"{attack} still holds without {weakness}: it tests nothing"
+    def succeeds():
+        _, text = context.boot(f"attacks-harm-{weakness}", append=f"weaken={weakness} only={attack}", kernel=os.path.join(paths.TWIN, "bin", image), cpus=cpus,
+                               until=f"run {attack}", patience=HANGS)
+        return f"run {attack}" in text and f"ok {attack}" not in text
+    _soon(weakness, attack, succeeds)
 
 
 def _keeps_others_waiting(context, weakness, test, operation):
@@ -147,8 +160,10 @@ def _keeps_others_waiting(context, weakness, test, operation):
 
 def _calls_notice(context, weakness, test):
     """The kernel's own test from user mode fails where the line that it is about is left out."""
-    _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test}", kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"))
-    assert _result(text) == (0, 1) and f"FAIL {test}" in text, f"{test} still holds without {weakness}: it tests nothing"
+    def succeeds():
+        _, text = context.boot(f"attacks-{weakness}-{test}", append=f"weaken={weakness} only={test}", kernel=os.path.join(paths.TWIN, "bin", "test-native-calls"))
+        return _result(text) == (0, 1) and f"FAIL {test}" in text
+    _soon(weakness, test, succeeds)
 
 
 def _server_pays(context):
