@@ -103,7 +103,6 @@ base::Result<std::uint64_t> call_port_bind(Thread& caller, Held<Port> port, Held
     } else {
         TRY(bound.bind(std::move(port.object), key, source.hold));
     }
-    record_use_of_foreign(caller, abi::KernelCall::port_bind, *source);
     return 0;
 }
 

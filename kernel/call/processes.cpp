@@ -24,7 +24,9 @@ base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> b
 }
 
 base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
-    auto process = TRY(Process::create(*quota, std::move(budget.object), caller.process().domain(), caller_goes_first() ? nullptr : base::Ref<Process>(caller.process())));
+    // A server begins a sandbox; what comes out of one stays in it.
+    const bool begins = caller_goes_first() && caller.process().domain() == 0;
+    auto process = TRY(Process::create(*quota, std::move(budget.object), begins ? nullptr : base::Ref<Process>(caller.process())));
     // First, for its end is recorded where this was, and whoever guesses the handle may end it as soon as there is one.
     record_made(caller, *process, Process::rights);
     process->note_recorded();

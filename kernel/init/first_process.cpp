@@ -88,7 +88,7 @@ public:
         Quota& quota = Quota::root();
         const ElfImage elf = TRY(ElfImage::parse({direct<std::byte>(images_.init), images_.init_size}));
         auto budget = TRY(Budget::create_root(quota));
-        process_ = TRY(Process::create(quota, budget, 0, nullptr));
+        process_ = TRY(Process::create(quota, budget, nullptr));
         Audit::record_now({.operation = abi::AuditOperation::create, .kind = process_->kind(), .object = process_->number(), .other = quota.number(), .rights = Process::rights});
         process_->note_recorded();
         auto space = TRY(process_->space());

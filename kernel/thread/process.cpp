@@ -28,9 +28,9 @@ constinit std::uint64_t next_order BASE_GUARDED_BY(process_list_lock) = 1;
 
 constinit SpinLock process_list_lock{LockRank::process_list};
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), domain_(domain),
-      account_owner_(account && account->account_owner_ ? account->account_owner_ : std::move(account)), handles_(quota) {
+Process::Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), sandbox_(sandbox && sandbox->sandbox_ ? sandbox->sandbox_ : std::move(sandbox)),
+      domain_(sandbox_ ? sandbox_->number() : 0), handles_(quota) {
     LockGuard guard(process_list_lock);
     order_ = next_order++;
     list.insert(*this);
@@ -38,19 +38,19 @@ Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, b
 
 Process::~Process() {
     tear_down(Pauses::no);
-    if (!account_owner_) Audit::finish(audit_account_);
+    if (!sandbox_) Audit::finish(audit_account_);
 }
 
 void Process::end_in_steps() {
     tear_down(Pauses::yes);
-    if (account_owner_) return;
+    if (sandbox_) return;
     Audit::finish(audit_account_);
     Audit::tell();
 }
 
-base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account) {
-    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain, std::move(account)));
-    if (!process->account_owner_) process->audit_account_.set_process(process->number());
+base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox) {
+    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), std::move(sandbox)));
+    if (!process->sandbox_) process->audit_account_.set_process(process->number());
     auto space = TRY(Space::create_personality(quota, process->number(), process->audit_account().process()));
     // It is in the list: the end of its quota may have found it already.
     LockGuard guard(process->lock_);

@@ -32,10 +32,10 @@ public:
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
                                           abi::right::stop | abi::right::control;
 
-    // `domain`: its maker's. `account`: of the process whose audit account is its own too; with null it has a new one. Errors: no_memory.
-    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account);
+    // `sandbox`: any process of the sandbox that it belongs to: one audit account, one domain; with null it begins one. Errors: no_memory.
+    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox);
 
-    Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account);
+    Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox);
     ~Process() override;
 
     // That it was made is in the audit log, so that its end is to be, too.
@@ -45,9 +45,9 @@ public:
 
     // In which all were made.
     std::uint64_t order() const { return order_; }
-    AuditAccount& audit_account() { return account_owner_ ? account_owner_->audit_account_ : audit_account_; }
-    // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads, and in all processes
-    // that they make.
+    AuditAccount& audit_account() { return sandbox_ ? sandbox_->audit_account_ : audit_account_; }
+    // What it is to the processor's memory of branches (arch::enter_domain), the same number for all of a sandbox. The first process of one is trusted, 0, until it has run a guest, whose
+    // work may since then be in any of its threads; those that it makes are not, whenever it makes them.
     std::uint64_t domain() const { return domain_.load(std::memory_order_relaxed); }
     void take_domain() {
         if (domain() == 0) domain_.store(number(), std::memory_order_relaxed);
@@ -127,7 +127,7 @@ private:
     static void delete_watch(Watch& watch);
     bool ends_long() const override {
         lock_.assume_held(); // nobody refers to it
-        return !torn_down_ || !account_owner_; // what the account has not told is told where there is no lock
+        return !torn_down_ || !sandbox_; // what the account has not told is told where there is no lock
     }
     void end_in_steps() override;
     // Frees what the process had, when no thread is left. Once.
@@ -137,9 +137,9 @@ private:
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
     std::uint64_t order_; // in the list of all
-    std::atomic<std::uint64_t> domain_; // 0 or fixed
     AuditAccount audit_account_;
-    const base::Ref<Process> account_owner_; // one with an account of its own
+    const base::Ref<Process> sandbox_; // its first process; null for that one
+    std::atomic<std::uint64_t> domain_; // 0 or fixed
     HandleTable handles_;
     SpinLock lock_{LockRank::process};
     base::Ref<Space> space_ BASE_GUARDED_BY(lock_);

@@ -320,7 +320,7 @@ void make_world(const Scenario& scenario) {
     world->own.queue = world->queue;
     auto& quota = arena_make<Quota>(nullptr, 1'000'000);
     auto& budget = arena_make<Budget>(nullptr, abi::BudgetParameters{});
-    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), 0, nullptr);
+    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), nullptr);
     auto& endpoint = arena_make<Endpoint>();
     world->lease = &arena_make<Lease>(nullptr);
     world->other_lease = &arena_make<Lease>(nullptr);
@@ -337,7 +337,7 @@ void make_world(const Scenario& scenario) {
             seat.endpoint = served;
             seat.leased_endpoint = served_leased;
             if (actor.role == Role::caller) {
-                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), 0, nullptr);
+                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), nullptr);
                 seat.endpoint = insert(*process, endpoint, abi::right::send, i + 1, nullptr);
                 seat.leased_endpoint = insert(*process, endpoint, abi::right::send, i + 1, world->lease);
             }
@@ -456,8 +456,8 @@ Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters
 Budget::~Budget() = default;
 Budget::Rules Budget::rules() const { return {0, 1}; }
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain, base::Ref<Process> account)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), order_(1), domain_(domain), account_owner_(std::move(account)), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
+Process::Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), order_(1), sandbox_(std::move(sandbox)), domain_(0), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
 Process::~Process() = default;
 base::Result<base::Ref<Space>> Process::space() { return space_; }
 base::Result<void> Process::add_thread(Thread& thread) {
