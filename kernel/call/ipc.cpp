@@ -93,7 +93,7 @@ base::Result<std::uint64_t> call_port_create(Thread& caller, Held<Quota> quota) 
     return give(caller, TRY(make_object<Port>(*quota)), Port::rights);
 }
 
-base::Result<std::uint64_t> call_port_bind(Thread& caller, Held<Port> port, Held<Object> source, std::uint64_t key) {
+base::Result<std::uint64_t> call_port_bind(Thread&, Held<Port> port, Held<Object> source, std::uint64_t key) {
     const abi::ObjectKind kind = source->kind();
     if (kind != abi::ObjectKind::notification && kind != abi::ObjectKind::endpoint) return std::unexpected(abi::Error::wrong_kind);
     PortSource& bound = static_cast<PortSource&>(*source);
