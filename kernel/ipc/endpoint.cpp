@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "kernel/arch/relax.hpp"
-#include "kernel/arch/clock.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
@@ -124,12 +123,10 @@ base::Result<void> Endpoint::begin_call(Thread& caller, const LeaseHold& hold, a
     CallState& state = caller.call();
     Thread* server = nullptr;
     for (bool more = false;; preemption_point()) {
+        if (more) TRY(caller.may_look_again(hold, deadline));
         // Where it is delivered at once, the records are made here.
         state.capabilities.wait_for_room(caller.process());
         LockGuard guard(lock_);
-        if (more && !hold.valid()) return std::unexpected(abi::Error::revoked);
-        // Others may leave waits that are over as fast as they are taken out.
-        if (more && caller_ends()) return std::unexpected(abi::Error::canceled);
         server = claim_server(more);
         if (more) continue;
         if (!server) {
@@ -179,11 +176,11 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
 }
 
 base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
-    for (unsigned attempt = 0;; preemption_point()) {
-        // Also where a wait comes before this that ended without a message.
-        if (!hold.valid()) return std::unexpected(abi::Error::revoked);
-        // Others may leave waits that are over as fast as they are taken out.
-        if (caller_ends()) return std::unexpected(abi::Error::canceled);
+    // Also where a wait comes before this that ended without a message.
+    if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+    unsigned attempt = 0;
+    for (bool again = false;; preemption_point(), again = true) {
+        if (again) TRY(server.may_look_again(hold, deadline));
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
         bool recorded = false, full = false;
@@ -221,9 +218,8 @@ base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold
             // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
             if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
         }
-        // Others may send such as fast as they are taken.
-        if (server.stopping() || server.take_kick()) return std::unexpected(abi::Error::canceled);
-        if (deadline != abi::never && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
+        // Others may send such as fast as they are taken, where waits that are over take them longer.
+        if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
     }
 }
 

@@ -1,6 +1,5 @@
 #include "kernel/ipc/port.hpp"
 
-#include "kernel/arch/clock.hpp"
 #include "kernel/core/preempt.hpp"
 #include "kernel/thread/thread.hpp"
 #include "lib/base/weaken.hpp"
@@ -113,10 +112,7 @@ base::Result<std::size_t> Port::wait(Thread& thread, const LeaseHold& hold, std:
         if (const std::size_t count = collect(events, more)) return count;
         if (more) {
             preemption_point();
-            // Others may bring sources as fast as they are looked through.
-            if (thread.stopping() || thread.take_kick()) return std::unexpected(abi::Error::canceled);
-            if (!hold.valid()) return std::unexpected(abi::Error::revoked);
-            if (deadline != abi::poll && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
+            TRY(thread.may_look_again(hold, deadline));
             continue;
         }
         if (deadline == abi::poll) return std::unexpected(abi::Error::would_block);

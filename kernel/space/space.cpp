@@ -142,6 +142,8 @@ void Space::remove_all(Manner manner) {
 
 void Space::relax(Manner manner) {
     if (manner == Manner::at_once) return;
+    // The step by itself, and the ends that it brought by themselves.
+    preemption_point();
     end_some_of_the_dying();
     preemption_point();
 }
@@ -519,6 +521,7 @@ void Space::drop(Mapping& mapping) {
     }
     take_away(mapping, work, [](auto& table, Walk& walk) { (void)table.unmap(walk); });
     LockGuard guard(lock_);
+    const DeferredEnds deferred;
     works_.remove(work);
     if (mapping.live) remove_mapping(mapping);
 }

@@ -1,5 +1,6 @@
 #include "kernel/thread/thread.hpp"
 
+#include "kernel/arch/clock.hpp"
 #include "kernel/arch/domains.hpp"
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/relax.hpp"
@@ -205,12 +206,22 @@ base::Result<void> Thread::choose(std::uint64_t cpus) {
     return {};
 }
 
+base::Result<void> Thread::may_look_again(const LeaseHold& hold, abi::Deadline deadline) {
+    if (stopping() || take_kick()) return std::unexpected(abi::Error::canceled);
+    if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+    if (deadline != abi::poll && deadline != abi::never && arch::monotonic_nanoseconds() >= deadline) return std::unexpected(abi::Error::timed_out);
+    return {};
+}
+
 void Thread::before_user() {
-    if (task_.attention.load(std::memory_order_relaxed) & Dying::attention_bit) {
-        end_the_dying();
-        task_.attention.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
+    for (;; sched::block()) {
+        if (task_.attention.load(std::memory_order_relaxed) & Dying::attention_bit) {
+            end_the_dying();
+            task_.attention.fetch_and(~Dying::attention_bit, std::memory_order_relaxed);
+        }
+        // Once more after a suspension: the switch out of it may have brought ends.
+        if ((attention() & (attention_stop | attention_suspend)) != attention_suspend) break;
     }
-    while ((attention() & (attention_stop | attention_suspend)) == attention_suspend) sched::block();
     if (stopping()) exit();
 }
 

@@ -150,6 +150,8 @@ public:
     void keep_kick() { task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst); }
     // True where there was a kick, which is used up by this.
     bool take_kick() { return kicked() && task_.attention.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
+    // For one that looks through what others may put back as fast as it is taken out, each time before it looks again. Uses up a kick. Errors: canceled, revoked, timed_out, but not of a poll.
+    base::Result<void> may_look_again(const LeaseHold& hold, abi::Deadline deadline);
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
     static_assert((Dying::attention_bit & (attention_stop | attention_suspend | attention_kick)) == 0);
     // Not 0: before_user() or take_kick() has something to do before the return to user mode.

@@ -227,9 +227,9 @@ def _working_directory(context):
 def _proc(context):
     """What programs read of /proc; nobody but the container's own processes is there."""
     lines = _output(_run(context, "--name", "proc-test", "busybox", "sh", "-c",
-                         "ps | wc -l; readlink /proc/1/exe; grep -c ^MemTotal /proc/meminfo; cat /proc/1/comm; cut -d' ' -f2 /proc/mounts | sort | head -2; "
+                         "ps > /tmp/ps; wc -l < /tmp/ps; readlink /proc/1/exe; grep -c ^MemTotal /proc/meminfo; cat /proc/1/comm; cut -d' ' -f2 /proc/mounts | sort | head -2; "
                          "echo out > /dev/stdout; ls /proc/self/fd | wc -l")).splitlines()
-    _same(lines, ["4", "/bin/sh", "1", "sh", "/", "/dev", "out", "4"])
+    _same(lines, ["3", "/bin/sh", "1", "sh", "/", "/dev", "out", "4"])
 
 
 def _date(context):

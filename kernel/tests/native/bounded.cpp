@@ -403,7 +403,7 @@ void chains_below_mappings(Watch& watch) {
     for (std::size_t i = 0; i < count; ++i) {
         const native::Owned payer(deep_chain(quotas, nullptr, [](abi::Handle last) { return call::quota_create(last ? last : quota(), 64); }));
         const native::Owned lease(deep_chain(leases, nullptr, [](abi::Handle last) { return call::lease_create(quota(), last); }));
-        const native::Owned memory(call::memory_create(payer.get(), page, abi::memory_flag::populate).value_or(0));
+        const native::Owned memory(call::memory_create(payer.get(), page, 0).value_or(0));
         const native::Owned leased(call::handle_duplicate(memory.get(), 0, 0, lease.get()).value_or(0));
         CHECK(call::space_map(space(), leased.get(), at + i * page, 0, page, read_write));
     }

@@ -55,7 +55,7 @@ native::Thread* hold_in_work(const Owned& its_budget) {
 
 // Callers whose message dies while they wait, its capability being revoked.
 struct Dead {
-    static constexpr int count = 3;
+    static constexpr int count = 4;
     static inline abi::Handle endpoint, carried;
     static inline std::atomic<int> told;
     native::Thread* threads[count] = {};
@@ -104,6 +104,8 @@ KERNEL_USER_TEST(messages_that_died_keep_no_receiver_past_its_deadline) {
     kicked->join();
     CHECK(Dead::told_by_now() == 2);
     CHECK_ERROR(native::receive(endpoint.get(), message, native::after_milliseconds(0)), timed_out);
+    CHECK(Dead::told_by_now() == 3);
+    CHECK_ERROR(native::receive(endpoint.get(), message, abi::poll), timed_out);
     for (auto* thread : dead.threads) thread->join();
 }
 
