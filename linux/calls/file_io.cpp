@@ -37,7 +37,7 @@ CallResult read_into(Task& task, File& file, UserVector& to, std::uint64_t offse
         LinuxResult<std::size_t> got;
         {
             SandboxLock lock;
-            if (done != 0 && task.fatal_signal_pending())
+            if (done != 0 && (file.endless() ? task.signal_pending() : task.fatal_signal_pending()))
                 break;
             got = offset == at_position ? file.read(part) : file.read_at(offset + done, part);
         }

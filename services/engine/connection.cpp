@@ -85,14 +85,7 @@ Task<Json> Exchange::json_body(bool required) {
         co_return Json::object();
     }
     check_json_type(header(http::field::content_type));
-    // The nesting of what a client sends is bounded before anything walks it.
-    int depth = 0;
-    auto bounded = [&depth](int level, Json::parse_event_t, Json&) {
-        depth = std::max(depth, level);
-        return level < 64;
-    };
-    Json document = Json::parse(text, bounded, false);
-    if (document.is_discarded() || depth >= 64) throw bad_request("invalid JSON in the request body");
+    Json document = parse_json(text);
     if (document.is_null() && !required) co_return Json::object();
     if (!document.is_object()) throw bad_request("invalid JSON: the body is not an object");
     co_return document;

@@ -175,8 +175,8 @@ Task<> answer_container_resize(Engine& engine, Exchange& exchange, std::string i
 
 Task<> answer_container_update(Engine& engine, Exchange& exchange, std::string id) {
     const auto container = engine.containers.find(id);
-    co_await engine.containers.update(container, co_await exchange.json_body(true));
-    co_await exchange.reply(200, Json{{"Warnings", nullptr}});
+    const auto warnings = co_await engine.containers.update(container, co_await exchange.json_body(true));
+    co_await exchange.reply(200, Json{{"Warnings", warnings.empty() ? Json() : Json(warnings)}});
 }
 
 Task<> answer_container_wait(Engine& engine, Exchange& exchange, std::string id) {

@@ -4,10 +4,12 @@
 #include <array>
 #include <cctype>
 #include <set>
+#include <span>
 #include <string_view>
 
 #include "services/common/text.hpp"
 #include "services/engine/error.hpp"
+#include "services/engine/platform.hpp"
 #include "services/engine/request_fields.hpp"
 
 namespace engine {
@@ -80,9 +82,9 @@ void warn(ContainerSpec& spec, const std::string& what) { spec.warnings.push_bac
 std::size_t parse_log_limit(const Json& host, std::size_t fallback, ContainerSpec& spec) {
     const Json& settings = object_field(host, "LogConfig");
     const std::string type = text_field(settings, "Type");
+    const auto options = map_field(settings, "Config");
     if (type == "none") return 0;
     if (!type.empty() && type != "json-file" && type != "local") throw refused("the logging driver \"" + type + "\"");
-    const auto options = map_field(settings, "Config");
     static const std::set<std::string_view> without_effect = {"max-file", "mode", "compress", "max-buffer-size", "labels", "labels-regex", "env", "env-regex", "tag"};
     for (const auto& [name, value] : options) {
         if (without_effect.contains(name))
@@ -173,13 +175,15 @@ void parse_resources(const Json& host, ContainerSpec& spec) {
     if (switch_field(host, "OomKillDisable")) throw refused("HostConfig.OomKillDisable");
 }
 
+void check_runtime(const Json& object) { check_one_of(object, "Runtime", {"", "runc", "io.containerd.runc.v2", "themelios"}); }
+
 void parse_host_config(const Json& host, ContainerSpec& spec) {
     parse_resources(host, spec);
     spec.auto_remove = switch_field(host, "AutoRemove");
     spec.publish_all = switch_field(host, "PublishAllPorts");
     check_one_of(host, "IpcMode", {"", "private"});
     check_one_of(host, "CgroupnsMode", {"", "private", "host"});
-    check_one_of(host, "Runtime", {"", "runc", "io.containerd.runc.v2", "themelios"});
+    check_runtime(host);
     check_one_of(host, "Isolation", {"", "default", "split", "fused"});
     spec.fused = text_field(host, "Isolation") == "fused";
     if (text_field(host, "CgroupnsMode") == "host") warn(spec, "HostConfig.CgroupnsMode");
@@ -201,12 +205,13 @@ void parse_host_config(const Json& host, ContainerSpec& spec) {
         throw bad_request("conflicting options: port publishing and the container type network mode");
     spec.restart = parse_restart_policy(host, spec.auto_remove);
     spec.log_limit = parse_log_limit(host, spec.log_limit, spec);
-    if (const auto size = host.find("ConsoleSize"); size != host.end() && size->is_array() && size->size() == 2) {
-        const auto dimension = [&](std::size_t index) {
-            return (*size)[index].is_number_unsigned() ? (*size)[index].get<std::uint64_t>() : 0;
-        };
-        spec.rows = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(0), 65535));
-        spec.columns = static_cast<std::uint16_t>(std::min<std::uint64_t>(dimension(1), 65535));
+    text_field(host, "ContainerIDFile"); // it is on the client's machine
+    if (const auto size = host.find("ConsoleSize"); size != host.end() && !size->is_null() && *size != Json::array()) {
+        if (!size->is_array() || size->size() != 2 || !(*size)[0].is_number_unsigned() || !(*size)[1].is_number_unsigned())
+            throw bad_request("invalid JSON: ConsoleSize is not two whole numbers");
+        const auto dimension = [&](std::size_t index) { return static_cast<std::uint16_t>(std::min<std::uint64_t>((*size)[index].get<std::uint64_t>(), 65535)); };
+        spec.rows = dimension(0);
+        spec.columns = dimension(1);
     }
 }
 
@@ -265,6 +270,7 @@ int parse_signal(const std::string& text) {
     std::string_view name = upper;
     services::consume(name, "SIG");
     if (name == "IOT") name = "ABRT";
+    if (name == "CLD") name = "CHLD";
     if (name == "POLL") name = "IO";
     // Those that are for programs to use: 34 is the first one that the C library leaves, 64 the last one.
     constexpr int first_real_time = 34, last_real_time = 64;
@@ -295,6 +301,9 @@ static void check_endpoints(const Json& networking, const std::string& mode) {
 ContainerSpec parse_container_spec(Json body) {
     ContainerSpec spec;
     spec.warnings = check_fields(body, create_fields(), refused);
+    text_field(body, "name"); // the query's is the one that counts
+    check_platform(text_field(body, "platform"));
+    check_runtime(body);
     spec.image = text_field(body, "Image");
     if (spec.image.empty()) throw bad_request("config cannot be empty in order to create a container: no image");
     spec.hostname = text_field(body, "Hostname");
@@ -359,11 +368,12 @@ void apply_image(ContainerSpec& spec, const Json& image_configuration) {
     for (const PortBinding& binding : spec.publish) spec.exposed.push_back(binding.container);
     std::ranges::sort(spec.exposed);
     spec.exposed.erase(std::ranges::unique(spec.exposed).begin(), spec.exposed.end());
-    if (spec.publish_all)
-        for (const ContainerPort& port : spec.exposed)
-            if (port.protocol != protocol_sctp && std::ranges::none_of(spec.publish,
-                                     [&](const PortBinding& binding) { return binding.container == port; }))
-                spec.publish.push_back({port, 0, ""});
+    for (const ContainerPort& port : spec.publish_all ? std::span<const ContainerPort>(spec.exposed) : std::span<const ContainerPort>()) {
+        if (port.protocol == protocol_sctp)
+            spec.warnings.push_back("port " + std::to_string(port.number) + "/sctp is not published by this node");
+        else if (std::ranges::none_of(spec.publish, [&](const PortBinding& binding) { return binding.container == port; }))
+            spec.publish.push_back({port, 0, ""});
+    }
     if (!object_field(config, "Volumes").empty())
         spec.warnings.push_back("the image's volumes lie in the container and are removed with it");
     if (config.contains("Healthcheck")) spec.warnings.push_back("the image's health check is not run by this node");
@@ -379,8 +389,8 @@ void check_processors(const ProcessorLimits& limits, std::uint64_t cpus) {
         throw bad_request("range of CPUs is from 0.01 to " + count + ".00, as there are only " + count + " CPUs available");
 }
 
-ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body) {
-    check_fields(body, update_fields(), [](const std::string& path) { return not_supported("changing " + path + " of a container"); });
+ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body, std::vector<std::string>& warnings) {
+    warnings = check_fields(body, update_fields(), [](const std::string& path) { return not_supported("changing " + path + " of a container"); });
     const ProcessorLimits given = parse_processor_limits(body);
     const auto conflict = [](const std::string& what) { return ApiError(409, "Conflicting options: " + what + " has already been set"); };
     if (given.nano_cpus != 0 && limits.cfs_period != 0) throw conflict("Nano CPUs cannot be updated as CPU Period");

@@ -95,9 +95,9 @@ struct ContainerSpec {
 ContainerSpec parse_container_spec(Json body);
 // Throws ApiError 400 where a node of `cpus` processors cannot give what is asked for.
 void check_processors(const ProcessorLimits& limits, std::uint64_t cpus);
-// What `limits` become by the body of POST /containers/ID/update, the rest of which is refused. Throws ApiError 400, 409
+// What `limits` become by the body of POST /containers/ID/update, the rest of which is refused; `warnings`: of members that it asks nothing by. Throws ApiError 400, 409
 // (it conflicts with what they are), 501 (a setting that cannot be changed here).
-ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body);
+ProcessorLimits updated_limits(const ProcessorLimits& limits, Json body, std::vector<std::string>& warnings);
 // Completes with an image's configuration (the member `config` of an OCI image configuration). Throws ApiError 400
 // where no command results.
 void apply_image(ContainerSpec& spec, const Json& image_configuration);

@@ -208,11 +208,16 @@ TEST(ContainerSpec, RefusesMemoryAsDockerDoes) {
     EXPECT_EQ(refusal(with_host(R"({"Memory":67108864,"MemorySwap":-1})")), "");
 }
 
+ProcessorLimits updated(const ProcessorLimits& limits, Json body) {
+    std::vector<std::string> warnings;
+    return updated_limits(limits, std::move(body), warnings);
+}
+
 TEST(ContainerSpec, UpdatesProcessorTimeAlone) {
     // The status of the refusal; 0 where there is none.
     const auto status = [](const ProcessorLimits& limits, const char* body) {
         try {
-            updated_limits(limits, Json::parse(body));
+            updated(limits, Json::parse(body));
             return 0;
         } catch (const ApiError& error) {
             return error.status;
@@ -221,20 +226,20 @@ TEST(ContainerSpec, UpdatesProcessorTimeAlone) {
     const ProcessorLimits half{.nano_cpus = 500000000, .shares = 512};
     const ProcessorLimits cfs{.cfs_quota = 20000, .cfs_period = 40000};
     // As the command line client sends it: all members, most of them asking for nothing.
-    const ProcessorLimits changed = updated_limits(
+    const ProcessorLimits changed = updated(
         half, Json::parse(R"({"CpuShares":0,"Memory":0,"NanoCpus":1000000000,"CpuQuota":0,"BlkioWeightDevice":null,"PidsLimit":0,"RestartPolicy":{"Name":"","MaximumRetryCount":0}})"));
     EXPECT_EQ(changed.quota(), 100000U);
     EXPECT_EQ(changed.shares, 512U);
-    EXPECT_EQ(updated_limits(half, Json::parse(R"({"CpuShares":2048})")).shares, 2048U);
-    EXPECT_EQ(updated_limits(cfs, Json::parse(R"({"CpuQuota":-1})")).quota(), 0U);
-    EXPECT_EQ(updated_limits(cfs, Json::parse(R"({"CpuPeriod":80000})")).quota(), 20000U);
+    EXPECT_EQ(updated(half, Json::parse(R"({"CpuShares":2048})")).shares, 2048U);
+    EXPECT_EQ(updated(cfs, Json::parse(R"({"CpuQuota":-1})")).quota(), 0U);
+    EXPECT_EQ(updated(cfs, Json::parse(R"({"CpuPeriod":80000})")).quota(), 20000U);
     EXPECT_EQ(status(half, R"({"CpuQuota":20000})"), 409);
     EXPECT_EQ(status(half, R"({"CpuPeriod":20000})"), 409);
     EXPECT_EQ(status(cfs, R"({"NanoCpus":500000000})"), 409);
     EXPECT_EQ(status({.cfs_period = 40000}, R"({"NanoCpus":500000000})"), 409);
     EXPECT_EQ(status(half, R"({"CpuQuota":1})"), 400);
-    EXPECT_EQ(updated_limits(half, Json::parse(R"({"CpusetCpus":"1"})")).processors, 2U);
-    EXPECT_EQ(updated_limits({.cpuset = "1", .processors = 2}, Json::parse(R"({"CpusetCpus":"","NanoCpus":1000000000})")).processors, 2U);
+    EXPECT_EQ(updated(half, Json::parse(R"({"CpusetCpus":"1"})")).processors, 2U);
+    EXPECT_EQ(updated({.cpuset = "1", .processors = 2}, Json::parse(R"({"CpusetCpus":"","NanoCpus":1000000000})")).processors, 2U);
     for (const char* body : {R"({"Memory":67108864})", R"({"MemorySwap":-1})", R"({"PidsLimit":5})", R"({"CpusetMems":"0"})", R"({"RestartPolicy":{"Name":"always"}})", R"({"Other":1})"})
         EXPECT_EQ(status(half, body), 501) << body;
 }

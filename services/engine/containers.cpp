@@ -204,11 +204,12 @@ Task<> Containers::resize(ContainerPointer container, std::uint16_t rows, std::u
     publish(*container, "resize", {{"height", std::to_string(rows)}, {"width", std::to_string(columns)}});
 }
 
-Task<> Containers::update(ContainerPointer container, Json changes) {
+Task<std::vector<std::string>> Containers::update(ContainerPointer container, Json changes) {
     const auto guard = co_await container->lifecycle.lock();
     if (container->removed || container->state == State::removing)
         throw ApiError(409, "Cannot update container " + container->id + ": Container is marked for removal and cannot be \"update\".");
-    const ProcessorLimits limits = updated_limits(container->spec.processor, changes);
+    std::vector<std::string> warnings;
+    const ProcessorLimits limits = updated_limits(container->spec.processor, std::move(changes), warnings);
     co_await check_limits(limits);
     try {
         co_await runtime_.update(container->sandbox.number, limits);
@@ -217,6 +218,7 @@ Task<> Containers::update(ContainerPointer container, Json changes) {
     }
     container->spec.processor = limits;
     publish(*container, "update");
+    co_return warnings;
 }
 
 void Containers::publish(const Container& container, const std::string& action,

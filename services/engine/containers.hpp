@@ -34,7 +34,7 @@ public:
     void rename(Container& container, std::string name);
     Task<> resize(ContainerPointer container, std::uint16_t rows, std::uint16_t columns);
     // Changes limits by the body of an update; of a program that runs too. Throws ApiError.
-    Task<> update(ContainerPointer container, Json changes);
+    Task<std::vector<std::string>> update(ContainerPointer container, Json changes);
 
     void on_event(const abi::runtime::EventRecord& event);
     // The runtime's session broke: finds out which sandboxes are left.

@@ -11,6 +11,10 @@ namespace engine {
 
 using Json = nlohmann::json;
 
+// What a client sends, before anything walks it. Throws ApiError 400 where it is none, is nested deeper than 63 levels, or has an object with two members of one name, of which readers take
+// this or that one.
+Json parse_json(const std::string& text);
+
 std::string text_field(const Json& object, const char* name);
 bool switch_field(const Json& object, const char* name);
 // Within the range of 64 bits, not below `least`.

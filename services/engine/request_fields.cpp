@@ -4,7 +4,6 @@
 #include <map>
 #include <utility>
 
-
 namespace engine {
 
 namespace {
@@ -82,7 +81,7 @@ private:
             const auto found = branch.branches.find(std::string_view(name));
             if (found == branch.branches.end()) {
                 if (!is_empty_value(each)) throw refuse_(before + name);
-                warn(before + name + " is not known to this node");
+                if (!each.is_null()) warn(before + name + " is not known to this node");
                 continue;
             }
             const std::string spelled(found->first);

@@ -23,7 +23,7 @@ std::span<const RequestField> create_fields();
 std::span<const RequestField> update_fields();
 
 // Holds a body, an object, against the fields that there are. Names are compared without regard to case, as clients may rely on, and get the spelling of `fields`. Gives a warning for each
-// member that has no effect although it asks for something, and for each that is not known and asks for nothing; most_field_warnings of them at most, the last one for all others. Throws what
+// member that has no effect although it asks for something, and for each that is not known and asks for nothing, but for null; most_field_warnings of them at most, the last one for all others. Throws what
 // `refuse` makes of the path of a member that is refused, or not known, and asks for something. Throws ApiError 400: a member that is given twice; something else where an object or a list
 // is expected.
 inline constexpr std::size_t most_field_warnings = 64;

@@ -69,12 +69,20 @@ TEST(RequestFields, NothingIsMadeOfWhatAsksForNothing) {
         if (field.path != "Image") EXPECT_EQ(refusal(create_body(field.path, nullptr)), "") << field.path;
 }
 
+// A row that says that a member is read is true of one whose reader looks at its type.
+TEST(RequestFields, WhatIsHonouredIsRead) {
+    for (const RequestField& field : create_fields())
+        if (field.treatment == Treatment::honoured) EXPECT_NE(refusal(create_body(field.path, Json::object({{"x", 1}}))), "") << field.path;
+}
+
 TEST(RequestFields, WhatIsNotKnownIsNamedAtAnyDepth) {
     for (const char* path : {"New", "HostConfig.New", "HostConfig.LogConfig.New", "HostConfig.RestartPolicy.New", "Healthcheck.New", "NetworkingConfig.New", "NetworkingConfig.EndpointsConfig.*.New",
                              "NetworkingConfig.EndpointsConfig.*.IPAMConfig.New", "HostConfig.PortBindings.*.[].New"}) {
         for (const Json& value : {Json(1), Json("x"), Json::object({{"a", nullptr}})}) EXPECT_EQ(refusal(create_body(path, value)), shown(path) + " is not supported by this node");
         Json body = create_body(path, "");
         EXPECT_EQ(check_fields(body, create_fields(), refuse), std::vector<std::string>{shown(path) + " is not known to this node"});
+        body = create_body(path, nullptr);
+        EXPECT_EQ(check_fields(body, create_fields(), refuse), std::vector<std::string>());
     }
 }
 
@@ -84,6 +92,9 @@ TEST(RequestFields, NamesHaveAnyCaseAndAreThereOnce) {
     EXPECT_EQ(body, Json::parse(R"({"Image":"busybox","HostConfig":{"NanoCpus":2000000000,"LogConfig":{"Type":"none"}}})"));
     EXPECT_EQ(refusal(Json::parse(R"({"Image":"a","image":"b"})")), "invalid JSON: Image is there twice");
     EXPECT_EQ(refusal(Json::parse(R"({"Image":"a","hostconfig":{"privileged":true}})")), "HostConfig.Privileged is not supported by this node");
+    // Also where both are spelled alike: a reader takes one of them.
+    for (const char* text : {R"({"HostConfig":{"Privileged":true},"HostConfig":{}})", R"({"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"1","HostPort":"2"}]}}})"}) EXPECT_THROW(parse_json(text), ApiError) << text;
+    EXPECT_NO_THROW(parse_json(R"({"a":{"a":[{"a":1},{"a":2}]},"b":{"a":{"b":1}}})"));
     // A map's members are not names of fields.
     body = Json::parse(R"({"Labels":{"A":"1","a":"2"}})");
     check_fields(body, create_fields(), refuse);
@@ -97,6 +108,17 @@ TEST(RequestFields, ParametersOfTheQueryMayBeRepeated) {
     EXPECT_EQ(refusal(body), "");
 }
 
+TEST(RequestFields, OlderClientsMembersAreKnown) {
+    Json body = Json::parse(R"({"Image":"busybox","Runtime":"runc","Dns":["8.8.8.8"],"VolumesFrom":"","PortSpecs":null,"authConfig":{"serveraddress":"x"},
+                                "NetworkingConfig":{"bridge":null,"EndpointsConfig":{"bridge":{"IPAddress":"10.0.0.2"}}}})");
+    EXPECT_EQ(refusal(body), "");
+    const std::vector<std::string> warnings = {"Dns has no effect on this node", "NetworkingConfig.EndpointsConfig.bridge.IPAddress has no effect on this node", "authConfig has no effect on this node"};
+    EXPECT_EQ(check_fields(body, create_fields(), refuse), warnings);
+    EXPECT_NE(refusal(Json::parse(R"({"Image":"busybox","Runtime":"other"})")), "");
+    EXPECT_NE(refusal(Json::parse(R"({"Image":"busybox","platform":"linux/arm64"})")), "");
+    for (const char* size : {"[1]", "[1,2,3]", R"([{},{}])", "[-1,2]", "7"}) EXPECT_NE(refusal(Json::parse(std::string(R"({"Image":"busybox","HostConfig":{"ConsoleSize":)") + size + "}}")), "") << size;
+}
+
 TEST(RequestFields, ShapesAreChecked) {
     for (const char* text : {R"({"HostConfig":[]})", R"({"HostConfig":""})", R"({"HostConfig":{"LogConfig":3}})", R"({"HostConfig":{"PortBindings":[]}})", R"({"HostConfig":{"PortBindings":{"80":{}}}})",
                              R"({"NetworkingConfig":{"EndpointsConfig":{"bridge":""}}})"}) {
@@ -107,7 +129,7 @@ TEST(RequestFields, ShapesAreChecked) {
 
 TEST(RequestFields, WarningsHaveABound) {
     Json body = Json::object();
-    for (unsigned i = 0; i < 10000; ++i) body["unknown" + std::to_string(i)] = nullptr;
+    for (unsigned i = 0; i < 10000; ++i) body["unknown" + std::to_string(i)] = "";
     const auto warnings = check_fields(body, create_fields(), refuse);
     ASSERT_EQ(warnings.size(), most_field_warnings);
     EXPECT_EQ(warnings.back(), "further settings are not known to this node, or have no effect");

@@ -9,7 +9,7 @@ namespace engine {
 
 void check_source(std::string_view origin, std::string_view site) {
     // "none": what a person typed into a browser; it reads, and no page sees the answer.
-    if (!origin.empty() || (!site.empty() && site != "none")) throw ApiError(403, "a web page may not use this API");
+    if (!origin.empty() || (!site.empty() && site != "none")) throw ApiError(403, "a web page may not use this API; a proxy for programs takes the heads Origin and Sec-Fetch-Site away");
 }
 
 void check_json_type(std::string_view content_type) {

@@ -125,7 +125,8 @@ TEST(Manifest, RefusesWrongTypesOfWhatIsReadLater) {
         EXPECT_EQ(with(parsed(text)), "none") << text;
     for (const char* text : {R"({"created":3})", R"({"author":[]})", R"({"history":{}})", R"({"history":[3]})", R"({"history":[{"created_by":3}]})", R"({"config":3})", R"({"config":{"Labels":{"a":1}}})",
                              R"({"config":{"Labels":[]}})", R"({"config":{"Env":[1]}})", R"({"config":{"Cmd":{"x":1}}})", R"({"config":{"Entrypoint":3}})", R"({"config":{"User":7}})",
-                             R"({"config":{"WorkingDir":[]}})", R"({"config":{"StopSignal":15}})", R"({"config":{"ExposedPorts":["80"]}})", R"({"config":{"Volumes":"x"}})", R"({"config":{"Healthcheck":1}})"})
+                             R"({"config":{"WorkingDir":[]}})", R"({"config":{"StopSignal":15}})", R"({"config":{"ExposedPorts":["80"]}})", R"({"config":{"Volumes":"x"}})", R"({"config":{"Healthcheck":1}})",
+                             R"({"created":"\u0000"})", R"({"author":"a\u0000"})", R"({"history":[{"comment":"\u0000"}]})", R"({"config":{"Env":["A\u0000"]}})", R"({"config":{"Cmd":"a\u0000b"}})"})
         EXPECT_THAT(with(parsed(text)), HasSubstr("invalid archive")) << text;
 }
 

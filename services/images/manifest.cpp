@@ -30,11 +30,18 @@ json parse(const std::string& text, const std::string& name) {
     return document;
 }
 
+// What is shown and handed to programs later cannot have a zero byte.
+std::string text_in(const json& value, const char* name) {
+    if (!value.is_string()) throw damaged(std::string(name) + " is no text");
+    auto text = value.get<std::string>();
+    if (text.find('\0') != std::string::npos) throw damaged(std::string(name) + " has a zero byte");
+    return text;
+}
+
 std::string text_of(const json& object, const char* name) {
     const auto found = object.find(name);
     if (found == object.end()) return "";
-    if (!found->is_string()) throw damaged(std::string(name) + " is no text");
-    return found->get<std::string>();
+    return text_in(*found, name);
 }
 
 const json& object_of(const json& object, const char* name) {
@@ -57,7 +64,7 @@ std::vector<std::string> texts_of(const json& object, const char* name) {
     std::vector<std::string> result;
     for (const json& each : list_of(object, name)) {
         if (!each.is_string()) throw damaged(std::string(name) + " is no list of texts");
-        result.push_back(each.get<std::string>());
+        result.push_back(text_in(each, name));
     }
     return result;
 }
@@ -74,7 +81,10 @@ void check_text(const json& object, const char* name) {
 
 // A list of texts, or one text.
 void check_texts(const json& object, const char* name) {
-    if (const auto found = object.find(name); found != object.end() && !found->is_string()) texts_of(object, name);
+    if (const auto found = object.find(name); found != object.end() && found->is_string())
+        text_of(object, name);
+    else
+        texts_of(object, name);
 }
 
 // What is read of a configuration later on, when it is shown or a container is made of it, is of the type that the OCI image specification says.

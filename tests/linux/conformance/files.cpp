@@ -1,7 +1,9 @@
 #include "tests/linux/conformance/check.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <string>
+#include <string_view>
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -59,16 +61,24 @@ static void positions(int file) {
 // More in one call than any buffer on the way is likely to have.
 static void devices_give_all() {
     std::string large(3 << 20, 'x');
+    // Of the last bytes, which a read that gives less than it says leaves as they were; a random one is so by chance.
+    const auto end_is_new = [&] {
+        const std::string_view end = std::string_view(large).substr(large.size() - 4096);
+        const bool is_new = std::ranges::count(end, 'x') < 256;
+        large.assign(large.size(), 'x');
+        return is_new;
+    };
     for (const char* name : {"/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/null"}) {
         const int device = open(name, O_RDWR);
         show(name, read(device, large.data(), large.size()));
-        show("its last byte is not as before, or it is random", large.back() != 'x' || name[5] == 'r' || name[5] == 'u');
+        show("its end is new", end_is_new());
         show("from a place", pread(device, large.data(), large.size(), 4096));
+        show("its end is new", end_is_new());
         iovec parts[2] = {{large.data(), 1 << 20}, {large.data() + (1 << 20), 1 << 20}};
         show("into two buffers", readv(device, parts, 2));
+        show("their end is new", end_is_new());
         show("written", write(device, large.data(), large.size()));
         close(device);
-        large.assign(large.size(), 'x');
     }
 }
 
