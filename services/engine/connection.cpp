@@ -7,6 +7,7 @@
 
 #include "services/common/log.hpp"
 #include "services/engine/error.hpp"
+#include "services/engine/json_fields.hpp"
 #include "services/engine/request_source.hpp"
 
 namespace engine {
