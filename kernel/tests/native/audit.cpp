@@ -6,6 +6,7 @@
 #include "abi/audit.hpp"
 #include "abi/kernel_calls.hpp"
 #include "kernel/tests/native/child.hpp"
+#include "kernel/tests/native/turns.hpp"
 #include "lib/base/sha256.hpp"
 #include "lib/native/clock.hpp"
 #include "lib/native/ipc.hpp"
@@ -217,6 +218,46 @@ KERNEL_USER_TEST(audit_tells_what_messages_carry) {
     child->close();
 }
 
+// The second capability of a message dies while it waits for its server: what was recorded of the first one is taken back, as it is out of the server's table.
+KERNEL_USER_TEST(audit_tells_what_was_taken_back) {
+    static abi::Handle endpoint_of_it, both[2];
+    Taker& t = taker();
+    const Owned endpoint(call::endpoint_create(quota()).value_or(0)), sent(call::notification_create(quota()).value_or(0)), lease(call::lease_create(quota(), 0).value_or(0));
+    const Owned dies(call::handle_duplicate(sent.get(), right::send | right::transfer, 0, lease.get()).value_or(0)), its_budget = of_priority(1);
+    auto child = sandbox({answer_and_close, static_cast<std::size_t>(answer_and_close_end - answer_and_close)});
+    REQUIRE(child && dies && its_budget);
+    const auto granted = call::process_grant(child->process, endpoint.get(), right::receive, 0);
+    REQUIRE(granted);
+    t.pass_over();
+    endpoint_of_it = endpoint.get();
+    both[0] = sent.get();
+    both[1] = dies.get();
+    auto* const caller = start([](void*) {
+        native::Message message{};
+        message.tag = abi::make_tag(1, 0, 2);
+        message.handles[0] = both[0];
+        message.handles[1] = both[1];
+        CHECK_ERROR(native::send_call(endpoint_of_it, message), revoked);
+    }, its_budget);
+    REQUIRE(caller);
+    until_others_wait(0);
+    CHECK(call::lease_revoke(lease.get()));
+    CHECK(child->run(*granted));
+    caller->join();
+    std::uint64_t transfers = 0, taken_back = 0, order = 0;
+    t.take([&](const abi::AuditRecord& record) {
+        if (record.other == 0 || record.other == record.process) return;
+        if (record.operation == AuditOperation::transfer) ++transfers;
+        if (record.operation != AuditOperation::take_back) return;
+        ++taken_back;
+        order += transfers;
+    });
+    CHECK(transfers == 1 && taken_back == 1 && order == 1);
+    CHECK(call::process_kill(child->process, 0));
+    CHECK(child->wait());
+    child->close();
+}
+
 // Objects say under which lease they are reached, and a lease which one it is below.
 KERNEL_USER_TEST(audit_tells_what_a_lease_hangs_on) {
     Taker& t = taker();
@@ -358,6 +399,34 @@ KERNEL_USER_TEST(who_fills_the_audit_log_waits) {
         ended = ended || call::notification_wait(child->watch, native::after_milliseconds(10));
     }
     CHECK(made == leases && lost == 0);
+    child->close();
+}
+
+// Whoever takes the records may be waiting for the end of one that waits for room: a kill ends it there, and its end is recorded.
+KERNEL_USER_TEST(who_is_killed_does_not_wait_for_the_audit_log) {
+    Taker& t = taker();
+    const Owned its_budget = of_priority(1);
+    auto child = sandbox({make_leases, static_cast<std::size_t>(make_leases_end - make_leases)}, its_budget.get());
+    REQUIRE(child);
+    const auto granted = call::process_grant(child->process, quota(), right::charge, 0);
+    REQUIRE(granted);
+    t.pass_over();
+    (void)call::notification_wait(t.bell.get(), abi::poll);
+    CHECK(t.again().value_or(1) == 0);
+    CHECK(child->run(*granted));
+    // It goes on until it waits, and there is not room for all that it makes.
+    until_others_wait(0);
+    CHECK(call::notification_wait(t.bell.get(), abi::poll).value_or(0) & abi::audit_signal::many);
+    CHECK_ERROR(call::notification_wait(child->watch, abi::poll), would_block);
+    CHECK(call::process_kill(child->process, 7));
+    CHECK(child->wait());
+    std::uint64_t kills = 0, ends = 0, lost = 0;
+    t.take([&](const abi::AuditRecord& record) {
+        kills += record.operation == AuditOperation::kill;
+        ends += record.operation == AuditOperation::end;
+        lost += record.operation == AuditOperation::lost;
+    });
+    CHECK(kills == 1 && ends == 1 && lost == 0);
     child->close();
 }
 
