@@ -1,11 +1,17 @@
-"""The audit log of a node: it verifies, tells what each container was given, and agrees with the heads of the API's answers."""
+"""The audit log of a node: it verifies, also under load and up to a crash, tells what each container was given, and agrees with the heads of the API's answers."""
 
+import concurrent.futures
 import http.client
 import os
 import tempfile
+import threading
 
 from audit_log import describe, logfile, verify
-from xt import audit
+from xt import audit, docker
+
+# Records made while the log is fetched again and again, and nodes that are ended in the middle of it.
+RECORDS, ALL_RECORDS = 800, 10_000
+CRASHES, ALL_CRASHES = 1, 10
 
 
 def _run(context, *words):
@@ -90,8 +96,65 @@ def _is_kept_in_a_file(context):
         assert verify.verify_file(changed).defect is not None, f"a bit at {place}"
 
 
+def _holds_under_load(context):
+    """Containers come and go on four connections, while the log is fetched again and again: each one holds, goes on from the one before, and no record is missing."""
+    wanted = ALL_RECORDS if context.full else RECORDS
+    log = audit.fetch(context.api())
+    first = last = _verified(log).last
+    records = 0
+    with concurrent.futures.ThreadPoolExecutor(4) as runners:
+        while records < wanted:
+            starts = [runners.submit(_run, context, "true") for _ in range(8)]
+            while True:
+                _, open_ones = concurrent.futures.wait(starts, timeout=1)
+                before, log = log.head, audit.fetch(context.api())
+                _verified(log, before)
+                new = [(sequence, describe.fields(record, known, log.clock)["operation"]) for sequence, _, record, known in describe.of_log(log) if sequence > last]
+                assert not new or new[0][0] == last + 1, f"the log goes on with batch {new[0][0]} after {last}"
+                assert "lost" not in [operation for _, operation in new]
+                records += len(new)
+                last = log.head.sequence
+                if not open_ones:
+                    break
+            for start in starts:
+                start.result()
+    print(f"{records} records in {last - first} batches under load")
+
+
+def _holds_up_to_a_crash(context):
+    """A node is ended while its log is fetched and containers start: the last log that came whole holds, and has all that answers told of before it was asked for."""
+    for index in range(ALL_CRASHES if context.full else CRASHES):
+        fetched, told, enough = [], [], threading.Event()
+        with context.own_node(f"audit-crash-{index}") as port:
+            def fetch():
+                try:
+                    while True:
+                        head = _head_of_an_answer(port)
+                        fetched.append(audit.fetch(port))
+                        told.append(head)
+                        if len(told) == 3 + index:
+                            enough.set()
+                except Exception:
+                    enough.set() # the node is gone
+
+            def load():
+                while docker.capture(port, ["run", "--rm", "busybox", "true"], timeout=900).returncode == 0:
+                    pass
+
+            threads = [threading.Thread(target=fetch), threading.Thread(target=load)]
+            for thread in threads:
+                thread.start()
+            enough.wait()
+        for thread in threads:
+            thread.join()
+        assert len(told) >= 3 + index
+        _verified(fetched[-1], told[-1])
+
+
 def cases(context):
     yield "verifies and tells of containers", lambda: _tells_of_containers(context)
     yield "tells of programs", lambda: _tells_of_programs(context)
     yield "agrees with the heads", lambda: _agrees_with_heads(context)
     yield "file", lambda: _is_kept_in_a_file(context)
+    yield "under load", lambda: _holds_under_load(context)
+    yield "up to a crash", lambda: _holds_up_to_a_crash(context)
