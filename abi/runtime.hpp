@@ -39,6 +39,12 @@ enum class Message : std::uint32_t {
     begin = 13,
     // in: sandbox, cpu_quota?, cpu_period?, cpu_shares?, cpu_mask?: all of them anew, what is absent as at sandbox_create. Reaches programs that run. errors: bad_argument
     sandbox_update = 14,
+    // out: audit_sequence, audit_digest: of the newest batch of the audit log (abi/audit.hpp); what was recorded in the last seconds need not be in it
+    audit_head = 15,
+    // in: after (sequence of the last batch seen; 0 at first); out: per batch kept after it one `audit_batch`, the oldest first, at most audit_batches_at_once: where there are so many, ask again
+    audit_read = 16,
+    // As audit_head, once all that the kernel had recorded when the request came is sealed and kept. errors: not_found (no audit log is kept)
+    audit_seal = 17,
 };
 
 enum class Tag : std::uint16_t {
@@ -95,6 +101,9 @@ enum class Tag : std::uint16_t {
     idle_wakeups = 51,   // how often an interrupt ended a CPU's halt
     cpu_mask = 52,       // the processors that its programs may run on, bit i for processor i; 0 or absent: all
     warning = 53,        // text: what whoever trusts this node has to know
+    audit_sequence = 54, // 0: there is none yet
+    audit_digest = 55,   // 32 bytes
+    audit_batch = 56,    // AuditBatch
     domain_name = 57,    // of NIS and behind the host's name in /etc/hosts
 };
 
@@ -145,5 +154,6 @@ struct LogLine {
     char text[256];
 };
 inline constexpr unsigned log_lines_at_once = 256;
+inline constexpr unsigned audit_batches_at_once = 16;
 
 } // namespace abi::runtime

@@ -36,6 +36,9 @@ enum class LockRank : std::uint8_t {
     run_queue,
     arrivals,
     budget_pool,
+    // The audit log, which anybody may write to.
+    audit_account,
+    audit_bell,
     // Memory of the kernel itself, which all of the above take and give back.
     kernel_map,
     heap,
@@ -77,6 +80,8 @@ inline constexpr LockRankName lock_rank_names[] = {
     {LockRank::run_queue, "run_queue"},
     {LockRank::arrivals, "arrivals"},
     {LockRank::budget_pool, "budget_pool"},
+    {LockRank::audit_account, "audit_account"},
+    {LockRank::audit_bell, "audit_bell"},
     {LockRank::kernel_map, "kernel_map"},
     {LockRank::heap, "heap"},
     {LockRank::frame_cache, "frame_cache"},

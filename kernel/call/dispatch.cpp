@@ -18,7 +18,12 @@ namespace {
 
 #include "kernel/dispatch_table.inc"
 
-std::uint64_t status(abi::Error error) { return static_cast<std::uint64_t>(-static_cast<std::int64_t>(error)); }
+// Gives what rax is to be. What the caller has no authority for is put down; what was only not possible is not.
+[[gnu::cold, gnu::noinline]] std::uint64_t refused(Thread& caller, std::uint64_t number, abi::Error error) {
+    if (error == abi::Error::bad_handle || error == abi::Error::wrong_kind || error == abi::Error::missing_right || error == abi::Error::revoked)
+        Audit::denied(caller.process().audit_account(), caller.process().number(), number, error);
+    return static_cast<std::uint64_t>(-static_cast<std::int64_t>(error));
+}
 
 // entry.S knows them by number.
 constexpr bool custom_calls_are_those_from_45_to_48() {
@@ -33,7 +38,7 @@ static_assert(custom_calls_are_those_from_45_to_48());
 std::uint64_t dispatch_plain(Thread& caller, std::uint64_t number, arch::Registers& registers) {
     const auto result = dispatch(caller, number, registers);
     registers.rdx = result ? *result : 0;
-    return result ? 0 : status(result.error());
+    return result ? 0 : refused(caller, number, result.error());
 }
 
 void dispatch(Thread& caller, arch::Registers& registers) {
@@ -43,14 +48,14 @@ void dispatch(Thread& caller, arch::Registers& registers) {
         const auto entered = enter_restricted(caller, static_cast<std::uint32_t>(registers.rdi));
         // The registers are the guest's now.
         if (caller.restricted()) return;
-        registers.rax = entered ? 0 : status(entered.error());
+        registers.rax = entered ? 0 : refused(caller, number, entered.error());
         registers.rdx = 0;
         return;
     }
     if (is_custom_call(number)) {
         auto result = dispatch_custom(caller, number);
         if (result) result = Endpoint::end_exchange(caller);
-        registers.rax = result ? 0 : status(result.error());
+        registers.rax = result ? 0 : refused(caller, number, result.error());
         return;
     }
     registers.rax = dispatch_plain(caller, number, registers);

@@ -32,7 +32,13 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     if (lease && !lease.valid()) return std::unexpected(abi::Error::revoked);
     copy.hold = TRY(derive_hold(source.hold, lease.object));
     copy.object = std::move(source.object);
-    return caller.process().handles().insert(std::move(copy));
+    // One that differs in its rights alone leads nowhere that the first one did not.
+    if (copy.badge == source.badge && !lease) return caller.process().handles().insert(std::move(copy));
+    Process& process = caller.process();
+    const AuditEvent made = event_of(abi::AuditOperation::mint, process.number(), copy);
+    const abi::Handle handle = TRY(process.handles().insert(std::move(copy)));
+    Audit::record(process.audit_account(), made);
+    return handle;
 }
 
 base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle handle, UserPointer<abi::HandleInfo> info) {
@@ -52,11 +58,12 @@ base::Result<std::uint64_t> call_handle_inspect(Thread& caller, abi::Handle hand
 
 base::Result<std::uint64_t> call_lease_create(Thread& caller, Held<Quota> quota, Held<Lease> parent) {
     auto lease = TRY(Lease::create(*quota, parent.object));
-    return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control);
+    return give(caller, std::move(lease), abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::control, {}, 0, parent.object);
 }
 
-base::Result<std::uint64_t> call_lease_revoke(Thread&, Held<Lease> lease) {
+base::Result<std::uint64_t> call_lease_revoke(Thread& caller, Held<Lease> lease) {
     lease->revoke();
+    record(caller, abi::AuditOperation::revoke, *lease);
     return 0;
 }
 
@@ -84,6 +91,7 @@ base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota
 base::Result<std::uint64_t> call_quota_destroy(Thread& caller, Held<Quota> quota) {
     if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);
     TRY(Process::end_quota(*quota));
+    record(caller, abi::AuditOperation::destroy, *quota);
     return 0;
 }
 

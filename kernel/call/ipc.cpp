@@ -100,9 +100,9 @@ base::Result<std::uint64_t> call_port_bind(Thread&, Held<Port> port, Held<Object
     if (!source.valid()) return std::unexpected(abi::Error::revoked);
     if (key == UINT64_MAX) {
         bound.unbind();
-        return 0;
+    } else {
+        TRY(bound.bind(std::move(port.object), key, source.hold));
     }
-    TRY(bound.bind(std::move(port.object), key, source.hold));
     return 0;
 }
 

@@ -44,6 +44,18 @@ base::Result<base::Ref<Space>> futex_space(Thread& caller, std::uint32_t flags) 
     return base::Ref<Space>(*caller.guest());
 }
 
+// Native code alone: what a guest may execute is its own matter.
+void record_execute(Thread& caller, const Space& space, const Memory* memory, std::uint64_t address) {
+    if (space.is_guest()) return;
+    Process& process = caller.process();
+    Audit::record(process.audit_account(), {.operation = abi::AuditOperation::execute,
+                                            .process = process.number(),
+                                            .kind = memory ? memory->kind() : abi::ObjectKind::none,
+                                            .object = memory ? memory->number() : 0,
+                                            .other = space.number(),
+                                            .word = address});
+}
+
 } // namespace
 
 base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota, std::uint64_t size, std::uint32_t flags) {
@@ -52,8 +64,11 @@ base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota
 
 base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota, Held<Memory> memory, std::uint64_t offset, std::uint64_t size) {
     const abi::Rights rights = memory.rights & ~(abi::right::write | abi::right::control);
+    const base::Ref<Memory> whole = memory.object;
     auto slice = TRY(Memory::create_slice(*quota, std::move(memory.object), offset, size));
-    return give(caller, std::move(slice), rights, memory.hold);
+    const auto handle = give(caller, std::move(slice), rights, memory.hold);
+    if (handle) record_use_of_foreign(caller, abi::KernelCall::memory_slice, *whole);
+    return handle;
 }
 
 base::Result<std::uint64_t> call_memory_seal(Thread&, Held<Memory> memory) {
@@ -115,24 +130,30 @@ base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, H
     return give(caller, std::move(copy), Space::rights, space.hold);
 }
 
-base::Result<std::uint64_t> call_space_map(Thread&, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
+base::Result<std::uint64_t> call_space_map(Thread& caller, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
                                            std::uint64_t length, std::uint32_t flags) {
     TRY(space->map(memory, address, offset, length, flags, space.hold));
+    if (flags & abi::protection::execute) record_execute(caller, *space, memory.object.get(), address);
+    record_use_of_space(caller, abi::KernelCall::space_map, *space);
     return 0;
 }
 
-base::Result<std::uint64_t> call_space_unmap(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length) {
+base::Result<std::uint64_t> call_space_unmap(Thread& caller, Held<Space> space, std::uint64_t address, std::uint64_t length) {
     TRY(space->unmap(address, length, space.hold));
+    record_use_of_space(caller, abi::KernelCall::space_unmap, *space);
     return 0;
 }
 
-base::Result<std::uint64_t> call_space_protect(Thread&, Held<Space> space, std::uint64_t address, std::uint64_t length, std::uint32_t protection) {
+base::Result<std::uint64_t> call_space_protect(Thread& caller, Held<Space> space, std::uint64_t address, std::uint64_t length, std::uint32_t protection) {
     TRY(space->protect(address, length, protection, space.hold));
+    if (protection & abi::protection::execute) record_execute(caller, *space, nullptr, address);
+    record_use_of_space(caller, abi::KernelCall::space_protect, *space);
     return 0;
 }
 
-base::Result<std::uint64_t> call_space_move(Thread&, Held<Space> space, std::uint64_t from, std::uint64_t to, std::uint64_t length) {
+base::Result<std::uint64_t> call_space_move(Thread& caller, Held<Space> space, std::uint64_t from, std::uint64_t to, std::uint64_t length) {
     TRY(space->move(from, to, length, space.hold));
+    record_use_of_space(caller, abi::KernelCall::space_move, *space);
     return 0;
 }
 

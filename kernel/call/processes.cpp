@@ -4,6 +4,7 @@
 #include "kernel/space/space.hpp"
 #include "kernel/thread/thread.hpp"
 #include "kernel/restricted/restricted.hpp"
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/scheduler.hpp"
 
 namespace kernel {
@@ -18,28 +19,41 @@ base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> b
     const abi::BudgetParameters wanted = TRY(parameters.read(caller));
     if (!budget.valid()) return std::unexpected(abi::Error::revoked); // the copy may have slept
     TRY(budget->configure(wanted));
+    record_use_of_foreign(caller, abi::KernelCall::budget_configure, *budget);
     return 0;
 }
 
 base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
-    return give(caller, TRY(Process::create(*quota, std::move(budget.object), caller.process().domain())), Process::rights);
+    // A server begins a sandbox; what comes out of one stays in it.
+    const bool begins = caller_goes_first() && caller.process().domain() == 0;
+    auto process = TRY(Process::create(*quota, std::move(budget.object), begins ? nullptr : base::Ref<Process>(caller.process())));
+    // First, for its end is recorded where this was, and whoever guesses the handle may end it as soon as there is one.
+    record_made(caller, *process, Process::rights);
+    process->note_recorded();
+    if (!quota.valid() || !budget.valid()) return std::unexpected(abi::Error::revoked); // the record may have waited
+    return give(caller, std::move(process), Process::rights);
 }
 
 base::Result<std::uint64_t> call_process_space(Thread& caller, Held<Process> process) {
-    return give(caller, TRY(process->space()), Space::rights, process.hold);
+    const auto handle = give(caller, TRY(process->space()), Space::rights, process.hold);
+    if (handle) record_use(caller, abi::KernelCall::process_space, *process, *process);
+    return handle;
 }
 
-base::Result<std::uint64_t> call_process_grant(Thread&, Held<Process> process, Held<Object> source, abi::Rights rights, Held<Lease> lease) {
+base::Result<std::uint64_t> call_process_grant(Thread& caller, Held<Process> process, Held<Object> source, abi::Rights rights, Held<Lease> lease) {
     Capability granted;
     granted.rights = TRY(shrink_rights(source.rights, rights));
     granted.badge = source.badge;
     granted.hold = TRY(derive_hold(source.hold, lease.object));
     granted.object = std::move(source.object);
-    return process->handles().insert(std::move(granted));
+    const AuditEvent made = event_of(abi::AuditOperation::grant, caller.process().number(), granted, process->number());
+    const abi::Handle handle = TRY(process->handles().insert(std::move(granted)));
+    Audit::record(caller.process().audit_account(), made);
+    return handle;
 }
 
-base::Result<std::uint64_t> call_process_kill(Thread&, Held<Process> process, std::uint64_t status) {
-    process->end(abi::EndReason::kill, status);
+base::Result<std::uint64_t> call_process_kill(Thread& caller, Held<Process> process, std::uint64_t status) {
+    if (process->end(abi::EndReason::kill, status)) record(caller, abi::AuditOperation::kill, *process);
     return 0;
 }
 
@@ -76,26 +90,30 @@ base::Result<std::uint64_t> call_thread_create(Thread& caller, Held<Process> pro
     auto handle = process.valid() && budget.valid() ? give(caller, std::move(thread), Thread::rights, process.hold) : std::unexpected(abi::Error::revoked);
     // Nobody could start or end it without the handle, and its process goes on without it.
     if (!handle) keep->discard();
+    else record_use(caller, abi::KernelCall::thread_create, *keep, *process);
     return handle;
 }
 
-base::Result<std::uint64_t> call_thread_start(Thread&, Held<Thread> thread, std::uint64_t entry, std::uint64_t stack, std::uint64_t argument) {
+base::Result<std::uint64_t> call_thread_start(Thread& caller, Held<Thread> thread, std::uint64_t entry, std::uint64_t stack, std::uint64_t argument) {
     TRY(thread->start(entry, stack, argument));
+    record_use(caller, abi::KernelCall::thread_start, *thread, thread->process());
     return 0;
 }
 
-base::Result<std::uint64_t> call_thread_control(Thread&, Held<Thread> thread, std::uint32_t operation) {
-    struct Operation {
-        abi::Rights right;
-        void (Thread::*function)();
-    };
-    static constexpr Operation operations[] = {
-        {abi::right::stop, &Thread::stop}, {abi::right::suspend, &Thread::suspend}, {abi::right::resume, &Thread::resume}};
+base::Result<std::uint64_t> call_thread_control(Thread& caller, Held<Thread> thread, std::uint32_t operation) {
+    static constexpr abi::Rights needed[] = {abi::right::stop, abi::right::suspend, abi::right::resume};
     if (operation < 1 || operation > 3) return std::unexpected(abi::Error::bad_argument);
-    const Operation& chosen = operations[operation - 1];
-    if (!(thread.rights & chosen.right)) return std::unexpected(abi::Error::missing_right);
+    if (!(thread.rights & needed[operation - 1])) return std::unexpected(abi::Error::missing_right);
     if (thread->stopping()) return std::unexpected(abi::Error::bad_state);
-    ((*thread).*chosen.function)();
+    if (operation == 1) {
+        if (thread->stop() && &thread->process() != &caller.process()) record(caller, abi::AuditOperation::kill, *thread);
+        return 0;
+    }
+    if (operation == 2)
+        thread->suspend();
+    else
+        thread->resume();
+    record_use(caller, abi::KernelCall::thread_control, *thread, thread->process());
     return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernel/arch/apic.hpp"
 #include "kernel/arch/cpu.hpp"
+#include "kernel/audit/audit.hpp"
 #include "lib/base/weaken.hpp"
 
 namespace kernel {
@@ -93,17 +94,21 @@ void Irq::fire() {
 void Irq::unbind(Which which) {
     base::Ref<Notification> notification;
     LeaseHold hold, target;
-    LockGuard guard(lock_);
-    if (!notification_) return;
-    // Another binding may have come after the one that the revocation met.
-    if (which == Which::revoked && hold_.valid()) return;
-    unlink();
-    notification = std::move(notification_);
-    hold = std::move(hold_);
-    hold_ = {};
-    target = std::move(target_);
-    target_ = {};
-    if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
+    {
+        LockGuard guard(lock_);
+        if (!notification_) return;
+        // Another binding may have come after the one that the revocation met.
+        if (which == Which::revoked && hold_.valid()) return;
+        unlink();
+        notification = std::move(notification_);
+        hold = std::move(hold_);
+        hold_ = {};
+        target = std::move(target_);
+        target_ = {};
+        if (source_ != message_signalled) arch::mask_interrupt(static_cast<std::uint32_t>(source_), true);
+    }
+    Audit::record_now({.operation = abi::AuditOperation::unbind, .kind = kind(), .object = number(), .word = source_, .lease = hold.lease ? hold.lease->number() : 0});
+    Audit::tell();
 }
 
 bool Irq::begin_end() { return !base::weakened(base::Weakness::revoke_interrupt) && try_retain(); }

@@ -21,6 +21,7 @@ public:
     Irq() : Object(object_kind) {}
     ~Irq() override;
 
+    std::uint64_t source() const { return source_; }
     bool is_root() const { return vector_ == 0; }
     // source: a GSI of the IO APIC (flags bit 0 level, bit 1 active low), or message_signalled. Errors: bad_argument, exists, no_memory.
     static base::Result<base::Ref<Irq>> create(Quota& quota, std::uint64_t source, std::uint32_t flags);
@@ -39,6 +40,12 @@ private:
     void end_use() override;
     enum class Which : bool { any, revoked };
     void unbind(Which which);
+    // What is bound ends with a record, where there is no lock.
+    bool ends_long() const override {
+        lock_.assume_held(); // nobody refers to it
+        return notification_ != nullptr;
+    }
+    void end_in_steps() override { unbind(Which::any); }
 
     // The interrupt is linked to a lease exactly while it is bound under one, but for the time in which a revocation is about to end that binding.
     SpinLock lock_{LockRank::irq};

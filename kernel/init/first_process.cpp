@@ -88,7 +88,9 @@ public:
         Quota& quota = Quota::root();
         const ElfImage elf = TRY(ElfImage::parse({direct<std::byte>(images_.init), images_.init_size}));
         auto budget = TRY(Budget::create_root(quota));
-        process_ = TRY(Process::create(quota, budget, 0));
+        process_ = TRY(Process::create(quota, budget, nullptr));
+        Audit::record_now({.operation = abi::AuditOperation::create, .kind = process_->kind(), .object = process_->number(), .other = quota.number(), .rights = Process::rights});
+        process_->note_recorded();
         auto space = TRY(process_->space());
         for (const ElfSegment& segment : elf.segments()) TRY(map_segment(quota, *space, segment, direct<std::byte>(images_.init)));
         TRY(space->map(Held<Memory>{}, first_stack + abi::page_size, 0, abi::stack_size - abi::page_size,
@@ -100,6 +102,8 @@ public:
         auto info = TRY(block_.finish(quota));
         TRY(space->map(held(info, abi::right::map | abi::right::read), start_info_address, 0, info->size(), abi::protection::read));
         auto thread = TRY(Thread::create(*process_, budget));
+        // Who starts all others cannot wait for one of them.
+        process_->audit_account().set_never_waits();
         return thread->start(elf.entry(), first_stack + abi::stack_size - 8, start_info_address);
     }
 
@@ -119,9 +123,11 @@ private:
     template <class T>
     [[gnu::noinline]] base::Result<void> grant(std::string_view name, base::Ref<T> object, abi::Rights rights) {
         Capability capability;
+        const base::Ref<Object> given = object;
         capability.object = std::move(object);
         capability.rights = rights;
         block_.add(name, TRY(process_->handles().insert(std::move(capability))));
+        Audit::record_now({.operation = abi::AuditOperation::grant, .kind = given->kind(), .object = given->number(), .other = process_->number(), .rights = rights});
         return {};
     }
 

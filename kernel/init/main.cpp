@@ -8,6 +8,7 @@
 #include "kernel/arch/instructions.hpp"
 #include "kernel/arch/smp.hpp"
 #include "kernel/arch/upcalls.hpp"
+#include "kernel/audit/audit.hpp"
 #include "kernel/init/boot_information.hpp"
 #include "kernel/core/display.hpp"
 #include "kernel/init/first_process.hpp"
@@ -71,6 +72,7 @@ constinit const BootInformation* boot_information = nullptr;
     log_mitigations();
     frames::reclaim_loader_memory(boot.memory, boot.memory_count);
     frames::start_caches();
+    Audit::initialize();
     Quota::create_root(frames::free_count());
     const std::uint64_t clock = frames::allocate_zeroed();
     if (clock == 0)

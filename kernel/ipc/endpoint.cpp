@@ -41,7 +41,7 @@ void Endpoint::serve_next(Thread& server) {
 // The Reply goes into the table last. From then on any thread of the server's process can use it, by guessing its handle if need be: the caller may be answered, run on and end,
 // and nothing of it may be touched here.
 base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle (&handles)[abi::message_handles]) {
-    TRY(caller.call().capabilities.install(server, handles));
+    TRY(caller.call().capabilities.install(caller.process(), server, handles));
     if (server.exchange().takes_current_reply) {
         copy_message(caller, server, handles);
         server.registers().rbx = caller.call().badge;
@@ -61,7 +61,12 @@ base::Result<void> Endpoint::deliver(Thread& caller, Thread& server, abi::Handle
     }
     copy_message(caller, server, handles);
     server.registers().rbx = caller.call().badge;
-    server.page().reserved[0] = TRY(server.process().handles().insert(std::move(capability)));
+    const auto reply = server.process().handles().insert(std::move(capability));
+    if (!reply) {
+        caller.call().capabilities.record_taken_back(caller.process(), server, handles);
+        return std::unexpected(reply.error());
+    }
+    server.page().reserved[0] = *reply;
     return {};
 }
 
@@ -119,6 +124,8 @@ base::Result<void> Endpoint::begin_call(Thread& caller, const LeaseHold& hold, a
     Thread* server = nullptr;
     for (bool more = false;; preemption_point()) {
         if (more) TRY(caller.may_look_again(hold, deadline));
+        // Where it is delivered at once, the records are made here.
+        state.capabilities.wait_for_room(caller.process());
         LockGuard guard(lock_);
         server = claim_server(more);
         if (more) continue;
@@ -138,7 +145,9 @@ base::Result<void> Endpoint::begin_call(Thread& caller, const LeaseHold& hold, a
     }
     // The server is claimed and in no queue, so it is this thread's to write to.
     abi::Handle handles[abi::message_handles];
-    if (auto delivered = deliver(caller, *server, handles); !delivered) {
+    auto delivered = deliver(caller, *server, handles);
+    if (!state.capabilities.empty()) Audit::tell();
+    if (!delivered) {
         {
             LockGuard guard(lock_);
             state.reply->disarm();
@@ -169,10 +178,12 @@ base::Result<void> Endpoint::receive(Thread& server, const LeaseHold& hold, abi:
 base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold, abi::Deadline deadline) {
     // Also where a wait comes before this that ended without a message.
     if (!hold.valid()) return std::unexpected(abi::Error::revoked);
+    unsigned attempt = 0;
     for (bool again = false;; preemption_point(), again = true) {
         if (again) TRY(server.may_look_again(hold, deadline));
         abi::Handle handles[abi::message_handles] = {};
         base::Result<void> delivered;
+        bool recorded = false, full = false;
         {
             // Held while the message is taken: a caller whose wait ends meanwhile needs the lock before it may reuse what is read here.
             LockGuard guard(lock_);
@@ -185,14 +196,28 @@ base::Result<bool> Endpoint::begin_receive(Thread& server, const LeaseHold& hold
                 servers_.push(server);
                 return true;
             }
-            delivered = deliver(*caller, server, handles);
-            // The caller goes on waiting, now for the answer. If its wait ends, the answer finds nobody.
-            if (delivered) return false;
-            if (caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
+            const MessageCapabilities& capabilities = caller->call().capabilities;
+            recorded = !capabilities.empty();
+            // The records are made here, and not where the caller waited for room. It still waits, or needs the lock before it leaves the queue.
+            full = recorded && !Audit::has_room(server.process().audit_account(), capabilities.most_records());
+            if (full) {
+                callers_.push_first(*caller);
+            } else {
+                delivered = deliver(*caller, server, handles);
+                // The caller goes on waiting, now for the answer. If its wait ends, the answer finds nobody.
+                if (!delivered && caller->wait_state().claim()) caller->finish_wait(negative(delivered.error()));
+            }
         }
-        take_back(server.process().handles(), handles);
-        // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
-        if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
+        if (recorded) Audit::tell();
+        if (full) {
+            // Another server may take it meanwhile, on a CPU where there is room.
+            wait_for_turn(attempt++);
+        } else {
+            if (delivered) return false;
+            take_back(server.process().handles(), handles);
+            // A message that died under way is the caller's matter; a full table is the server's too, or it would never learn why nobody gets through.
+            if (delivered.error() != abi::Error::revoked) return std::unexpected(delivered.error());
+        }
         // Others may send such as fast as they are taken, where waits that are over take them longer.
         if (deadline == abi::poll) return std::unexpected(abi::Error::timed_out);
     }

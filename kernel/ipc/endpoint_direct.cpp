@@ -60,11 +60,13 @@ template <> struct Enclosed<false> {
 };
 template <> struct Enclosed<true> {
     bool collect(Thread& sender) {
+        account = &sender.process().audit_account();
         return MessageCapabilities::take(sender, 0, capability) && capability;
     }
     // The receiver's wait is not claimed yet: where it is not, this is undone by the next two.
     bool install(Thread& receiver) {
-        if (!capability.hold.valid()) return false;
+        // What goes from one sandbox to another is recorded, and may have to wait for that.
+        if (!capability.hold.valid() || &receiver.process().audit_account() != account) return false;
         const auto inserted = receiver.process().handles().insert(std::move(capability));
         if (inserted) handle = *inserted;
         return inserted.has_value();
@@ -76,6 +78,7 @@ template <> struct Enclosed<true> {
     }
     Capability capability;
     abi::Handle handle = abi::no_handle;
+    const AuditAccount* account = nullptr;
     base::Ref<Process> process;
 };
 

@@ -1,5 +1,6 @@
 #include "kernel/object/object.hpp"
 
+#include "kernel/arch/cpu.hpp"
 #include "kernel/memory/heap.hpp"
 #include "kernel/memory/kernel_map.hpp"
 #include "kernel/core/dying.hpp"
@@ -41,6 +42,8 @@ void Object::begin_charge(Quota& payer, std::size_t bytes) {
     payer.retain();
     payer_ = &payer;
     bytes_ = static_cast<std::uint32_t>(bytes);
+    arch::Cpu& self = arch::this_cpu();
+    number_ = ++self.objects_made * arch::max_cpus + self.index;
     payer.node().count_object(kind_, 1);
 }
 

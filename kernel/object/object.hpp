@@ -26,6 +26,8 @@ public:
     Object& operator=(const Object&) = delete;
 
     abi::ObjectKind kind() const { return kind_; }
+    // Of all objects that programs can have; never used again. 0 for what the kernel made at boot.
+    std::uint64_t number() const { return number_; }
 
     void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
     void release() {
@@ -82,6 +84,7 @@ private:
     std::atomic<std::uint32_t> receivers_{0};
     abi::ObjectKind kind_;
     std::uint32_t bytes_ = 0;
+    std::uint64_t number_ = 0;
     Quota* payer_ = nullptr; // counted
     Object* next_dying_ = nullptr;
 };

@@ -40,8 +40,9 @@ void free_root(Quota& quota, std::uint64_t root) {
 Space::Space(Quota& quota, Half half, std::uint64_t process_number, bool fused)
     : Object(object_kind), quota_(quota), half_(half), process_number_(process_number), fused_(fused) {}
 
-base::Result<base::Ref<Space>> Space::create_personality(Quota& quota, std::uint64_t process_number) {
+base::Result<base::Ref<Space>> Space::create_personality(Quota& quota, std::uint64_t process_number, std::uint64_t sandbox) {
     auto space = TRY(make_object<Space>(quota, quota, personality_half(), process_number, false));
+    space->sandbox_ = sandbox;
     space->table_ = allocate_root(quota);
     if (!space->table_) return std::unexpected(abi::Error::no_memory);
     TRY(space->create_roots(*space));
@@ -50,6 +51,7 @@ base::Result<base::Ref<Space>> Space::create_personality(Quota& quota, std::uint
 
 base::Result<base::Ref<Space>> Space::create_guest(Quota& quota, base::Ref<Space> personality, bool fused) {
     auto space = TRY(make_object<Space>(quota, quota, guest_half(), personality->process_number_, fused));
+    space->sandbox_ = personality->sandbox_;
     TRY(space->create_roots(*personality));
     if (!fused) {
         space->roots_.guest = allocate_root(quota);

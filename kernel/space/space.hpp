@@ -32,8 +32,8 @@ public:
     static constexpr abi::ObjectKind object_kind = abi::ObjectKind::space;
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::map;
 
-    // Errors: no_memory.
-    static base::Result<base::Ref<Space>> create_personality(Quota& quota, std::uint64_t process_number);
+    // `sandbox`: of the process, the number of the first one that has its audit account. Errors: no_memory.
+    static base::Result<base::Ref<Space>> create_personality(Quota& quota, std::uint64_t process_number, std::uint64_t sandbox);
     static base::Result<base::Ref<Space>> create_guest(Quota& quota, base::Ref<Space> personality, bool fused);
 
     Space(Quota& quota, Half half, std::uint64_t process_number, bool fused);
@@ -42,6 +42,8 @@ public:
     bool contains(std::uint64_t address, std::uint64_t length) const {
         return half_.contains(address, length) || base::weakened(base::Weakness::native_pointer);
     }
+    // Or a personality half.
+    bool is_guest() const { return half_.begin == 0; }
     Quota& quota() const { return *quota_; }
     // Whether a page of a device was ever mapped here. The kernel's own access never goes there: reading may change what a device does, and takes as long as it likes.
     bool has_devices() const { return arch::holds(has_devices_, true); }
@@ -51,6 +53,8 @@ public:
     const Space* personality() const { return personality_.get(); }
     // What TLBs may know of this half.
     TranslatedHalf& translated() { return translated_; }
+    std::uint64_t process_number() const { return process_number_; }
+    std::uint64_t sandbox() const { return sandbox_; }
     // Errors: wrong_kind (a personality half), bad_state (another process').
     base::Result<void> check_attach(std::uint64_t process_number) const;
 
@@ -153,7 +157,6 @@ private:
     base::Result<void> create_roots(Space& personality);
     base::Result<Range> check_range(std::uint64_t address, std::uint64_t length) const;
     base::Result<void> check_protection(abi::Protection protection, bool own) const;
-    bool is_guest() const { return half_.begin == 0; }
     void top_changed(unsigned index, std::uint64_t entry);
     unsigned top_level() const;
     PageTable<TableBatch> tables(TableBatch& batch) const;
@@ -189,6 +192,7 @@ private:
     base::Ref<Quota> quota_;
     Half half_;
     std::uint64_t process_number_;
+    std::uint64_t sandbox_ = 0;
     bool fused_;
     std::atomic<bool> has_devices_ = false;
     SpinLock lock_{LockRank::space};

@@ -28,14 +28,37 @@ base::Result<Held<T>> lookup_optional(Thread& caller, abi::Handle handle, abi::R
     return lookup<T>(caller, handle, rights);
 }
 
-// A new slot in the caller's table for an object that was made under no lease. Errors: no_slots, no_memory.
+// Whether the making of such an object is for the audit log. What a process makes for itself alone, out of its own quota, and as fast as it may, is not.
+constexpr bool is_recorded(abi::ObjectKind kind) {
+    switch (kind) {
+    case abi::ObjectKind::thread:
+    case abi::ObjectKind::space:
+    case abi::ObjectKind::memory:
+    case abi::ObjectKind::notification:
+    case abi::ObjectKind::port:
+    case abi::ObjectKind::reply: return false;
+    case abi::ObjectKind::process: return false; // it was, before anybody has it
+    default: return true;
+    }
+}
+// `place`: of a device, what of it.
+void record_made(Thread& caller, const Object& object, abi::Rights rights, const LeaseHold& hold = {}, std::uint64_t place = 0);
+
+// A new slot in the caller's table for an object that was made under no lease. `under`: of a lease, the one above it. Errors: no_slots, no_memory.
 template <class T>
-base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Rights rights, LeaseHold hold = {}, std::uint64_t badge = 0) {
+base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Rights rights, LeaseHold hold = {}, std::uint64_t place = 0, const base::Ref<Lease>& under = nullptr) {
     Capability capability;
     capability.object = std::move(object);
     capability.rights = rights;
+    if constexpr (is_recorded(T::object_kind)) {
+        const base::Ref<Object> made = capability.object;
+        const LeaseHold lease = under ? LeaseHold{under} : hold;
+        capability.hold = std::move(hold);
+        const auto handle = caller.process().handles().insert(std::move(capability));
+        if (handle) record_made(caller, *made, rights, lease, place);
+        return handle;
+    }
     capability.hold = std::move(hold);
-    capability.badge = badge;
     return caller.process().handles().insert(std::move(capability));
 }
 

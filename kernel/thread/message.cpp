@@ -1,9 +1,18 @@
 #include "kernel/thread/message.hpp"
 
+#include "kernel/core/preempt.hpp"
 #include "kernel/thread/process.hpp"
 #include "kernel/thread/thread.hpp"
 
 namespace kernel {
+
+namespace {
+
+void record_transfer(abi::AuditOperation operation, const Process& sender, const Process& receiver, const Capability& capability) {
+    Audit::record_now(event_of(operation, sender.number(), capability, receiver.number()));
+}
+
+} // namespace
 
 base::Result<void> check_tag(std::uint64_t tag) {
     if (abi::tag_words(tag) > abi::message_words || abi::tag_handles(tag) > abi::message_handles) {
@@ -16,6 +25,8 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     TRY(check_tag(tag));
     const std::size_t count = abi::tag_handles(tag);
     if (count == 0) return {};
+    metered_ = !caller_goes_first();
+    wait_for_room(sender.process(), count);
     for (std::size_t i = 0; i < count; ++i) {
         count_ = i + 1;
         if (auto taken = take(sender, i, capabilities_[i]); !taken) {
@@ -25,6 +36,8 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     }
     return {};
 }
+
+void MessageCapabilities::wait_for_room(Process& sender, std::size_t count) { Audit::wait_for_room(sender.audit_account(), static_cast<std::uint32_t>(count) * records_of_each); }
 
 base::Result<void> MessageCapabilities::take(Thread& sender, std::size_t index, Capability& taken) {
     // The page belongs to the sender, who may write it at any time from another thread: each field is read once.
@@ -43,17 +56,30 @@ base::Result<void> MessageCapabilities::take(Thread& sender, std::size_t index, 
     });
 }
 
-base::Result<void> MessageCapabilities::install(Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {
+base::Result<void> MessageCapabilities::install(Process& sender, Thread& receiver, abi::Handle (&handles)[abi::message_handles]) const {
     for (abi::Handle& handle : handles) handle = abi::no_handle;
     HandleTable& table = receiver.process().handles();
+    const bool leaves = &sender.audit_account() != &receiver.process().audit_account();
     for (std::size_t i = 0; i < count_; ++i) {
         if (!capabilities_[i]) continue;
         base::Result<abi::Handle> handle = std::unexpected(abi::Error::revoked);
         if (capabilities_[i].hold.valid()) handle = table.insert(Capability(capabilities_[i]));
-        if (!handle) return std::unexpected(handle.error());
+        if (!handle) {
+            record_taken_back(sender, receiver, handles);
+            return std::unexpected(handle.error());
+        }
         handles[i] = *handle;
+        if (!leaves) continue;
+        record_transfer(abi::AuditOperation::transfer, sender, receiver.process(), capabilities_[i]);
+        if (metered_) Audit::charge(sender.audit_account(), 1);
     }
     return {};
+}
+
+void MessageCapabilities::record_taken_back(Process& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) const {
+    if (&sender.audit_account() == &receiver.process().audit_account()) return;
+    for (std::size_t i = 0; i < count_; ++i)
+        if (handles[i] != abi::no_handle) record_transfer(abi::AuditOperation::take_back, sender, receiver.process(), capabilities_[i]);
 }
 
 void MessageCapabilities::clear() {

@@ -16,32 +16,42 @@ namespace kernel {
 
 namespace {
 
-struct ByNumber {
-    std::uint64_t operator()(const Process& process) const { return process.number(); }
+struct ByOrder {
+    std::uint64_t operator()(const Process& process) const { return process.order(); }
 };
 
 // All processes that were not torn down, in the order in which they were made: a walk goes on from a number, and holds none of them to keep its place.
-constinit base::Tree<Process, ByNumber, Process> list BASE_GUARDED_BY(process_list_lock);
-constinit std::uint64_t next_number BASE_GUARDED_BY(process_list_lock) = 1;
+constinit base::Tree<Process, ByOrder, Process> list BASE_GUARDED_BY(process_list_lock);
+constinit std::uint64_t next_order BASE_GUARDED_BY(process_list_lock) = 1;
 
 } // namespace
 
 constinit SpinLock process_list_lock{LockRank::process_list};
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), domain_(domain), handles_(quota) {
+Process::Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), sandbox_(sandbox && sandbox->sandbox_ ? sandbox->sandbox_ : std::move(sandbox)),
+      domain_(sandbox_ ? sandbox_->number() : 0), handles_(quota) {
     LockGuard guard(process_list_lock);
-    number_ = next_number++;
+    order_ = next_order++;
     list.insert(*this);
 }
 
-Process::~Process() { tear_down(Pauses::no); }
+Process::~Process() {
+    tear_down(Pauses::no);
+    if (!sandbox_) Audit::finish(audit_account_);
+}
 
-void Process::end_in_steps() { tear_down(Pauses::yes); }
+void Process::end_in_steps() {
+    tear_down(Pauses::yes);
+    if (sandbox_) return;
+    Audit::finish(audit_account_);
+    Audit::tell();
+}
 
-base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain) {
-    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), domain));
-    auto space = TRY(Space::create_personality(quota, process->number_));
+base::Result<base::Ref<Process>> Process::create(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox) {
+    auto process = TRY(make_object<Process>(quota, quota, std::move(budget), std::move(sandbox)));
+    if (!process->sandbox_) process->audit_account_.set_process(process->number());
+    auto space = TRY(Space::create_personality(quota, process->number(), process->audit_account().process()));
     // It is in the list: the end of its quota may have found it already.
     LockGuard guard(process->lock_);
     if (process->torn_down_) return std::unexpected(abi::Error::no_memory);
@@ -101,7 +111,7 @@ void Process::begin_end(abi::EndReason reason, std::uint64_t status, std::uint64
     record_.fault_instruction = fault_instruction;
 }
 
-void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
+bool Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address, std::uint64_t fault_instruction) {
     std::uint32_t left = 0;
     bool first = false;
     {
@@ -112,7 +122,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
     }
     if (left == 0) {
         tear_down(Pauses::yes);
-        return;
+        return first;
     }
     // Stopped one by one without the lock: a thread that never ran ends on the spot and may be the last. A thread created meanwhile is refused.
     // Each goes to the back of the list as its turn comes, and the list only gets shorter: after `left` turns every thread had one, here or in another call of this.
@@ -122,7 +132,7 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
         {
             LockGuard guard(lock_);
             Thread* thread = threads_.pop_front();
-            if (!thread) return;
+            if (!thread) return first;
             threads_.push_back(*thread);
             if (thread->stopping()) continue;
             // In the list, so it holds or held a reference; in destruction it would have left.
@@ -131,11 +141,12 @@ void Process::end(abi::EndReason reason, std::uint64_t status, std::uint64_t fau
         }
         next->stop();
     }
+    return first;
 }
 
 void Process::expect_no_threads() const {
 #ifdef KERNEL_CHECKS
-    if (thread_count_ != 0) panic("process %u ends with %u threads", number_, thread_count_);
+    if (thread_count_ != 0) panic("process %u ends with %u threads", number(), thread_count_);
 #endif
 }
 
@@ -157,10 +168,17 @@ void Process::tear_down(Pauses pauses) {
     space.reset();
     // Whoever is told of the end finds the memory back.
     if (pauses == Pauses::yes) end_the_dying();
+    abi::ProcessInfo record;
+    bool recorded = false;
     {
         LockGuard guard(lock_);
         state_.store(abi::ProcessState::ended, std::memory_order_release);
+        record = record_;
+        recorded = recorded_;
     }
+    // One that came to nothing, and that nobody ever heard of, takes no place in the log: there may be any number of such.
+    if (recorded) record_end(record);
+    if (pauses == Pauses::yes) Audit::tell();
     // No watch is added any more.
     for (;;) {
         Watch* watch = nullptr;
@@ -196,6 +214,23 @@ void Process::tear_down(Pauses pauses) {
     }
 }
 
+void Process::record_end(const abi::ProcessInfo& record) {
+    Audit::record_now({.operation = abi::AuditOperation::end, .kind = kind(), .object = number(), .error = static_cast<std::uint32_t>(record.reason), .word = record.status});
+}
+
+void Process::note_recorded() {
+    abi::ProcessInfo record;
+    {
+        LockGuard guard(lock_);
+        recorded_ = true;
+        if (state_.load() != abi::ProcessState::ended) return;
+        record = record_;
+    }
+    // The end of its quota came first.
+    record_end(record);
+    Audit::tell();
+}
+
 base::Result<void> Process::end_quota(Quota& quota) {
     if (quota.is_root()) return std::unexpected(abi::Error::bad_state);
     quota.node().close();
@@ -216,14 +251,14 @@ public:
             LockGuard guard(process_list_lock);
             Process* process = list.lower_bound(from_);
             for (unsigned steps = 0; process && steps < steps_in_one_hold; ++steps, process = list.next(*process)) {
-                from_ = process->number_ + 1;
+                from_ = process->order_ + 1;
                 if (!process->quota().node().is_within(quota)) continue;
                 if (process->try_retain()) {
                     at_ = base::Ref<Process>::adopt(*process);
                     return process;
                 }
                 if (!waiter) continue;
-                from_ = process->number_;
+                from_ = process->order_;
                 blocked = true;
                 announce(*waiter, *process);
                 return nullptr;
@@ -247,7 +282,7 @@ private:
     }
 
     base::Ref<Process> at_;
-    std::uint64_t from_ = 0; // the number
+    std::uint64_t from_ = 0; // the order
 };
 
 void Process::end_all_within(const QuotaNode& quota) {

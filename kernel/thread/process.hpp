@@ -4,6 +4,8 @@
 #include <cstdint>
 
 #include "abi/info.hpp"
+#include "abi/kernel_calls.hpp"
+#include "kernel/audit/audit.hpp"
 #include "kernel/core/tlb_state.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/object/handle_table.hpp"
@@ -30,19 +32,25 @@ public:
     static constexpr abi::Rights rights = abi::right::duplicate | abi::right::transfer | abi::right::inspect | abi::right::start |
                                           abi::right::stop | abi::right::control;
 
-    // `domain`: its maker's. Errors: no_memory.
-    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
+    // `sandbox`: any process of the sandbox that it belongs to: one audit account, one domain; with null it begins one. Errors: no_memory.
+    static base::Result<base::Ref<Process>> create(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox);
 
-    Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain);
+    Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox);
     ~Process() override;
 
-    // A number for the log; never reused.
-    std::uint64_t number() const { return number_; }
-    // What it is to the processor's memory of branches (arch::enter_domain): 0 until it has run a guest, whose work may since then be in any of its threads, and in all processes
-    // that they make.
+    // That it was made is in the audit log, so that its end is to be, too.
+    void note_recorded();
+    // Whether it is the first time that this is asked for `call`, which is log_read or audit_read.
+    bool is_first_read(abi::KernelCall call) { return (call == abi::KernelCall::audit_read ? has_read_audit_ : has_read_log_).exchange(true, std::memory_order_relaxed) == false; }
+
+    // In which all were made.
+    std::uint64_t order() const { return order_; }
+    AuditAccount& audit_account() { return sandbox_ ? sandbox_->audit_account_ : audit_account_; }
+    // What it is to the processor's memory of branches (arch::enter_domain), the same number for all of a sandbox. The first process of one is trusted, 0, until it has run a guest, whose
+    // work may since then be in any of its threads; those that it makes are not, whenever it makes them.
     std::uint64_t domain() const { return domain_.load(std::memory_order_relaxed); }
     void take_domain() {
-        if (domain() == 0) domain_.store(number_, std::memory_order_relaxed);
+        if (domain() == 0) domain_.store(number(), std::memory_order_relaxed);
     }
     Quota& quota() const { return *quota_; }
     HandleTable& handles() { return handles_; }
@@ -70,8 +78,8 @@ public:
 
     // --- the end
     // Records why, once, and stops all threads, also those that another call of this has not come to yet. What the process had is freed by its last thread, or here where it has none.
-    // Any thread may call, its own too.
-    void end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
+    // Any thread may call, its own too. Whether it is this that ends it.
+    bool end(abi::EndReason reason, std::uint64_t status, std::uint64_t fault_address = 0, std::uint64_t fault_instruction = 0);
     // It ends or has ended: it is given no thread, and those that it has are being stopped.
     bool ending() const { return ending_.load(std::memory_order_acquire); }
     bool ended() const { return state_.load(std::memory_order_acquire) == abi::ProcessState::ended; }
@@ -119,15 +127,18 @@ private:
     static void delete_watch(Watch& watch);
     bool ends_long() const override {
         lock_.assume_held(); // nobody refers to it
-        return !torn_down_;
+        return !torn_down_ || !sandbox_; // what the account has not told is told where there is no lock
     }
     void end_in_steps() override;
     // Frees what the process had, when no thread is left. Once.
     void tear_down(Pauses pauses);
+    void record_end(const abi::ProcessInfo& record);
 
     base::Ref<Quota> quota_;
     base::Ref<Budget> budget_;
-    std::uint64_t number_;
+    std::uint64_t order_; // in the list of all
+    AuditAccount audit_account_;
+    const base::Ref<Process> sandbox_; // its first process; null for that one
     std::atomic<std::uint64_t> domain_; // 0 or fixed
     HandleTable handles_;
     SpinLock lock_{LockRank::process};
@@ -138,6 +149,8 @@ private:
     std::atomic<abi::ProcessState> state_{abi::ProcessState::created};
     std::atomic<bool> ending_{false}; // written under the lock
     bool torn_down_ BASE_GUARDED_BY(lock_) = false;
+    bool recorded_ BASE_GUARDED_BY(lock_) = false;
+    std::atomic<bool> has_read_log_{false}, has_read_audit_{false};
     abi::ProcessInfo record_ BASE_GUARDED_BY(lock_){};
     Fixup fixup_ BASE_GUARDED_BY(lock_);
     base::Tree<Watch, WatchTarget, Watch> watches_ BASE_GUARDED_BY(lock_);

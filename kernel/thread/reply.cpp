@@ -27,7 +27,9 @@ base::Result<void> Reply::answer(Thread& server, const MessageCapabilities& capa
     if (!caller) return std::unexpected(abi::Error::peer_closed);
     abi::Handle handles[abi::message_handles];
     // A caller without room for the answer's capabilities learns that; the server did its part.
-    if (auto installed = capabilities.install(*caller, handles); !installed) {
+    const auto installed = capabilities.install(server.process(), *caller, handles);
+    if (!capabilities.empty()) Audit::tell();
+    if (!installed) {
         // First the wait, which is claimed and so ends by nothing else; the rest may take long.
         const base::Ref<Process> process(caller->process());
         caller->finish_wait(-static_cast<std::int32_t>(installed.error()));

@@ -165,18 +165,19 @@ base::Result<void> Thread::start(std::uint64_t entry, std::uint64_t stack, std::
     return {};
 }
 
-void Thread::stop() {
+bool Thread::stop() {
     base::Ref<Thread> keep(*this);
-    task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst);
+    const bool first = (task_.attention.fetch_or(attention_stop, std::memory_order_seq_cst) & attention_stop) == 0;
     if (!started_.exchange(true)) {
         // Never ran: there is nothing that could end it but this.
         remove_page();
         process_->thread_ended(*this, Process::Pauses::yes);
-        return;
+        return first;
     }
     end_wait(abi::Error::canceled);
     sched::wake(task_);
     sched::interrupt(task_);
+    return first;
 }
 
 void Thread::suspend() {

@@ -135,7 +135,8 @@ public:
     // Errors: bad_state, bad_pointer.
     base::Result<void> start(std::uint64_t entry, std::uint64_t stack, std::uint64_t argument);
     // Ends the thread: at once where it waits, else before it returns to user mode.
-    void stop();
+    // Whether it is this that stops it.
+    bool stop();
     // Ends a new thread that nobody knows yet; its process goes on. Without locks.
     void discard();
     void suspend();

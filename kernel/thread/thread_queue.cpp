@@ -17,6 +17,11 @@ void ThreadQueue::push(Thread& thread) {
     thread.queue = this;
 }
 
+void ThreadQueue::push_first(Thread& thread) {
+    threads_.push_front(thread);
+    thread.queue = this;
+}
+
 void ThreadQueue::remove(Thread& thread) {
     threads_.remove(thread);
     thread.queue = nullptr;

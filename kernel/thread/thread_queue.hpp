@@ -17,6 +17,8 @@ public:
     Thread* next(Thread& thread);
     bool empty() const { return threads_.empty(); }
     void push(Thread& thread);
+    // Before all others: one that was taken out and is to be the next.
+    void push_first(Thread& thread);
     void remove(Thread& thread);
     // Takes the longest waiting out, its wait claimed. Those before it whose waits have ended already leave too: there may be any number of them, so after `most_ended` it gives
     // null with `more` set, and the caller lets go of the lock before it comes again, or leaves that to them. Null without `more`: nobody waits.

@@ -18,6 +18,11 @@ public:
         return true;
     }
 
+    // Whether take() would find one.
+    bool has(std::uint64_t now) const { return std::max(full_at_, now) + interval_ - now <= room_; }
+    // Uses up `count` whether they are there or not: until as many have come again there is none.
+    void owe(std::uint64_t count, std::uint64_t now) { full_at_ = std::max(full_at_, now) + count * interval_; }
+
 private:
     std::uint64_t interval_, room_; // nanoseconds
     std::uint64_t full_at_ = 0;     // when the whole burst is there again

@@ -52,9 +52,11 @@ enum class Weakness : std::uint8_t {
     root_returned,      // kernel: a thread that ends its process comes back from its pauses to no root of it
     last_thread,        // kernel: a process whose last thread leaves is given none from then on
     chain_depth,        // kernel: no chain of quotas or leases is longer than what may be walked at every use
+    audit_wait,         // kernel: who makes records of the audit log waits until there is room for them
     ring_rights,        // rings: the peer of who made a ring neither resizes nor seals it
     ring_commit,        // rings: who touches a ring never has to wait for its payer's memory
     sandbox_processes,  // runtime: with a personality end the processes that it made
+    stream_once,        // runtime: a sandbox is given each end of a stream once in a run
     guest_pointer,      // personality: pointers of Linux calls lie in the guest half
     system_sandbox,     // switch: sandboxes that are not peers reach each other not at all
     uplink_gateway,     // switch: the uplink's own servers are asked for names alone
@@ -132,9 +134,11 @@ inline constexpr WeaknessName weakness_names[] = {
     {Weakness::root_returned, "root_returned"},
     {Weakness::last_thread, "last_thread"},
     {Weakness::chain_depth, "chain_depth"},
+    {Weakness::audit_wait, "audit_wait"},
     {Weakness::ring_rights, "ring_rights"},
     {Weakness::ring_commit, "ring_commit"},
     {Weakness::sandbox_processes, "sandbox_processes"},
+    {Weakness::stream_once, "stream_once"},
     {Weakness::guest_pointer, "guest_pointer"},
     {Weakness::system_sandbox, "system_sandbox"},
     {Weakness::uplink_gateway, "uplink_gateway"},

@@ -42,6 +42,8 @@ public:
                             abi::protection::read | abi::protection::write));
         thread_ = TRY(own(call::thread_create(process_.get(), request_.budget)));
         const std::uint64_t info = TRY(write_start_info());
+        if (request_.observer != nullptr)
+            TRY(request_.observer->on_made(process_.get()));
         TRY(call::thread_start(thread_.get(), plan.entry, abi::stack_base + abi::stack_size - 8, info));
         started_ = true;
         return LaunchedProcess{std::move(process_), std::move(thread_)};

@@ -21,6 +21,7 @@ constexpr RightName right_names[] = {
 };
 
 constexpr std::uint64_t max_memory_pages = std::uint64_t{1} << 36;
+constexpr std::uint64_t max_kept_pages = (64 << 20) / abi::page_size;
 
 // The words of one line.
 class Words {
@@ -115,7 +116,7 @@ private:
             return program_->file.starts_with('/') ? nullptr : "expected: file /PATH";
         }
         if (word == "memory")
-            return memory(words.next());
+            return amount(words.next(), program_->memory) ? nullptr : "expected: memory PAGES, or a number with K, M, G or %";
         if (word == "budget")
             return budget(words);
         if (word == "quota")
@@ -130,12 +131,13 @@ private:
             program_->arguments[program_->argument_count++] = words.rest();
             return nullptr;
         }
-        if (word == "kernel" || word == "ports" || word == "serve" || word == "call")
+        if (word == "kernel" || word == "ports" || word == "serve" || word == "call" || word == "keep")
             return grant(word, words);
         return "an unknown statement";
     }
 
-    const char* memory(std::string_view text) {
+    // False where it is none.
+    static bool amount(std::string_view text, Amount& result) {
         std::uint64_t factor = 1, divisor = 1;
         Amount amount;
         if (text.ends_with('%'))
@@ -150,10 +152,10 @@ private:
             text.remove_suffix(1);
         auto value = base::parse_decimal(text);
         if (!value || *value == 0 || *value > max_memory_pages / factor || (amount.unit == Amount::Unit::percent && *value > 100))
-            return "expected: memory PAGES, or a number with K, M, G or %";
+            return false;
         amount.value = (*value * factor + divisor - 1) / divisor;
-        program_->memory = amount;
-        return nullptr;
+        result = amount;
+        return true;
     }
 
     template <class T> const char* number(std::string_view text, std::uint64_t most, T& value) {
@@ -210,6 +212,16 @@ private:
                 wrong = number(words.next(), 0x10000 - grant.first_port, grant.port_count);
             if (wrong == nullptr && grant.port_count == 0)
                 wrong = "a range of no ports";
+        } else if (word == "keep") {
+            grant.kind = GrantLine::Kind::keep;
+            grant.name = words.next();
+            Amount size;
+            if (!amount(words.next(), size) || size.unit != Amount::Unit::pages || size.value > max_kept_pages)
+                wrong = "expected: keep NAME PAGES, or a number with K, M or G, of at most 64 MiB";
+            else if (file_.kept_count == max_kept)
+                wrong = "too much is kept";
+            grant.pages = size.value;
+            grant.kept = file_.kept_count;
         } else {
             grant.kind = word == "serve" ? GrantLine::Kind::serve : GrantLine::Kind::call;
             grant.name = words.next();
@@ -224,6 +236,7 @@ private:
         for (std::size_t i = 0; i < program_->grant_count; ++i)
             if (program_->grants[i].name == grant.name)
                 return "a second capability of this name";
+        file_.kept_count += grant.kind == GrantLine::Kind::keep;
         program_->grants[program_->grant_count++] = grant;
         return nullptr;
     }
@@ -262,7 +275,7 @@ private:
 } // namespace
 
 bool parse(std::string_view text, ImageFile& file, ParseError& error) {
-    file.program_count = file.endpoint_count = 0;
+    file.program_count = file.endpoint_count = file.kept_count = 0;
     Parser parser(file);
     for (std::size_t number = 1; !text.empty(); ++number) {
         const std::string_view line = text.substr(0, text.find('\n'));

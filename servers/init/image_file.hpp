@@ -9,6 +9,8 @@
 //     quota RIGHTS / budget_rights RIGHTS    more rights to its own quota or budget than to charge and inspect
 //     serve ENDPOINT [as NAME]        it receives the calls of this endpoint
 //     call ENDPOINT [badge=N] [share] [as NAME]   it may call; with `share` it may hand the capability on
+//     keep NAME SIZE                    a Memory that outlives it: zeros at first, then what the program under this name left, for the one that is started again. All of it is there
+//                                       from the first start on and costs the node, not the program. SIZE as of `memory`, but no share
 //     argument TEXT                   one argument string, up to the line's end
 //     restarts N                      so often it is started again when it ends; 0 where nothing is said
 //
@@ -29,9 +31,10 @@ inline constexpr std::size_t max_programs = 24;
 inline constexpr std::size_t max_grants = 16;
 inline constexpr std::size_t max_arguments = 16;
 inline constexpr std::size_t max_endpoints = 32;
+inline constexpr std::size_t max_kept = 8;
 
 struct GrantLine {
-    enum class Kind : std::uint8_t { kernel, ports, serve, call };
+    enum class Kind : std::uint8_t { kernel, ports, serve, call, keep };
     Kind kind;
     std::string_view name;   // in the program
     std::string_view source; // kernel: name of the root capability
@@ -39,6 +42,8 @@ struct GrantLine {
     abi::Rights rights;      // kernel
     std::uint64_t badge;     // call
     std::uint32_t first_port, port_count;
+    std::uint64_t pages;     // keep
+    std::size_t kept;        // keep: below ImageFile::kept_count, of this line alone
     bool share;
 };
 
@@ -69,6 +74,7 @@ struct ImageFile {
     std::size_t program_count = 0;
     std::string_view endpoints[max_endpoints]; // by name; exactly one program serves each
     std::size_t endpoint_count = 0;
+    std::size_t kept_count = 0;
 };
 
 struct ParseError {

@@ -23,6 +23,8 @@ program user   # uses it
     memory 2M
     quota charge,inspect,control
     call time badge=7 share as clock.server
+    keep records 4M
+    keep notes 5K
     argument mode=slow and steady
 )";
 
@@ -59,6 +61,14 @@ TEST(ImageFile, ReadsWhatItSays) {
     EXPECT_TRUE(user.grants[0].share);
     EXPECT_EQ(user.grants[0].name, "clock.server");
     EXPECT_EQ(user.arguments[0], "mode=slow and steady");
+    EXPECT_EQ(file->kept_count, 2u);
+    ASSERT_EQ(user.grant_count, 3u);
+    EXPECT_EQ(user.grants[1].kind, init::GrantLine::Kind::keep);
+    EXPECT_EQ(user.grants[1].name, "records");
+    EXPECT_EQ(user.grants[1].pages, 1024u);
+    EXPECT_EQ(user.grants[1].kept, 0u);
+    EXPECT_EQ(user.grants[2].pages, 2u);
+    EXPECT_EQ(user.grants[2].kept, 1u);
 }
 
 TEST(ImageFile, RefusesWithLineAndReason) {
@@ -79,6 +89,14 @@ TEST(ImageFile, RefusesWithLineAndReason) {
     EXPECT_EQ(reason(program("memory 0\n")), "4 expected: memory PAGES, or a number with K, M, G or %");
     EXPECT_EQ(reason(program("memory 101%\n")), "4 expected: memory PAGES, or a number with K, M, G or %");
     EXPECT_EQ(reason(program("memory 99999999999999999G\n")), "4 expected: memory PAGES, or a number with K, M, G or %");
+    for (const char* size : {"", " 0", " x", " 50%", " 65M", " 99999999999999999G"})
+        EXPECT_EQ(reason(program("keep k" + std::string(size) + "\n")), "4 expected: keep NAME PAGES, or a number with K, M or G, of at most 64 MiB") << size;
+    EXPECT_EQ(reason(program("keep k 1 2\n")), "4 an unknown word in a capability's line");
+    EXPECT_EQ(reason(program("keep k 1\nkeep k 1\n")), "5 a second capability of this name");
+    std::string much;
+    for (char name = 'a'; name < 'a' + 9; ++name)
+        much += std::string("keep ") + name + " 1\n";
+    EXPECT_EQ(reason(program(much)), "12 too much is kept");
     EXPECT_EQ(reason(program("fly\n")), "4 an unknown statement");
     EXPECT_EQ(reason(program("program p\n")), "4 a second program of this name");
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "abi/info.hpp"
+#include "lib/native/audit.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
@@ -66,6 +67,13 @@ base::Result<native::Grant> Node::grant(const GrantLine& line, native::Owned& te
         const abi::Rights share = line.share ? abi::right::duplicate | abi::right::transfer : 0;
         return native::Grant{line.name, endpoint, abi::right::send | abi::right::inspect | share};
     }
+    case GrantLine::Kind::keep: {
+        native::Owned& memory = kept_[line.kept];
+        // With all its frames: what is kept there is not lost for lack of memory.
+        if (!memory)
+            memory = TRY(native::own(native::call::memory_create(native::self().quota, line.pages * abi::page_size, abi::memory_flag::populate)));
+        return native::Grant{line.name, memory.get(), abi::right::read | abi::right::write | abi::right::map | abi::right::inspect | abi::right::duplicate | abi::right::transfer};
+    }
     }
     return std::unexpected(abi::Error::bad_argument);
 }
@@ -109,7 +117,20 @@ base::Result<void> Node::start_program(std::size_t index) {
     if (!launched)
         return std::unexpected(launched.error());
     running.process = std::move(launched->process);
+    // Not before it runs: the log where there is no room for a note may have to be emptied by this very program.
+    note_name(program, running.process.get());
     return native::call::process_watch(running.process.get(), ended_.handle(), std::uint64_t{1} << index);
+}
+
+// What the audit log lacks is a name for a number: the node goes on.
+void Node::note_name(const Program& program, abi::Handle process) {
+    if (!audited_)
+        return;
+    const auto noted = native::note_name(native::granted("log"), process, program.name);
+    if (noted)
+        return;
+    audited_ = noted.error() != abi::Error::unknown_call;
+    native::print("init: the audit log does not take the name of ", program.name, ": ", native::error_name(noted.error()));
 }
 
 void Node::release(Running& running) {

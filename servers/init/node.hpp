@@ -30,13 +30,16 @@ private:
     base::Result<native::Grant> grant(const GrantLine& line, native::Owned& temporary);
     void on_end(std::size_t index);
     void release(Running& running);
+    void note_name(const Program& program, abi::Handle process);
 
     const ImageFile& file_;
     const native::RootImage& root_;
     native::Notification ended_; // bit i: program i
     // Init keeps both sides of every endpoint: callers of a dead server wait for the next one instead of failing.
     native::Owned endpoints_[max_endpoints];
+    native::Owned kept_[max_kept]; // made when its program first starts
     Running running_[max_programs];
+    bool audited_ = true; // false: the kernel has no audit log
 };
 static_assert(max_programs <= 64);
 

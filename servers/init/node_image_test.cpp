@@ -25,10 +25,20 @@ struct NodeImage : testing::Test {
     std::unique_ptr<init::ImageFile> file;
 };
 
+// Others may have the right to add what objects are to the audit log, and no other.
 TEST_F(NodeImage, OnlyTheLogHasTheKernelsLog) {
     for (const init::Program& program : programs())
         for (const init::GrantLine& grant : std::span(program.grants, program.grant_count))
-            EXPECT_TRUE(grant.kind != Kind::kernel || grant.source != "log" || program.name == "log") << program.name;
+            EXPECT_TRUE(grant.kind != Kind::kernel || grant.source != "log" || program.name == "log" || grant.rights == abi::right::send) << program.name;
+}
+
+TEST_F(NodeImage, TheLogKeepsTheAuditRecords) {
+    bool takes = false, keeps = false;
+    for (const init::GrantLine& grant : std::span(programs().front().grants, programs().front().grant_count)) {
+        takes |= grant.kind == Kind::kernel && grant.name == "log" && (grant.rights & abi::right::receive) != 0;
+        keeps |= grant.kind == Kind::keep && grant.name == "audit_store";
+    }
+    EXPECT_TRUE(takes && keeps);
 }
 
 TEST_F(NodeImage, WritersOfTheLogAreThoseThatItNames) {

@@ -58,6 +58,8 @@ base::Result<void> Journal::write_sandbox(std::uint64_t number, std::string_view
     return {};
 }
 
+void Journal::say(std::string_view text, std::uint64_t now) { show(own_name, text, now); }
+
 Journal::Writer& Journal::sandbox(std::uint64_t number, std::uint64_t now) {
     Writer* oldest = sandboxes_;
     for (Writer& writer : sandboxes_) {
@@ -97,7 +99,7 @@ void Journal::tell_dropped(std::uint64_t now) {
         const std::uint64_t dropped = std::exchange(writer.dropped, 0);
         NameBuffer buffer;
         if (dropped != 0 && named++ < most_named)
-            show(own_name, base::format(text, dropped, " lines of ", name_of(writer, buffer), " dropped"), now);
+            say(base::format(text, dropped, " lines of ", name_of(writer, buffer), " dropped"), now);
         else
             others += dropped;
     };
@@ -106,7 +108,7 @@ void Journal::tell_dropped(std::uint64_t now) {
     for (Writer& writer : sandboxes_)
         tell(writer);
     if (others != 0)
-        show(own_name, base::format(text, others, " lines of other writers dropped"), now);
+        say(base::format(text, others, " lines of other writers dropped"), now);
 }
 
 void Journal::show(std::string_view name, std::string_view text, std::uint64_t now) {

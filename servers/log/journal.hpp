@@ -43,6 +43,9 @@ public:
     // A line of the sandbox with this number. The same; denied for 0.
     base::Result<void> write_sandbox(std::uint64_t number, std::string_view text, std::uint64_t now);
 
+    // A line of the log server's own.
+    void say(std::string_view text, std::uint64_t now);
+
     // Says whose lines were dropped, where that is due. To be called after a write and at the time that `telling_time` gives.
     void tell_dropped(std::uint64_t now);
     // When the next telling is due; UINT64_MAX where nothing was dropped.

@@ -23,7 +23,7 @@ base::Result<native::log::WriteReply> Programs::write(std::uint64_t badge, const
 }
 
 base::Result<native::log::ReadReply> Programs::read(std::uint64_t badge, const native::log::ReadRequest& request) {
-    if (badge == 0 || badge != reader_)
+    if (!reads(badge))
         return base::fail(abi::Error::denied);
     Line line;
     if (!journal_.kept().find(request.number, line))
@@ -38,7 +38,35 @@ base::Result<native::log::ReadReply> Programs::read(std::uint64_t badge, const n
     return reply;
 }
 
-// No message of this interface carries capabilities, so what comes with one is closed at once.
+base::Result<native::log::SealReply> Programs::seal(std::uint64_t badge, const native::log::SealRequest&) {
+    if (!reads(badge))
+        return base::fail(abi::Error::denied);
+    const AuditHead head = audit_.seal();
+    native::log::SealReply reply;
+    reply.sequence = head.sequence;
+    reply.digest = head.digest;
+    return reply;
+}
+
+base::Result<native::log::StoreReply> Programs::store(std::uint64_t badge, const native::log::StoreRequest&) {
+    if (!reads(badge))
+        return base::fail(abi::Error::denied);
+    if (audit_.memory() == abi::no_handle)
+        return base::fail(abi::Error::not_found);
+    return native::log::StoreReply{audit_.memory()};
+}
+
+base::Result<native::log::AuditStateReply> Programs::audit_state(std::uint64_t badge, const native::log::AuditStateRequest&) {
+    if (!reads(badge))
+        return base::fail(abi::Error::denied);
+    native::log::AuditStateReply reply;
+    reply.begun = audit_.begun();
+    reply.dropped = audit_.dropped();
+    reply.refusal = audit_.refusal() ? static_cast<std::uint32_t>(*audit_.refusal()) : 0;
+    return reply;
+}
+
+// No request of this interface carries capabilities, so what comes with one is closed at once.
 void Programs::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
 
 base::Result<native::log::WriteReply> Sandboxes::write(std::uint64_t badge, const native::log::WriteRequest& request) {
@@ -47,6 +75,9 @@ base::Result<native::log::WriteReply> Sandboxes::write(std::uint64_t badge, cons
 }
 
 base::Result<native::log::ReadReply> Sandboxes::read(std::uint64_t, const native::log::ReadRequest&) { return base::fail(abi::Error::denied); }
+base::Result<native::log::SealReply> Sandboxes::seal(std::uint64_t, const native::log::SealRequest&) { return base::fail(abi::Error::denied); }
+base::Result<native::log::StoreReply> Sandboxes::store(std::uint64_t, const native::log::StoreRequest&) { return base::fail(abi::Error::denied); }
+base::Result<native::log::AuditStateReply> Sandboxes::audit_state(std::uint64_t, const native::log::AuditStateRequest&) { return base::fail(abi::Error::denied); }
 
 void Sandboxes::discard(abi::Handle handle) { (void)native::call::handle_close(handle); }
 

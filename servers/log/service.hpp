@@ -2,6 +2,7 @@
 // program's name.
 #pragma once
 #include "abi/log_server.hpp"
+#include "servers/log/audit_keeper.hpp"
 #include "servers/log/journal.hpp"
 
 namespace logging {
@@ -12,14 +13,20 @@ using Now = std::uint64_t (*)();
 // Answers native programs, and the reader.
 class Programs final : public native::log::Server {
 public:
-    // `reader`: the badge that reads; 0 for none. The journal is borrowed.
-    Programs(Journal& journal, Now now, std::uint64_t reader) : journal_(journal), now_(now), reader_(reader) {}
+    // `reader`: the badge that reads; 0 for none. Journal and keeper are borrowed.
+    Programs(Journal& journal, AuditKeeper& audit, Now now, std::uint64_t reader) : journal_(journal), audit_(audit), now_(now), reader_(reader) {}
     base::Result<native::log::WriteReply> write(std::uint64_t badge, const native::log::WriteRequest& request) override;
     base::Result<native::log::ReadReply> read(std::uint64_t badge, const native::log::ReadRequest& request) override;
+    base::Result<native::log::SealReply> seal(std::uint64_t badge, const native::log::SealRequest& request) override;
+    base::Result<native::log::StoreReply> store(std::uint64_t badge, const native::log::StoreRequest& request) override;
+    base::Result<native::log::AuditStateReply> audit_state(std::uint64_t badge, const native::log::AuditStateRequest& request) override;
     void discard(abi::Handle handle) override;
 
 private:
+    bool reads(std::uint64_t badge) const { return badge != 0 && badge == reader_; }
+
     Journal& journal_;
+    AuditKeeper& audit_;
     Now now_;
     std::uint64_t reader_;
 };
@@ -31,6 +38,9 @@ public:
     base::Result<native::log::WriteReply> write(std::uint64_t badge, const native::log::WriteRequest& request) override;
     // Refused: denied.
     base::Result<native::log::ReadReply> read(std::uint64_t badge, const native::log::ReadRequest& request) override;
+    base::Result<native::log::SealReply> seal(std::uint64_t badge, const native::log::SealRequest& request) override;
+    base::Result<native::log::StoreReply> store(std::uint64_t badge, const native::log::StoreRequest& request) override;
+    base::Result<native::log::AuditStateReply> audit_state(std::uint64_t badge, const native::log::AuditStateRequest& request) override;
     void discard(abi::Handle handle) override;
 
 private:

@@ -9,14 +9,12 @@
 #include <gtest/gtest.h>
 
 #include "abi/log_client.hpp"
-#include "native/kernel_stubs.hpp"
+#include "servers/log/kernel_testing.hpp"
 
 namespace {
 
 using namespace logging;
 using base::Error;
-
-unsigned closed;
 
 struct Screen final : Console {
     void show(std::string_view line) override { lines.emplace_back(line); }
@@ -41,7 +39,7 @@ native::log::WriteRequest text(std::string_view line) {
 }
 
 struct LogService : testing::Test {
-    LogService() : storage(64 * 1024), journal(std::make_unique<Journal>(storage, screen)), programs(*journal, now, 9), sandboxes(*journal, now) {
+    LogService() : storage(64 * 1024), journal(std::make_unique<Journal>(storage, screen)), programs(*journal, audit, now, 9), sandboxes(*journal, now) {
         EXPECT_TRUE(journal->add_program(1, "pci"));
     }
     static std::uint64_t now() { return 77; }
@@ -51,6 +49,7 @@ struct LogService : testing::Test {
     std::vector<std::byte> storage;
     Screen screen;
     std::unique_ptr<Journal> journal;
+    AuditKeeper audit;
     Programs programs;
     Sandboxes sandboxes;
 };
@@ -79,8 +78,52 @@ TEST_F(LogService, OnlyTheReaderReadsAndOnlyWritersWrite) {
     for (const std::uint64_t badge : {0ull, 9ull, 2ull})
         EXPECT_EQ(program(badge).write(text("x")).error(), Error::denied);
     // A node without a reader: an endpoint without a badge is none.
-    Programs mute(*journal, now, 0);
+    Programs mute(*journal, audit, now, 0);
     EXPECT_EQ(Client(Direct{&mute, 0}).read({1}).error(), Error::denied);
+    EXPECT_EQ(Client(Direct{&mute, 0}).seal().error(), Error::denied);
+    EXPECT_EQ(Client(Direct{&mute, 0}).store().error(), Error::denied);
+}
+
+TEST_F(LogService, TheReaderAloneGetsTheAuditRecords) {
+    test_kernel = {};
+    EXPECT_EQ(program(9).seal()->sequence, 0u);
+    EXPECT_EQ(program(9).store().error(), Error::not_found);
+    struct alignas(abi::page_size) Page {
+        std::byte bytes[abi::page_size];
+    };
+    std::vector<Page> pages(4);
+    audit.open(TestKernel::log, TestKernel::bell);
+    ASSERT_TRUE(audit.keep(5, std::as_writable_bytes(std::span(pages))));
+    for (std::uint64_t sequence = 1; sequence <= 5; ++sequence)
+        test_kernel.seal(sequence);
+    for (const std::uint64_t badge : {0ull, 1ull, 10ull}) {
+        EXPECT_EQ(program(badge).seal().error(), Error::denied);
+        EXPECT_EQ(program(badge).store().error(), Error::denied);
+        EXPECT_EQ(program(badge).audit_state().error(), Error::denied);
+    }
+    for (const std::uint64_t number : {1ull, 9ull}) {
+        EXPECT_EQ(sandbox(number).seal().error(), Error::denied);
+        EXPECT_EQ(sandbox(number).store().error(), Error::denied);
+        EXPECT_EQ(sandbox(number).audit_state().error(), Error::denied);
+    }
+    EXPECT_EQ(test_kernel.reads, 0u);
+    const auto head = program(9).seal();
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->sequence, 5u);
+    base::Sha256::Digest digest;
+    digest.fill(std::byte{5});
+    EXPECT_EQ(head->digest, digest);
+    const auto store = program(9).store();
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->store, 5u);
+    const auto state = program(9).audit_state();
+    ASSERT_TRUE(state);
+    EXPECT_EQ(state->begun, 1u);
+    EXPECT_EQ(state->dropped, 0u);
+    EXPECT_EQ(state->refusal, 0u);
+    test_kernel.refusal = Error::bad_state;
+    EXPECT_EQ(program(9).seal()->sequence, 5u);
+    EXPECT_EQ(program(9).audit_state()->refusal, static_cast<std::uint32_t>(Error::bad_state));
 }
 
 TEST_F(LogService, RefusesLengthsPastTheWords) {
@@ -97,16 +140,10 @@ TEST_F(LogService, ClosesWhatItDoesNotTake) {
     native::Message message;
     message.tag = abi::make_tag(99, 0, 1);
     message.handles[0] = 5;
-    closed = 0;
+    test_kernel = {};
     serve(sandboxes, 1, message);
     EXPECT_EQ(abi::tag_message(message.tag), static_cast<std::uint32_t>(Error::unknown_call));
-    EXPECT_EQ(closed, 1u);
+    EXPECT_EQ(test_kernel.closed, 1u);
 }
 
 } // namespace
-
-// The kernel of this test: it only counts closed handles.
-native::call::RawResult native::call::raw(abi::KernelCall, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t) {
-    ++closed;
-    return {0, 0};
-}

@@ -1,6 +1,6 @@
 // The server that makes sandboxes. Handles: `runtime` (endpoint, receive), `root_image`, `entropy`, `switch`, `clock`, `log`, `log_reader` (an endpoint of the log that
-// may read), `sandbox_log` (the log's endpoint for sandboxes, without a badge), `node` (the root quota, inspect: figures), and what the management sandbox gets: `channel.NAME`, `management_log`. Arguments:
-// management.hpp.
+// may read), `audit` (the kernel's log, send: what a sandbox is launched with is noted there), `sandbox_log` (the log's endpoint for sandboxes, without a badge), `node` (the
+// root quota, inspect: figures), and what the management sandbox gets: `channel.NAME`, `management_log`. Arguments: management.hpp.
 #include "lib/native/log.hpp"
 #include "servers/runtime/server.hpp"
 

@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <iterator>
+#include <new>
 
 namespace runtime {
 
@@ -27,6 +28,8 @@ constexpr const char* kind_names[] = {"none",    "quota",        "lease", "proce
 static_assert(std::size(kind_names) == static_cast<std::size_t>(abi::ObjectKind::count));
 
 std::string_view reason_of(Message message, abi::Error error) {
+    if ((message == Message::audit_head || message == Message::audit_read || message == Message::audit_seal) && error == abi::Error::not_found)
+        return "the node keeps no audit log";
     if (error == abi::Error::not_found)
         return "no such sandbox";
     if (message == Message::sandbox_create && error == abi::Error::denied)
@@ -68,6 +71,9 @@ void Server::on_request(native::ChannelRequest request) {
     case Message::node_log: done = node_log(request); break;
     case Message::begin: done = begin(request); break;
     case Message::sandbox_update: done = update(request); break;
+    case Message::audit_head: done = audit_head(request); break;
+    case Message::audit_read: done = audit_read(request); break;
+    case Message::audit_seal: done = audit_seal(request); break;
     }
     if (!done)
         request.refuse(done.error(), reason_of(message, done.error()), tag(Tag::reason));
@@ -141,10 +147,6 @@ base::Result<void> Server::give_stream(native::ChannelRequest& request) {
 
 base::Result<void> Server::start(native::ChannelRequest& request) {
     Sandbox* const sandbox = TRY(find(request));
-    if (!sandbox->launched())
-        TRY(launch(*sandbox));
-    if (sandbox->state() != Sandbox::State::idle)
-        return base::fail(abi::Error::bad_state);
     // The records are the personality's to read: those that it knows are copied.
     base::Vector<std::byte> bytes;
     TRY(bytes.resize(abi::channel_buffer_bytes));
@@ -156,6 +158,10 @@ base::Result<void> Server::start(native::ChannelRequest& request) {
             writer.bytes(record.tag, record.value);
     if (!reader.ok() || !writer.ok())
         return base::fail(abi::Error::bad_argument);
+    if (!sandbox->launched())
+        TRY(launch(*sandbox, {}, writer.written()));
+    if (sandbox->state() != Sandbox::State::idle)
+        return base::fail(abi::Error::bad_state);
     sandbox->set_state(Sandbox::State::starting);
     if (auto sent = sandbox->send(abi::sandbox::Command::start, writer.written()); !sent) {
         sandbox->set_state(Sandbox::State::idle);
@@ -256,6 +262,10 @@ base::Result<void> Server::node_info(native::ChannelRequest& request) {
         writer.bytes(tag(Tag::object), std::as_bytes(std::span(&count, 1)));
     }
     writer.text(tag(Tag::warning), no_iommu);
+    std::string_view warnings[Audit::most_warnings];
+    Audit::Text texts[Audit::most_warnings];
+    for (const std::string_view warning : std::span(warnings).first(audit_.warnings(warnings, texts)))
+        writer.text(tag(Tag::warning), warning);
     missing_.each([&](const abi::runtime::MissingCall& call) { writer.bytes(tag(Tag::missing_call), std::as_bytes(std::span(&call, 1))); });
     request.answer(writer);
     return {};
@@ -280,6 +290,38 @@ base::Result<void> Server::node_log(native::ChannelRequest& request) {
         std::memcpy(line.text, read->text.data(), sizeof read->text);
         writer.bytes(tag(Tag::log_line), std::as_bytes(std::span(&line, 1)));
         seen = read->number;
+    }
+    request.answer(writer);
+    return {};
+}
+
+void Server::answer_head(native::ChannelRequest& request, const Audit::Head& head) {
+    auto writer = request.writer();
+    writer.number(tag(Tag::audit_sequence), head.sequence);
+    writer.bytes(tag(Tag::audit_digest), head.digest);
+    request.answer(writer);
+}
+
+base::Result<void> Server::audit_head(native::ChannelRequest& request) {
+    answer_head(request, TRY(audit_.head()));
+    return {};
+}
+
+base::Result<void> Server::audit_seal(native::ChannelRequest& request) {
+    answer_head(request, TRY(audit_.seal()));
+    return {};
+}
+
+base::Result<void> Server::audit_read(native::ChannelRequest& request) {
+    const logging::AuditView store = TRY(audit_.store());
+    auto writer = request.writer();
+    std::uint64_t seen = request.number(Tag::after, 0);
+    const std::unique_ptr<abi::AuditBatch> batch(new (std::nothrow) abi::AuditBatch);
+    if (!batch)
+        return base::fail(abi::Error::no_memory);
+    for (unsigned count = 0; count < abi::runtime::audit_batches_at_once && seen != UINT64_MAX && store.find(seen + 1, *batch); ++count) {
+        writer.bytes(tag(Tag::audit_batch), std::as_bytes(std::span(batch.get(), 1)));
+        seen = batch->sequence;
     }
     request.answer(writer);
     return {};

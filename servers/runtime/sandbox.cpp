@@ -5,6 +5,8 @@
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
 #include "lib/ring/turn.hpp"
+#include "servers/runtime/audit.hpp"
+#include "servers/runtime/launch_record.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -40,6 +42,32 @@ abi::BudgetParameters budget_parameters(const ProcessorLimits& limits, std::uint
     }
     return parameters;
 }
+
+// The capabilities that a process gets, with the rights that it has to them.
+base::Result<void> record_grants(LaunchRecord& record, std::span<const native::Grant> grants) {
+    for (const native::Grant& grant : grants) {
+        abi::HandleInfo info{};
+        TRY(native::call::handle_inspect(grant.handle, info));
+        TRY(record.grant(grant.name, info.kind, grant.rights != 0 ? grant.rights : info.rights));
+    }
+    return {};
+}
+
+// Notes the process before it runs: one that the audit log does not know of does not run.
+class Notary final : public native::LaunchObserver {
+public:
+    Notary(std::uint64_t sandbox, const base::Sha256::Digest& digest) : sandbox_(sandbox), digest_(digest) {}
+    base::Result<void> on_made(abi::Handle process) override {
+        const auto noted = Audit::note_sandbox(process, sandbox_, digest_);
+        if (!noted)
+            native::print("sandbox ", sandbox_, " does not start, for the audit log does not take its launch: ", native::error_name(noted.error()));
+        return noted;
+    }
+
+private:
+    std::uint64_t sandbox_;
+    base::Sha256::Digest digest_;
+};
 
 void write_limits(abi::TlvWriter& writer, const ProcessorLimits& limits) {
     using abi::runtime::Tag;
@@ -96,7 +124,7 @@ base::Result<void> Sandbox::add_layer(native::Owned memory) {
     return layers_.push_back(std::move(memory));
 }
 
-base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants) {
+base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants, std::span<const std::byte> start) {
     if (process_)
         return base::fail(abi::Error::bad_state);
     control_ = TRY(ring::Pair::create(quota_.get(), abi::RingUse::records, control_ring_bytes, ring::Side::a));
@@ -133,7 +161,22 @@ base::Result<void> Sandbox::launch(abi::Handle program, std::uint64_t program_by
     number(Tag::gateway, network.gateway);
     number(Tag::name_server, network.name_server);
 
+    LaunchRecord launch_record;
+    TRY(launch_record.program(program_bytes));
+    abi::QuotaInfo quota{};
+    TRY(native::call::quota_inspect(quota_.get(), quota));
+    TRY(launch_record.quota(quota.limit_pages));
+    TRY(launch_record.budget(budget_parameters(settings_.processor, quota.cpu_count)));
+    TRY(launch_record.arguments(writer.written()));
+    if (!start.empty())
+        TRY(launch_record.start(start));
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+        TRY(launch_record.layer(i, TRY(native::memory_size(layers_[i].get()))));
+    TRY(record_grants(launch_record, {all.data(), all.size()}));
+    Notary notary(number_, launch_record.digest());
+
     native::LaunchRequest request;
+    request.observer = &notary;
     request.program = program;
     request.program_bytes = program_bytes;
     request.quota = quota_.get();

@@ -87,8 +87,9 @@ public:
 
     // A sealed Memory. Errors: bad_state (it was started), too_large (too many).
     base::Result<void> add_layer(native::Owned memory);
-    // The personality's process; once. `program`: its ELF file. `grants`: what every sandbox gets, and this one more. Errors: those of launch.
-    base::Result<void> launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants);
+    // The personality's process; once. `program`: its ELF file. `grants`: what every sandbox gets, and this one more. `start`: the records of its first start, for the launch record;
+    // empty where they are not known yet. Errors: those of launch.
+    base::Result<void> launch(abi::Handle program, std::uint64_t program_bytes, std::span<const native::Grant> grants, std::span<const std::byte> start);
     bool launched() const { return static_cast<bool>(process_); }
     // Records to the personality. Errors: bad_state, would_block (the ring is full: it does not read).
     base::Result<void> send(abi::sandbox::Command command, std::span<const std::byte> payload);

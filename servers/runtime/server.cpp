@@ -55,7 +55,7 @@ base::Result<Sandbox*> Server::make_sandbox(const SandboxSettings& settings, std
     return made;
 }
 
-base::Result<void> Server::launch(Sandbox& sandbox, std::span<const native::Grant> more) {
+base::Result<void> Server::launch(Sandbox& sandbox, std::span<const native::Grant> more, std::span<const std::byte> start) {
     base::Vector<native::Grant> grants;
     TRY(grants.append(more));
     const auto give = [&](std::string_view name, abi::Rights rights) -> base::Result<void> {
@@ -70,7 +70,7 @@ base::Result<void> Server::launch(Sandbox& sandbox, std::span<const native::Gran
         TRY(grants.push_back({"log", log.get(), abi::right::send | abi::right::inspect}));
     const auto streams = TRY(native::own(native::call::handle_duplicate(streams_.get(), 0, sandbox.number(), abi::no_handle)));
     TRY(grants.push_back({"control.streams", streams.get(), abi::right::send | abi::right::inspect}));
-    TRY(sandbox.launch(personality_.get(), personality_bytes_, {grants.data(), grants.size()}));
+    TRY(sandbox.launch(personality_.get(), personality_bytes_, {grants.data(), grants.size()}, start));
     // The network port's capabilities are the personality's now.
     for (abi::Handle* handle : {&sandbox.network.ring.memory, &sandbox.network.ring.wait, &sandbox.network.ring.signal})
         if (*handle != abi::no_handle)

@@ -7,6 +7,7 @@
 #include "lib/native/clock.hpp"
 #include "lib/native/event_loop.hpp"
 #include "lib/native/root_image.hpp"
+#include "servers/runtime/audit.hpp"
 #include "servers/runtime/endings.hpp"
 #include "servers/runtime/management.hpp"
 #include "servers/runtime/missing_calls.hpp"
@@ -28,7 +29,8 @@ public:
 
     // For the management sandbox too.
     base::Result<Sandbox*> make_sandbox(const SandboxSettings& settings, std::uint32_t flows);
-    base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {});
+    // `start`: as Sandbox::launch has it.
+    base::Result<void> launch(Sandbox& sandbox, std::span<const native::Grant> more = {}, std::span<const std::byte> start = {});
     // The sandbox is nobody's to name from here on; it goes once its process has ended, and `request`, which may be empty, is answered then.
     void destroy(Sandbox& sandbox, native::ChannelRequest request = {});
     base::Result<void> publish(Sandbox& sandbox, const abi::runtime::Publish& publish);
@@ -72,6 +74,10 @@ private:
     base::Result<void> prepare_run(native::ChannelRequest& request);
     base::Result<void> node_log(native::ChannelRequest& request);
     base::Result<void> begin(native::ChannelRequest& request);
+    base::Result<void> audit_head(native::ChannelRequest& request);
+    base::Result<void> audit_read(native::ChannelRequest& request);
+    base::Result<void> audit_seal(native::ChannelRequest& request);
+    static void answer_head(native::ChannelRequest& request, const Audit::Head& head);
 
     void destroy_all_of(std::uint64_t owner);
     base::Result<native::Owned> log_of(const Sandbox& sandbox);
@@ -94,6 +100,7 @@ private:
     std::optional<Network<native::Caller, Clock>> network_; // none where there is no switch
     std::uint64_t next_number_ = 1;
     Removals removals_;
+    Audit audit_;
     Endings endings_;
     base::Vector<std::unique_ptr<Sandbox>> sandboxes_;
     base::Vector<abi::runtime::EventRecord> events_; // the last kept_events

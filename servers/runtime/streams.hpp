@@ -17,8 +17,9 @@ public:
 
     // The engine's end of a stream, which is made on demand. Charged to `quota`. Handles stay the runtime's; give copies. Errors: no_memory.
     base::Result<ring::Handles> engine_end(std::size_t index, abi::Handle quota);
-    // The personality's end. Errors: bad_state (nobody asked for this stream).
-    base::Result<ring::Handles> sandbox_end(std::size_t index) const;
+    // The personality's end, once: who hands capabilities out is recorded (abi/audit.hpp), and a sandbox that could ask for them without end would fill the log with it.
+    // Errors: bad_state (nobody asked for this stream), exists (it was given in this run).
+    base::Result<ring::Handles> sandbox_end(std::size_t index);
     ring::Pair& pair(std::size_t index) { return pairs_[index]; }
     // No data will come from the sandbox any more, and it takes none.
     void hang_up();
@@ -26,6 +27,7 @@ public:
 
 private:
     std::array<ring::Pair, count> pairs_;
+    std::array<bool, count> given_{}; // the sandbox' end, in this run
 };
 
 } // namespace runtime

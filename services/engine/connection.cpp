@@ -126,15 +126,22 @@ Task<bool> Exchange::drain_body() {
     co_return true;
 }
 
-std::string Exchange::head(int status, std::string_view type, std::string_view framing) const {
+Task<std::string> Exchange::common_headers() {
+    std::string text = "Api-Version: " + newest_version.text() + "\r\nDocker-Experimental: false\r\nOstype: linux\r\n";
+    const std::string audit = audit_head_.empty() ? co_await heads_.current() : audit_head_;
+    if (!audit.empty()) text += "Themelios-Audit-Head: " + audit + "\r\n";
+    co_return text;
+}
+
+Task<std::string> Exchange::head(int status, std::string_view type, std::string_view framing) {
     std::string text = "HTTP/1.1 " + std::to_string(status) + " " +
                        std::string(view(http::obsolete_reason(static_cast<http::status>(status)))) + "\r\n";
-    text += "Api-Version: " + newest_version.text() +
-            "\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: ThemeliOS/" THEMELIOS_VERSION " (linux)\r\n";
+    text += co_await common_headers();
+    text += "Server: ThemeliOS/" THEMELIOS_VERSION " (linux)\r\n";
     if (!type.empty()) text += "Content-Type: " + std::string(type) + "\r\n";
     text += framing;
     if (!keep_alive_) text += "Connection: close\r\n";
-    return text + "\r\n";
+    co_return text + "\r\n";
 }
 
 Task<> Exchange::send(std::string_view bytes) {
@@ -147,14 +154,14 @@ Task<> Exchange::reply(int status, const Json& body) {
 
 Task<> Exchange::reply_text(int status, std::string_view type, std::string_view text) {
     answered_ = true;
-    std::string all = head(status, type, "Content-Length: " + std::to_string(text.size()) + "\r\n");
+    std::string all = co_await head(status, type, "Content-Length: " + std::to_string(text.size()) + "\r\n");
     if (method_ != "HEAD") all += text;
     co_await send(all);
 }
 
 Task<> Exchange::reply_empty(int status) {
     answered_ = true;
-    co_await send(head(status, "", status == 204 || status == 304 ? "" : "Content-Length: 0\r\n"));
+    co_await send(co_await head(status, "", status == 204 || status == 304 ? "" : "Content-Length: 0\r\n"));
 }
 
 Task<> Exchange::reply_error(int status, const std::string& message) {
@@ -164,7 +171,7 @@ Task<> Exchange::reply_error(int status, const std::string& message) {
 Task<> Exchange::begin_stream(int status, std::string_view type) {
     answered_ = true;
     if (http_1_0_) keep_alive_ = false;
-    co_await send(head(status, type, http_1_0_ ? "" : "Transfer-Encoding: chunked\r\n"));
+    co_await send(co_await head(status, type, http_1_0_ ? "" : "Transfer-Encoding: chunked\r\n"));
 }
 
 Task<> Exchange::write_piece(std::string_view bytes) {
@@ -216,8 +223,8 @@ Task<> Exchange::hijack(std::string_view type) {
     const bool upgrade = !parser_->get()[http::field::upgrade].empty();
     std::string text =
         upgrade ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" : "HTTP/1.1 200 OK\r\n";
-    text += "Api-Version: " + newest_version.text() +
-            "\r\nDocker-Experimental: false\r\nOstype: linux\r\nContent-Type: " + std::string(type) + "\r\n\r\n";
+    text += co_await common_headers();
+    text += "Content-Type: " + std::string(type) + "\r\n\r\n";
     co_await send(text);
 }
 
@@ -232,13 +239,13 @@ Task<bool> answer_failure(Exchange& exchange, int status, std::string message) {
 
 } // namespace
 
-Task<> serve_connection(asio::io_context& io, Tcp::socket socket, Handler handle) {
+Task<> serve_connection(asio::io_context& io, AuditHeads& heads, Tcp::socket socket, Handler handle) {
     boost::beast::flat_buffer buffer(head_limit + read_size);
     ErrorCode ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
     for (bool open = true; open;) {
-        Exchange exchange(io, socket, buffer);
+        Exchange exchange(io, heads, socket, buffer);
         int status = 0;
         std::string message;
         bool head_read = false;

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "services/engine/async.hpp"
+#include "services/engine/audit_heads.hpp"
 #include "services/engine/target.hpp"
 
 namespace engine {
@@ -27,8 +28,12 @@ class Exchange {
 public:
     using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
 
-    Exchange(asio::io_context& io, Tcp::socket& socket, boost::beast::flat_buffer& buffer)
-        : io_(io), socket_(socket), buffer_(buffer) {}
+    // Answers carry the head of the audit log, as far as `heads` knows it.
+    Exchange(asio::io_context& io, AuditHeads& heads, Tcp::socket& socket, boost::beast::flat_buffer& buffer)
+        : io_(io), heads_(heads), socket_(socket), buffer_(buffer) {}
+
+    // The answer carries this head instead, as AuditHeads::text gives it.
+    void set_audit_head(std::string head) { audit_head_ = std::move(head); }
 
     // Reads the head. False at the end of the connection; throws ApiError where it is damaged.
     Task<bool> read_head();
@@ -80,10 +85,14 @@ private:
         bool gone = false;
         std::function<void()> on_gone;
     };
-    std::string head(int status, std::string_view type, std::string_view framing) const;
+    Task<std::string> head(int status, std::string_view type, std::string_view framing);
+    // The headers that every answer has.
+    Task<std::string> common_headers();
     Task<> send(std::string_view bytes);
 
     asio::io_context& io_;
+    AuditHeads& heads_;
+    std::string audit_head_; // empty: the newest
     Tcp::socket& socket_;
     boost::beast::flat_buffer& buffer_;
     std::unique_ptr<Parser> parser_;
@@ -98,6 +107,6 @@ private:
 
 // Serves a connection until it ends. `handle` answers one exchange; what it throws becomes an answer.
 using Handler = std::function<Task<>(Exchange&)>;
-Task<> serve_connection(asio::io_context& io, Tcp::socket socket, Handler handle);
+Task<> serve_connection(asio::io_context& io, AuditHeads& heads, Tcp::socket socket, Handler handle);
 
 } // namespace engine

@@ -10,7 +10,7 @@ namespace engine {
 
 struct Engine {
     Engine(asio::io_context& io, images::ImageStore& images, std::size_t worker_count)
-        : io(io), images(images), workers(worker_count), loaders(2), runtime(io, workers), events(io),
+        : io(io), images(images), workers(worker_count), loaders(2), runtime(io, workers), audit_heads(io, [this] { return runtime.audit_head(); }), events(io),
           containers(io, workers, runtime, images, events) {}
 
     asio::io_context& io;
@@ -18,6 +18,7 @@ struct Engine {
     asio::thread_pool workers; // blocking calls of the runtime and the image store
     asio::thread_pool loaders; // images being loaded: as slow as their clients
     RuntimeClient runtime;
+    AuditHeads audit_heads;
     EventBus events;
     Containers containers;
     std::string node_id;
@@ -38,6 +39,7 @@ Task<> answer_disk_usage(Engine&, Exchange&, std::string);
 // node_api.cpp
 Task<> answer_node(Engine&, Exchange&, std::string);
 Task<> answer_node_log(Engine&, Exchange&, std::string);
+Task<> answer_audit(Engine&, Exchange&, std::string);
 // container_api.cpp
 Task<> answer_container_create(Engine&, Exchange&, std::string);
 Task<> answer_container_list(Engine&, Exchange&, std::string);

@@ -90,7 +90,7 @@ Task<> accept_connections(Engine& engine, Tcp::acceptor& acceptor) {
         }
         ++open;
         asio::co_spawn(engine.io,
-                       serve_connection(engine.io, std::move(socket),
+                       serve_connection(engine.io, engine.audit_heads, std::move(socket),
                                         [&engine](Exchange& exchange) { return handle_request(engine, exchange); }),
                        [&open](std::exception_ptr) { --open; });
     }

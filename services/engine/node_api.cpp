@@ -1,7 +1,8 @@
-// GET /themelios/node: the node's own figures. GET /themelios/log: the lines that its programs and sandboxes wrote.
+// GET /themelios/node: the node's own figures. GET /themelios/log: the lines that its programs and sandboxes wrote. GET /themelios/audit: the batches of its audit log.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <stdexcept>
 
 #include "services/engine/engine.hpp"
 
@@ -85,6 +86,36 @@ Task<> answer_node_log(Engine& engine, Exchange& exchange, std::string) {
         text.append(line.text, std::min<std::size_t>(line.text_bytes, sizeof line.text)).append("\n");
     }
     co_await exchange.reply_text(200, "text/plain; charset=utf-8", text);
+}
+
+Task<> answer_audit(Engine& engine, Exchange& exchange, std::string) {
+    AuditHead head;
+    std::vector<abi::AuditBatch> batches;
+    std::string reason = "none is kept";
+    try {
+        head = co_await engine.runtime.audit_seal();
+        batches = co_await engine.runtime.audit_batches(0);
+    } catch (const services::ChannelError& error) {
+        reason = error.what();
+        batches.clear();
+    }
+    std::string text = AuditHeads::text(head);
+    if (text.empty() || batches.empty()) throw ApiError(503, "the node's audit log cannot be read: " + reason);
+    // What follows ends with the batch that the answer's head names: the two can be held against each other. More comes for as long as somebody works, and is for the next request.
+    exchange.set_audit_head(std::move(text));
+    co_await exchange.begin_stream(200, "application/octet-stream");
+    for (std::uint64_t next = batches.front().sequence;;) {
+        // From a client that reads slowly the log runs away. It sees an answer without an end, and not a log with a hole.
+        for (std::size_t i = 0; i < batches.size(); ++i)
+            if (batches[i].sequence != next + i) throw std::runtime_error("the audit log was written over while it was read");
+        const std::size_t count = next > head.sequence ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(batches.size(), head.sequence - next + 1));
+        if (count == 0) throw std::runtime_error("the audit log ends before its head");
+        co_await exchange.write_piece({reinterpret_cast<const char*>(batches.data()), count * sizeof(abi::AuditBatch)});
+        next += count;
+        if (next > head.sequence) break;
+        batches = co_await engine.runtime.audit_batches(next - 1);
+    }
+    co_await exchange.end_stream();
 }
 
 } // namespace engine

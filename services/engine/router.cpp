@@ -26,6 +26,7 @@ constexpr std::array routes = {
     Route{"GET", "system", "df", false, answer_disk_usage},
     Route{"GET", "themelios", "node", false, answer_node},
     Route{"GET", "themelios", "log", false, answer_node_log},
+    Route{"GET", "themelios", "audit", false, answer_audit},
 
     Route{"POST", "containers", "create", false, answer_container_create},
     Route{"GET", "containers", "json", false, answer_container_list},

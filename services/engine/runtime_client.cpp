@@ -145,6 +145,44 @@ Task<std::vector<abi::runtime::LogLine>> RuntimeClient::log_lines(std::uint64_t 
     }
 }
 
+namespace {
+
+AuditHead head_in(const Reply& reply) {
+    AuditHead head;
+    head.sequence = reply.number(Tag::audit_sequence);
+    auto records = reply.records();
+    abi::TlvRecord record;
+    while (records.next(record))
+        if (record.tag == static_cast<std::uint16_t>(Tag::audit_digest)) {
+            head.digest.resize(record.value.size());
+            std::memcpy(head.digest.data(), record.value.data(), record.value.size());
+        }
+    return head;
+}
+
+} // namespace
+
+Task<AuditHead> RuntimeClient::audit_head() { co_return head_in(co_await call_and_wait(Message::audit_head, Request())); }
+
+Task<AuditHead> RuntimeClient::audit_seal() { co_return head_in(co_await call(Message::audit_seal, Request())); }
+
+Task<std::vector<abi::AuditBatch>> RuntimeClient::audit_batches(std::uint64_t after) {
+    Request request;
+    request.number(Tag::after, after);
+    const Reply reply = co_await call(Message::audit_read, std::move(request));
+    std::vector<abi::AuditBatch> batches;
+    auto records = reply.records();
+    abi::TlvRecord record;
+    while (records.next(record)) {
+        if (record.tag != static_cast<std::uint16_t>(Tag::audit_batch) || record.value.size() != sizeof(abi::AuditBatch)) continue;
+        std::memcpy(&batches.emplace_back(), record.value.data(), sizeof(abi::AuditBatch));
+        // A step of whoever follows the sequences leads on.
+        if (batches.back().sequence <= after) throw services::ChannelError(abi::Error::broken, "the runtime gave audit records in disorder");
+        after = batches.back().sequence;
+    }
+    co_return batches;
+}
+
 void listen_for_events(asio::io_context& io, std::function<void(abi::runtime::EventRecord)> handle,
                        std::function<void()> lost) {
     std::thread([&io, handle = std::move(handle), lost = std::move(lost)] {

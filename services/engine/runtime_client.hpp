@@ -7,9 +7,11 @@
 
 #include <netinet/in.h>
 
+#include "abi/audit.hpp"
 #include "abi/runtime.hpp"
 #include "services/common/channel.hpp"
 #include "services/engine/async.hpp"
+#include "services/engine/audit_heads.hpp"
 #include "services/engine/container_spec.hpp"
 
 namespace engine {
@@ -62,6 +64,12 @@ public:
     Task<services::Reply> node_info();
     // The lines of the node's log after the one with this number; 0 for all that are kept.
     Task<std::vector<abi::runtime::LogLine>> log_lines(std::uint64_t after);
+    // With all that the kernel has recorded. No worker waits for it.
+    Task<AuditHead> audit_head();
+    // The same, once all is sealed that was recorded before.
+    Task<AuditHead> audit_seal();
+    // Of the audit log's batches that are kept the oldest ones after this sequence, at most abi::runtime::audit_batches_at_once; none behind the newest.
+    Task<std::vector<abi::AuditBatch>> audit_batches(std::uint64_t after);
 
 private:
     // Each that waits has a session, of which the runtime keeps 64; those of the workers and of the events are beside these.

@@ -414,6 +414,17 @@ def _without_end(context, host, said):
                 client.kill()
 
 
+def _grasps(context, folder, said, otherwise, append=""):
+    """A personality that asks for its stream without end: each answer would be a record in the name of runtime, which waits for nothing."""
+    with _captured_node(context, folder, append) as (port, serial):
+        command = ["run", "--hostname", "grasping", "busybox", "true"]
+        with subprocess.Popen(docker.words(port, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=docker.environment()) as client:
+            try:
+                _said(serial, [said], otherwise)
+            finally:
+                client.kill()
+
+
 def _mute(context):
     """Personalities that never say that their program started, more than the engine has workers, or that it ended: they hold up nobody else, go when they are removed, and are given up."""
     with _captured_node(context, paths.NATIVE) as (port, serial):
@@ -495,10 +506,13 @@ def _container_cases(context):
     yield "a captured personality takes no ring", lambda: _captured(context, paths.NATIVE)
     yield "a captured personality that writes without end", lambda: _without_end(context, "flooding", "flooding: both rings are read")
     yield "a captured personality that calls without end", lambda: _without_end(context, "calling", "calling: runtime answers")
+    yield "a captured personality gets each stream once", lambda: _grasps(context, paths.NATIVE, "grasping: 1 given, 99 refused", "it gets a stream more than once, or never")
     yield "a captured personality that never starts its program", lambda: _mute(context)
     yield "a captured personality leaves no process", lambda: _processes_end(context)
     yield "teeth sandbox_processes of a captured personality", lambda: _processes_end_teeth(context)
     yield "teeth ring_rights of a captured personality", lambda: _captured_teeth(context)
+    yield "teeth stream_once of a captured personality", lambda: _grasps(context, paths.TWIN, "grasping: 100 given, 0 refused", "it is refused without stream_once: it tests nothing",
+                                                                        "weaken=stream_once")
     yield "teeth guest_pointer", lambda: _guest_pointer_teeth(context)
     yield "teeth uplink_gateway", lambda: _uplink_gateway_teeth(context)
     yield "teeth system_sandbox", lambda: _system_sandbox_teeth(context)
@@ -531,6 +545,7 @@ def cases(context):
     for each in UNBOUNDED:
         yield f"teeth {each[0]} {each[1]}", lambda each=each: _keeps_others_waiting(context, *each)
     yield "teeth log_limit", lambda: _calls_notice(context, "log_limit", "many_faults_are_few_lines")
+    yield "teeth audit_wait", lambda: _calls_notice(context, "audit_wait", "who_fills_the_audit_log_waits")
     yield "teeth move_cut", lambda: _calls_notice(context, "move_cut", "what_is_taken_from_a_mapping_is_taken_where_it_moved")
     yield "teeth move_cut of what came in its place", lambda: _calls_notice(context, "move_cut", "what_came_in_a_mappings_place_is_not_taken_with_it")
     yield "teeth lender_charge", lambda: _server_pays(context)

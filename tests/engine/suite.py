@@ -3,9 +3,11 @@
 import concurrent.futures
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import queue
+import re
 import select
 import signal
 import shutil
@@ -87,6 +89,16 @@ class Bench:
             return status, json.loads(text)
         except ValueError:
             return status, text.decode(errors="replace")
+
+    def raw(self, method, path, headers=None):
+        """(status, headers, bytes)"""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        try:
+            connection.request(method, path, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        finally:
+            connection.close()
 
     def figures(self):
         """Descriptors and resident KiB of the engine."""
@@ -399,6 +411,74 @@ def _node_log(b):
     _equal(lines[-1], "   450.000000 fake: line 300")
 
 
+HEAD = re.compile(r"([1-9][0-9]*):([0-9a-f]{64})")
+
+
+def _audit(b):
+    """All batches, over as many messages as they take, up to that of the answer's own head, which has all that was recorded before."""
+    before = 0
+    for _ in range(2):
+        status, headers, data = b.raw("GET", "/themelios/audit")
+        _equal((status, headers["Content-Type"], len(data) % 4096), (200, "application/octet-stream", 0))
+        batches = [data[at:at + 4096] for at in range(0, len(data), 4096)]
+        sequences = [int.from_bytes(batch[8:16], "little") for batch in batches]
+        assert sequences[0] == 6 and sequences == list(range(6, 6 + len(batches))) and len(batches) > 40, sequences
+        for last, batch in zip(batches, batches[1:]):
+            _equal(batch[64:96], last[96:128])
+            _equal(hashlib.sha256(batch[:96] + bytes(32) + batch[128:]).digest(), batch[96:128])
+        sequence, digest = HEAD.fullmatch(headers["Themelios-Audit-Head"]).groups()
+        _equal((sequences[-1], batches[-1][96:128].hex()), (int(sequence), digest))
+        assert int(sequence) > before
+        before = int(sequence)
+
+
+def _audit_heads(b):
+    """Every answer has the head, whatever it is, and is not held up by who tells it."""
+    def head(text):
+        lines = [line for line in text.split(b"\r\n\r\n")[0].decode().split("\r\n") if line.startswith("Themelios-Audit-Head: ")]
+        assert len(lines) == 1 and HEAD.fullmatch(lines[0].split(": ")[1]), text
+        return int(lines[0].split(": ")[1].split(":")[0])
+
+    def ask(request):
+        with socket.create_connection(("127.0.0.1", b.port), timeout=300) as connection:
+            connection.sendall(request)
+            text = b""
+            while b"\r\n\r\n" not in text:
+                part = connection.recv(65536)
+                assert part, text
+                text += part
+            return text
+
+    _create(b, "audited", "cat")
+    last = 0
+    for request, status in ((b"GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n", 200), (b"HEAD /_ping HTTP/1.1\r\nHost: x\r\n\r\n", 200), (b"GET /nosuch HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+                            (b"PUT /info HTTP/1.1\r\nHost: x\r\n\r\n", 405), (b"no request\r\n\r\n", 400), (b"GET /events?since=1 HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+                            (b"POST /containers/audited/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\nUpgrade: tcp\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n", 101),
+                            (b"POST /containers/audited/attach?stream=1&stdout=1 HTTP/1.0\r\n\r\n", 200), (b"DELETE /containers/audited?force=1 HTTP/1.1\r\nHost: x\r\n\r\n", 204)):
+        text = ask(request)
+        _equal(text.split(b" ")[1], str(status).encode())
+        assert last < head(text), (request, text)
+        last = head(text)
+        b.raw("GET", "/themelios/audit")  # seals one more
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert all(HEAD.fullmatch(headers["Themelios-Audit-Head"]) for _, headers, _ in pool.map(lambda _: b.raw("GET", "/_ping"), range(200)))
+    b.runtime.send_signal(signal.SIGHUP)
+    try:
+        while "Themelios-Audit-Head" in b.raw("GET", "/_ping")[1]:
+            pass
+        for _ in range(100):
+            status, headers, data = b.raw("GET", "/_ping")
+            assert (status, data) == (200, b"OK") and "Themelios-Audit-Head" not in headers, headers
+        # A log that cannot be had is not an empty one.
+        status, _, data = b.raw("GET", "/themelios/audit")
+        assert status == 503 and b"the node keeps no audit log" in data, (status, data)
+        _equal(b.good("run", "--rm", "busybox", "echo", "hello"), "hello")
+    finally:
+        b.runtime.send_signal(signal.SIGHUP)
+    while "Themelios-Audit-Head" not in b.raw("GET", "/_ping")[1]:
+        pass
+
+
 def cases(context):
     folder = tempfile.mkdtemp(prefix="engine-suite-")
     bench = None
@@ -416,7 +496,8 @@ def cases(context):
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("old clients", _old_clients),
                                            ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
-                                           ("images", _images), ("figures of the node", _node), ("log of the node", _node_log)):
+                                           ("images", _images), ("figures of the node", _node), ("log of the node", _node_log),
+                                           ("the audit log", _audit), ("heads of the audit log", _audit_heads)):
             yield name, on_bench(function, *arguments)
     finally:
         if bench is not None:

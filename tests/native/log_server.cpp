@@ -14,7 +14,7 @@ namespace {
 namespace call = native::call;
 
 constexpr std::string_view arguments("writer=1:writer\0reader=2", 24);
-constexpr std::uint64_t pages = 512;
+constexpr std::uint64_t pages = 512, store_pages = 16;
 
 struct Log {
     native::Owned quota;
@@ -22,9 +22,10 @@ struct Log {
 };
 
 // Errors: those of the calls.
-base::Result<Log> start(const native::FileMemory& file, abi::Handle programs, abi::Handle sandboxes) {
+base::Result<Log> start(const native::FileMemory& file, abi::Handle programs, abi::Handle sandboxes, abi::Handle store) {
     constexpr abi::Rights served = abi::right::receive | abi::right::bind | abi::right::inspect;
-    const native::Grant grants[] = {{"log", native::granted("log"), abi::right::write | abi::right::inspect},
+    const native::Grant grants[] = {{"log", native::granted("log"), abi::right::write | abi::right::receive | abi::right::inspect},
+                                    {"audit_store", store, abi::right::read | abi::right::write | abi::right::map | abi::right::duplicate | abi::right::transfer | abi::right::inspect},
                                     {"clock", native::granted("clock"), abi::right::read | abi::right::map | abi::right::inspect},
                                     {"programs", programs, served},
                                     {"sandboxes", sandboxes, served}};
@@ -48,9 +49,11 @@ base::Result<void> run() {
     const native::Owned sandboxes = TRY(native::own(call::endpoint_create(native::self().quota)));
     const native::Owned writer = TRY(native::own(native::duplicate(programs.get(), 0, 1)));
     const native::Owned reader = TRY(native::own(native::duplicate(programs.get(), 0, 2)));
+    // One store for all of them: whoever comes next goes on with it, and has nothing to say of it.
+    const native::Owned store = TRY(native::own(call::memory_create(native::self().quota, store_pages * abi::page_size, 0)));
     native::log::Client read(native::Caller{reader.get()});
     for (const std::string_view text : {"first life", "second life", "third life"}) {
-        const Log log = TRY(start(file, programs.get(), sandboxes.get()));
+        const Log log = TRY(start(file, programs.get(), sandboxes.get(), store.get()));
         native::write_line(writer.get(), text);
         const auto line = TRY(read.read({1}));
         CHECK(std::string_view(reinterpret_cast<const char*>(line.text.data()), line.text_length) == text);

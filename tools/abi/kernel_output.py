@@ -178,6 +178,7 @@ def stub_parameter(item):
 
 
 STUB_HEAD = """#pragma once
+#include "abi/audit.hpp"
 #include "abi/info.hpp"
 #include "abi/kernel_calls.hpp"
 #include "abi/types.hpp"
@@ -267,6 +268,7 @@ def stubs(interface, source):
 
 
 CALL_TABLE_HEAD = """#pragma once
+#include "abi/audit.hpp"
 #include "abi/info.hpp"
 #include "abi/types.hpp"
 

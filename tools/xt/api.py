@@ -8,11 +8,23 @@ from .shell import Failure
 
 def get(port, path, timeout=5):
     """Status and body; None where nobody answers."""
+    answer = request(port, path, timeout)
+    return None if answer is None else (answer[0], answer[2])
+
+
+def request(port, path, timeout=5, limit=None):
+    """Status, headers and body; None where nobody answers. A body of more than `limit` bytes comes as its first limit + 1."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status, response.read()
+        if limit is None:
+            return response.status, response.headers, response.read()
+        body = response.read(limit + 1)
+        # Read by a size, a body that ends early is not complained of.
+        if len(body) <= limit and response.length:
+            return None
+        return response.status, response.headers, body
     except (OSError, http.client.HTTPException):
         return None
     finally:

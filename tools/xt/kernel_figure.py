@@ -12,7 +12,7 @@ LAYERS = {
     "init": "the first process and what it holds",
     "call": "the calls: arguments decoded, rights checked",
     "device": "memory and ports of devices, interrupts, what devices may reach",
-    "audit": "the log",
+    "audit": "the audit log",
     "restricted": "restricted mode: guests and their personality",
     "ipc": "endpoints, replies, notifications, ports",
     "thread": "threads, processes, budgets, the scheduler, futexes",

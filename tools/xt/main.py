@@ -15,6 +15,7 @@ COMMANDS = (
     ("run", "run", "boot a node in QEMU and run a first container"),
     ("stop", "stop", "end the node"),
     ("status", "status", "show the node's own figures"),
+    ("audit", "audit", "export, verify and show the audit log"),
     ("docker", "docker", "run the stock Docker CLI against the node"),
     ("test", "test", "run the tests"),
     ("bench", "bench", "run the benchmarks"),

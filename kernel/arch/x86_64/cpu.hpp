@@ -54,6 +54,7 @@ struct Cpu {
     std::atomic<bool> shootdown_of_kernel{false}; // what is asked for takes the global translations too; set before the request is counted
     std::atomic<std::uint64_t> idle_wakeups{0}; // written by this CPU alone: interrupts that ended its halt
     std::atomic<std::uint64_t> page_faults{0};  // the same: faults of user mode that were resolved
+    std::uint64_t objects_made = 0;             // for their numbers
     std::uint64_t last_domain = 0;              // the last untrusted one; see domains.hpp
     bool reschedule = false;                  // a better thread is ready, or the slice is over
     RunQueue* queue = nullptr;

@@ -127,6 +127,17 @@ void devices_and_log(Watch& watch) {
     CHECK(good);
     watch(K::log_read, "read the whole log", [&] { return call::log_read(log, 0, all).value_or(0) != 0; });
 
+    static abi::AuditBatch batch;
+    static std::uint64_t kept = abi::audit_kept_nothing; // others may have taken some before
+    const auto bell = call::notification_create(quota()), lease = call::lease_create(quota(), 0);
+    REQUIRE(bell && lease);
+    while (const std::uint64_t sequence = call::audit_read(log, kept, batch, *bell).value_or(0)) kept = sequence;
+    for (std::size_t i = 0; i < 2 * abi::audit_batch_records; ++i) CHECK(call::lease_revoke(*lease));
+    watch(K::audit_read, "seal a whole batch of the audit log", [&] { return call::audit_read(log, kept, batch, *bell).value_or(0) == kept + 1 && batch.count == abi::audit_batch_records; });
+    const abi::AuditNote note{.operation = abi::AuditOperation::name};
+    watch(K::audit_note, "note a name in the audit log", [&] { return done(call::audit_note(log, native::self().process, note)); });
+    for (const auto handle : {*bell, *lease}) CHECK(call::handle_close(handle));
+
     // The machine with one processor has memory above the hole, so each page of it is looked at. Others may have memory there.
     watch(K::device_slice, "slice the hole below 4 GiB", [&] {
         const auto slice = call::device_slice(root, quota(), 2 * gibibyte, 2 * gibibyte);

@@ -55,6 +55,7 @@ void print_costs() {
     measure_restricted("guest call that wakes nobody at a word", 0, guest_constants, guest_constants_end, 100, static_cast<std::uint8_t>(abi::FastCall::futex));
     print_memory_costs();
     print_exchange_costs();
+    print_audit_costs();
     native::print("costs: all");
 }
 

@@ -55,5 +55,7 @@ void measure(const char* name, Function&& function, std::uint64_t each = 1) {
 void print_memory_costs();
 // Those of what two threads do with each other.
 void print_exchange_costs();
+// Those of the audit log.
+void print_audit_costs();
 
 } // namespace kernel_test

@@ -259,4 +259,56 @@ yield_for_ever:
     syscall
     jmp yield_for_ever
 yield_for_ever_end:
+
+# A process of its own: makes 1,000 leases out of the quota rdi, and closes each.
+.globl make_leases
+.globl make_leases_end
+make_leases:
+    movq %rdi, %rbp
+    movl $1000, %ebx
+1:  movq %rbp, %rdi
+    xorl %esi, %esi
+    movl $4, %eax           # lease_create
+    syscall
+    movq %rdx, %rdi
+    movl $1, %eax           # handle_close
+    syscall
+    decl %ebx
+    jnz 1b
+    movl $17, %eax          # process_exit
+    xorl %edi, %edi
+    syscall
+make_leases_end:
+
+# A process of its own: with the Notification rdi makes a badged capability, 200 plain ones, a badged one, 200 badged ones and a badged one, and closes each.
+.globl mint_often
+.globl mint_often_end
+mint_often:
+    movq %rdi, %rbp
+    xorl %r13d, %r13d
+1:  movl $7, %r12d
+    call 3f
+    cmpl $14, %r13d
+    je 4f
+    movl %r13d, %r12d
+    movl $200, %ebx
+2:  call 3f
+    decl %ebx
+    jnz 2b
+    addl $7, %r13d
+    jmp 1b
+3:  movq %rbp, %rdi
+    movl $128, %esi         # right::send
+    movl %r12d, %edx
+    xorl %r10d, %r10d
+    movl $2, %eax           # handle_duplicate
+    syscall
+    movq %rdx, %rdi
+    movl $1, %eax           # handle_close
+    syscall
+    ret
+4:  movl $17, %eax          # process_exit
+    xorl %edi, %edi
+    syscall
+mint_often_end:
 .section .note.GNU-stack, "", @progbits

@@ -7,7 +7,8 @@ It needs root, and isolates nothing: it is for tests of the engine alone. Progra
     never-starts   the start is answered once the sandbox is destroyed
     starts-late    ends at once in its first run; starts of later ones are answered after a SIGUSR2
     crashes        the sandbox crashes as the program starts, and is freed by the second request that asks for it
-Of each start that waits a line of the output tells.
+Of each start that waits a line of the output tells. A SIGHUP holds up who asks for the head of the audit log and refuses to seal it, and another one
+ends that.
 """
 
 import array
@@ -29,14 +30,16 @@ import termios
 import threading
 import time
 
-(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN, UPDATE) = range(1, 15)
+(CREATE, ADD_LAYER, STREAM, START, SIGNAL, RESIZE, DESTROY, NEXT_EVENT, NODE_INFO, INSPECT, PREPARE, NODE_LOG, BEGIN, UPDATE, AUDIT_HEAD,
+ AUDIT_READ, AUDIT_SEAL) = range(1, 18)
 TAGS = {name: number for number, name in enumerate(
     "reason name hostname memory_pages cpu_quota cpu_shares fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
-TAGS["log_line"] = 47
+TAGS.update(log_line=47, audit_sequence=54, audit_digest=55, audit_batch=56)
 LOG_LINES, LOG_LINES_AT_ONCE = 300, 256
 BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, CANCELED, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 13, 17, 20, 22
 EXITED, CRASHED = 1, 2
+AUDIT_BATCHES, AUDIT_KEPT, AUDIT_BATCHES_AT_ONCE = 45, 40, 16  # from the start on; of which the last ones are kept
 
 
 LIBC = ctypes.CDLL(None)
@@ -297,6 +300,46 @@ class Sandbox:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Audit:
+    """The audit log (abi/audit.hpp): each time that it is sealed there is one more record."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.open = threading.Event()
+        self.open.set()
+        self.batches = []
+        self.digest = bytes(32)
+        for _ in range(AUDIT_BATCHES):
+            self.seal()
+
+    def seal(self):
+        sequence = len(self.batches) + 1
+        record = struct.pack("<QHHHHQQ32x", sequence * 1000, 3, 0, 3, 0, 1, sequence)
+        batch = struct.pack("<IIQQQ32x", 0x31445541, 1, sequence, sequence * 1000, 7) + self.digest + bytes(32) + record + bytes(61 * 64)
+        self.digest = hashlib.sha256(batch).digest()
+        self.batches.append(batch[:96] + self.digest + batch[128:])
+
+    def head(self):
+        self.open.wait()
+        with self.lock:
+            return len(self.batches), self.digest
+
+    def read(self, after):
+        with self.lock:
+            first = max(after, AUDIT_BATCHES - AUDIT_KEPT)
+            return self.batches[first:first + AUDIT_BATCHES_AT_ONCE]
+
+    def sealed(self):
+        if not self.open.is_set():
+            raise Refused(NOT_FOUND, "the node keeps no audit log")
+        with self.lock:
+            self.seal()
+            return len(self.batches), self.digest
+
+    def turn(self):
+        (self.open.clear if self.open.is_set() else self.open.set)()
+
+
 class Runtime:
     def __init__(self, folder, verbose):
         self.lock = threading.RLock()
@@ -310,6 +353,7 @@ class Runtime:
         self.sequence = 0
         self.next_identity = 1
         self.released = threading.Event()
+        self.audit = Audit()
         os.makedirs(folder, exist_ok=True)
         self.path = os.path.join(folder, "runtime")
         if os.path.exists(self.path):
@@ -409,6 +453,11 @@ class Runtime:
             first = request.number("after") + 1
             numbers = range(first, min(LOG_LINES + 1, first + LOG_LINES_AT_ONCE))
             return b"".join(record("log_line", struct.pack("<QQI36s256s", each, each * 1_500_000_000, 8, b"fake", b"line %3d" % each)) for each in numbers), []
+        if kind in (AUDIT_HEAD, AUDIT_SEAL):
+            sequence, digest = self.audit.head() if kind == AUDIT_HEAD else self.audit.sealed()
+            return record("audit_sequence", sequence) + record("audit_digest", digest), []
+        if kind == AUDIT_READ:
+            return b"".join(record("audit_batch", batch) for batch in self.audit.read(request.number("after"))), []
         if kind == INSPECT:
             self.find(request)
             return record("memory_pages", 1), []
@@ -452,5 +501,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     runtime = Runtime(sys.argv[1], "--verbose" in sys.argv)
     signal.signal(signal.SIGUSR2, lambda *_: runtime.released.set())
+    signal.signal(signal.SIGHUP, lambda *_: runtime.audit.turn())
     print("ready", flush=True)
     runtime.serve()

@@ -97,6 +97,19 @@ void flood() {
     for (;;) (void)call::notification_wait(native::granted("control.wait"), abi::never);
 }
 
+// Each end that is given is a record of runtime's in the audit log.
+void ask_again_and_again() {
+    constexpr unsigned times = 100;
+    unsigned given = 0, refused = 0;
+    native::sandbox_control::Client client(native::Caller{native::granted("control.streams")});
+    for (unsigned count = 0; count < times; ++count) {
+        const auto reply = client.stream({1});
+        given += reply ? 1 : 0;
+        refused += !reply && reply.error() == abi::Error::exists ? 1 : 0;
+    }
+    native::print("grasping: ", given, " given, ", refused, " refused");
+}
+
 [[noreturn]] void start_and_be_deaf() {
     constexpr std::uint32_t start = static_cast<std::uint32_t>(abi::sandbox::Command::start), started = static_cast<std::uint32_t>(abi::sandbox::Event::started);
     auto control = ring::Pair::attach({native::granted("control.ring"), native::granted("control.wait"), native::granted("control.signal")}, abi::RingUse::records, ring::Side::b);
@@ -113,6 +126,7 @@ void flood() {
         }
         native::print("deaf: is told ", command->kind);
         if (command->kind != start) continue;
+        if (host_name() == "grasping") ask_again_and_again();
         std::byte answer[32];
         abi::TlvWriter writer(answer);
         writer.number(static_cast<std::uint16_t>(abi::runtime::Tag::linux_error), 0);
@@ -184,7 +198,7 @@ int __wrap__Z11native_mainv() {
         native::print(host_name(), ": says no more");
         say_nothing();
     }
-    if (host_name() == "deaf") start_and_be_deaf();
+    if (host_name() == "deaf" || host_name() == "grasping") start_and_be_deaf();
     if (host_name() == "leaving") return make_processes() ? 0 : 1;
     if (host_name() == "breaking" && make_processes()) break_the_protocol();
     if (host_name() == "calling") call_from_many_threads();

@@ -320,7 +320,7 @@ void make_world(const Scenario& scenario) {
     world->own.queue = world->queue;
     auto& quota = arena_make<Quota>(nullptr, 1'000'000);
     auto& budget = arena_make<Budget>(nullptr, abi::BudgetParameters{});
-    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), 0);
+    auto& servers = arena_make<Process>(quota, base::Ref<Budget>(budget), nullptr);
     auto& endpoint = arena_make<Endpoint>();
     world->lease = &arena_make<Lease>(nullptr);
     world->other_lease = &arena_make<Lease>(nullptr);
@@ -337,7 +337,7 @@ void make_world(const Scenario& scenario) {
             seat.endpoint = served;
             seat.leased_endpoint = served_leased;
             if (actor.role == Role::caller) {
-                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), 0);
+                process = &arena_make<Process>(quota, base::Ref<Budget>(budget), nullptr);
                 seat.endpoint = insert(*process, endpoint, abi::right::send, i + 1, nullptr);
                 seat.leased_endpoint = insert(*process, endpoint, abi::right::send, i + 1, world->lease);
             }
@@ -438,6 +438,14 @@ void vector_switch_in(Thread&) {}
 void preemption_point() {}
 bool caller_ends() { return false; }
 void trim_stacks() {}
+void Audit::wait_for_room(AuditAccount&, std::uint32_t) {}
+bool Audit::has_room(const AuditAccount&, std::uint32_t) { return true; }
+void Audit::charge(AuditAccount&, std::uint32_t) {}
+void Audit::record_now(const AuditEvent&) {}
+void Audit::tell() {}
+void record_made(Thread&, const Object&, abi::Rights, const LeaseHold&, std::uint64_t) {}
+void record_use_of_foreign(Thread&, abi::KernelCall, const Object&) {}
+bool caller_goes_first() { return false; }
 void wait_for_turn(unsigned) {}
 base::Result<void> check_writable(Thread&, std::uint64_t, std::size_t) { return {}; }
 base::Result<void> copy_to_user(Thread&, std::uint64_t, const void*, std::size_t) { return {}; }
@@ -448,8 +456,8 @@ Budget::Budget(base::Ref<Budget> parent, const abi::BudgetParameters& parameters
 Budget::~Budget() = default;
 Budget::Rules Budget::rules() const { return {0, 1}; }
 
-Process::Process(Quota& quota, base::Ref<Budget> budget, std::uint64_t domain)
-    : Object(object_kind), quota_(quota), budget_(std::move(budget)), number_(1), domain_(domain), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
+Process::Process(Quota& quota, base::Ref<Budget> budget, base::Ref<Process> sandbox)
+    : Object(object_kind), quota_(quota), budget_(std::move(budget)), order_(1), sandbox_(std::move(sandbox)), domain_(0), handles_(quota), space_(base::Ref<Space>::adopt(arena_make<Space>())) {}
 Process::~Process() = default;
 base::Result<base::Ref<Space>> Process::space() { return space_; }
 base::Result<void> Process::add_thread(Thread& thread) {

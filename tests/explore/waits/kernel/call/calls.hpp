@@ -15,4 +15,6 @@ base::Result<void> ipc_receive(Thread& caller);
 base::Result<void> ipc_reply(Thread& caller);
 base::Result<void> ipc_reply_receive(Thread& caller);
 
+void record_use_of_foreign(Thread& caller, abi::KernelCall call, const Object& object);
+
 } // namespace kernel
