@@ -210,16 +210,39 @@ void Audit::initialize() {
     (void)put(event);
 }
 
-void Audit::wait_for_account(AuditAccount& account, bool takes) {
-    for (unsigned attempt = 0; !caller_ends(); ++attempt) {
+base::Result<std::uint32_t> Audit::take_ahead(AuditAccount& account) {
+    constexpr std::uint32_t some = 8; // one look at the clock for that many
+    for (unsigned attempt = 0;; ++attempt) {
         {
             const std::uint64_t now = arch::monotonic_nanoseconds();
             LockGuard guard(account.lock_);
-            if (takes ? account.limit_.take(now) : account.limit_.has(now)) return;
+            if (const std::uint64_t taken = account.limit_.take_some(some, now)) return static_cast<std::uint32_t>(taken);
         }
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
         tell();
         wait_for_turn(attempt);
     }
+}
+
+base::Result<void> Audit::take_for_later(AuditAccount& account, std::uint32_t records) {
+    for (unsigned attempt = 0;; ++attempt) {
+        {
+            const std::uint64_t now = arch::monotonic_nanoseconds();
+            LockGuard guard(account.lock_);
+            if (account.limit_.has(now)) {
+                account.limit_.owe(records, now);
+                return {};
+            }
+        }
+        if (caller_ends()) return std::unexpected(abi::Error::canceled);
+        tell();
+        wait_for_turn(attempt);
+    }
+}
+
+void Audit::give_back(AuditAccount& account, std::uint32_t records) {
+    LockGuard guard(account.lock_);
+    account.limit_.give_back(records);
 }
 
 namespace {
@@ -235,11 +258,8 @@ void wait_for_ring(std::uint32_t limit, std::uint32_t places) {
 
 } // namespace
 
-void Audit::wait_for_room(AuditAccount& account, std::uint32_t places) {
-    if (!may_wait(account)) return;
-    const bool first = caller_goes_first();
-    if (!first) wait_for_account(account, false);
-    wait_for_ring(first ? server_limit : fair_limit, places);
+void Audit::wait_for_room(const AuditAccount& account, std::uint32_t places) {
+    if (may_wait(account)) wait_for_ring(caller_goes_first() ? server_limit : fair_limit, places);
 }
 
 bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
@@ -261,20 +281,20 @@ bool Audit::take(AuditAccount& account, std::uint64_t now) {
 }
 
 [[gnu::cold, gnu::noinline]] void Audit::record_late(AuditAccount& account, const AuditEvent& event, bool takes) {
-    if (may_wait(account)) {
-        if (takes) wait_for_account(account, true);
-        wait_for_ring(caller_goes_first() ? server_limit : fair_limit, 1);
+    if (takes) {
+        if (!may_wait(account) || !take_for_later(account, 1)) charge(account, 1);
     }
+    if (may_wait(account)) wait_for_ring(caller_goes_first() ? server_limit : fair_limit, 1);
     // Who waited finds room yet: nobody else wrote here since, for interrupts are off.
     put_or_lose(event);
     tell_taker();
 }
 
 // What is usual, in one piece and with one look at the clock: nothing is waited for.
-[[gnu::always_inline]] inline void Audit::record_in_place(AuditAccount& account, const AuditEvent& event) {
+[[gnu::always_inline]] inline void Audit::record_in_place(AuditAccount& account, const AuditEvent& event, AuditPayment payment) {
     const std::uint64_t now = arch::monotonic_nanoseconds();
-    const bool first = caller_goes_first();
-    if (!first && !take(account, now)) [[unlikely]] return record_late(account, event, true);
+    const bool first = payment == AuditPayment::none_due;
+    if (payment == AuditPayment::due && !take(account, now)) [[unlikely]] return record_late(account, event, true);
     const arch::Cpu& self = arch::this_cpu();
     AuditRing* const ring = rings[self.index];
     if (!ring || ring->has_lost() || !ring->has_place(first ? server_limit : fair_limit)) [[unlikely]] return record_late(account, event, false);
@@ -283,9 +303,9 @@ bool Audit::take(AuditAccount& account, std::uint64_t now) {
     tell_taker();
 }
 
-void Audit::record(AuditAccount& account, const AuditEvent& event) { record_in_place(account, event); }
+void Audit::record(AuditAccount& account, const AuditEvent& event, AuditPayment payment) { record_in_place(account, event, payment); }
 
-void Audit::record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
+void Audit::record(AuditAccount& account, AuditPayment payment, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                    const LeaseHold& hold) {
     record_in_place(account, {.operation = operation,
                               .process = process,
@@ -294,13 +314,13 @@ void Audit::record(AuditAccount& account, abi::AuditOperation operation, std::ui
                               .other = other,
                               .rights = rights,
                               .word = badge,
-                              .lease = hold.lease ? hold.lease->number() : 0});
+                              .lease = hold.lease ? hold.lease->number() : 0}, payment);
 }
 
 void Audit::note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note) {
     AuditEvent event{.operation = note.operation, .process = process, .kind = object.kind(), .object = object.number()};
     put_text(event, note.text);
-    record(account, event);
+    record(account, event, caller_goes_first() ? AuditPayment::none_due : AuditPayment::due);
 }
 
 void Audit::record_now(const AuditEvent& event) { put_or_lose(event); }

@@ -6,6 +6,7 @@
 
 #include "abi/audit.hpp"
 #include "kernel/arch/spin_lock.hpp"
+#include "kernel/core/audit_payment.hpp"
 #include "kernel/core/denials.hpp"
 #include "kernel/object/capability.hpp"
 #include "lib/base/result.hpp"
@@ -69,18 +70,24 @@ public:
     static void initialize();
 
     // One more, at the end of a call that has done it: where there is no room the caller waits, but for one that ends. Without locks.
-    static void record(AuditAccount& account, const AuditEvent& event);
+    static void record(AuditAccount& account, const AuditEvent& event, AuditPayment payment);
     // The same of an object that was taken into a capability by the process `process`.
-    static void record(AuditAccount& account, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
+    static void record(AuditAccount& account, AuditPayment payment, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                        const LeaseHold& hold);
+    // Of a thread of the fair band, before it does what is recorded, for one that ends waits for nothing behind it: takes some records from the account and gives how many; waits while there
+    // is none. Errors: canceled, the caller ends. Without locks.
+    static base::Result<std::uint32_t> take_ahead(AuditAccount& account);
+    // So many that were taken from the account were not made. Under any lock of a lower rank.
+    static void give_back(AuditAccount& account, std::uint32_t records);
     // The same of a note. `text`: 32 bytes.
     static void note(AuditAccount& account, std::uint64_t process, const Object& object, const abi::AuditNote& note);
     // From any context; where there is no room it is counted as lost. Whoever takes the records learns of it by tell(), which the caller comes to when it holds no lock.
     static void record_now(const AuditEvent& event);
     static void tell();
-    // For an operation whose records cannot wait when their time comes: waits until the account owes none and there is room for so many on this CPU, where it is until the next preemption
-    // point. Without locks.
-    static void wait_for_room(AuditAccount& account, std::uint32_t places);
+    // For an operation whose records cannot wait when their time comes: takes so many from the account, once it owes none. Errors: canceled, the caller ends. Without locks.
+    static base::Result<void> take_for_later(AuditAccount& account, std::uint32_t records);
+    // For the same: waits until there is room for so many on this CPU, where it is until the next preemption point. Without locks.
+    static void wait_for_room(const AuditAccount& account, std::uint32_t places);
     // The same for who cannot wait here, for servers as well as others: false where there is no room. Under any lock.
     static bool has_room(const AuditAccount& account, std::uint32_t places);
     // So many were recorded that no record() took from the account.
@@ -110,11 +117,9 @@ public:
     static const abi::AuditBatch* next(const Turn& turn, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& bell, const LeaseHold& hold);
 
 private:
-    // `takes`: a record from the account, or only until there is one.
-    static void wait_for_account(AuditAccount& account, bool takes);
     static bool take(AuditAccount& account, std::uint64_t now);
     static void record_late(AuditAccount& account, const AuditEvent& event, bool takes);
-    static void record_in_place(AuditAccount& account, const AuditEvent& event);
+    static void record_in_place(AuditAccount& account, const AuditEvent& event, AuditPayment payment);
     static void record_denials(const AuditAccount& account, std::span<const Denials::Record> records);
 };
 

@@ -5,19 +5,20 @@ namespace kernel {
 
 void record(Thread& caller, abi::AuditOperation operation, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t word, const LeaseHold& hold) {
     Process& process = caller.process();
-    Audit::record(process.audit_account(), operation, process.number(), object, rights, other, word, hold);
+    Audit::record(process.audit_account(), caller.take_payment(), operation, process.number(), object, rights, other, word, hold);
 }
 
 namespace {
 
 void add_use(Thread& caller, abi::KernelCall call, const Object& object, std::uint64_t other) {
-    Process& process = caller.process();
-    Audit::record(process.audit_account(), {.operation = abi::AuditOperation::use,
-                                            .process = process.number(),
-                                            .kind = object.kind(),
-                                            .call = static_cast<std::uint16_t>(call),
-                                            .object = object.number(),
-                                            .other = other});
+    Audit::record(caller.process().audit_account(),
+                  {.operation = abi::AuditOperation::use,
+                   .process = caller.process().number(),
+                   .kind = object.kind(),
+                   .call = static_cast<std::uint16_t>(call),
+                   .object = object.number(),
+                   .other = other},
+                  caller.take_payment());
 }
 
 } // namespace

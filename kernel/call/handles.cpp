@@ -34,10 +34,10 @@ base::Result<std::uint64_t> call_handle_duplicate(Thread& caller, Held<Object> s
     copy.object = std::move(source.object);
     // One that differs in its rights alone leads nowhere that the first one did not.
     if (copy.badge == source.badge && !lease) return caller.process().handles().insert(std::move(copy));
-    Process& process = caller.process();
-    const AuditEvent made = event_of(abi::AuditOperation::mint, process.number(), copy);
-    const abi::Handle handle = TRY(process.handles().insert(std::move(copy)));
-    Audit::record(process.audit_account(), made);
+    TRY(caller.pay_for_record());
+    const AuditEvent made = event_of(abi::AuditOperation::mint, caller.process().number(), copy);
+    const abi::Handle handle = TRY(caller.process().handles().insert(std::move(copy)));
+    Audit::record(caller.process().audit_account(), made, caller.take_payment());
     return handle;
 }
 
@@ -62,6 +62,7 @@ base::Result<std::uint64_t> call_lease_create(Thread& caller, Held<Quota> quota,
 }
 
 base::Result<std::uint64_t> call_lease_revoke(Thread& caller, Held<Lease> lease) {
+    TRY(caller.pay_for_record());
     lease->revoke();
     record(caller, abi::AuditOperation::revoke, *lease);
     return 0;
@@ -90,6 +91,7 @@ base::Result<std::uint64_t> call_quota_inspect(Thread& caller, Held<Quota> quota
 
 base::Result<std::uint64_t> call_quota_destroy(Thread& caller, Held<Quota> quota) {
     if (caller.process().quota().node().is_within(quota->node())) return std::unexpected(abi::Error::bad_state);
+    TRY(caller.pay_for_record());
     TRY(Process::end_quota(*quota));
     record(caller, abi::AuditOperation::destroy, *quota);
     return 0;

@@ -47,13 +47,20 @@ base::Result<base::Ref<Space>> futex_space(Thread& caller, std::uint32_t flags) 
 // Native code alone: what a guest may execute is its own matter.
 void record_execute(Thread& caller, const Space& space, const Memory* memory, std::uint64_t address) {
     if (space.is_guest()) return;
-    Process& process = caller.process();
-    Audit::record(process.audit_account(), {.operation = abi::AuditOperation::execute,
-                                            .process = process.number(),
-                                            .kind = memory ? memory->kind() : abi::ObjectKind::none,
-                                            .object = memory ? memory->number() : 0,
-                                            .other = space.number(),
-                                            .word = address});
+    Audit::record(caller.process().audit_account(),
+                  {.operation = abi::AuditOperation::execute,
+                   .process = caller.process().number(),
+                   .kind = memory ? memory->kind() : abi::ObjectKind::none,
+                   .object = memory ? memory->number() : 0,
+                   .other = space.number(),
+                   .word = address},
+                  caller.take_payment());
+}
+
+// Before a call that gives `protection` in `space`. Errors: canceled.
+base::Result<void> pay_for_execute(Thread& caller, const Space& space, std::uint32_t protection) {
+    if ((protection & abi::protection::execute) == 0 || space.is_guest()) return {};
+    return caller.pay_for_record();
 }
 
 } // namespace
@@ -65,14 +72,16 @@ base::Result<std::uint64_t> call_memory_create(Thread& caller, Held<Quota> quota
 base::Result<std::uint64_t> call_memory_slice(Thread& caller, Held<Quota> quota, Held<Memory> memory, std::uint64_t offset, std::uint64_t size) {
     const abi::Rights rights = memory.rights & ~(abi::right::write | abi::right::control);
     const base::Ref<Memory> whole = memory.object;
+    if (whole->payer() != &caller.process().quota()) TRY(caller.pay_for_record());
     auto slice = TRY(Memory::create_slice(*quota, std::move(memory.object), offset, size));
     const auto handle = give(caller, std::move(slice), rights, memory.hold);
     if (handle) record_use_of_foreign(caller, abi::KernelCall::memory_slice, *whole);
     return handle;
 }
 
-base::Result<std::uint64_t> call_memory_seal(Thread&, Held<Memory> memory) {
+base::Result<std::uint64_t> call_memory_seal(Thread& caller, Held<Memory> memory) {
     TRY(memory->seal(memory.hold));
+    record_use_of_foreign(caller, abi::KernelCall::memory_seal, *memory);
     return 0;
 }
 
@@ -114,8 +123,9 @@ base::Result<std::uint64_t> call_memory_write(Thread& caller, Held<Memory> memor
     return 0;
 }
 
-base::Result<std::uint64_t> call_memory_resize(Thread&, Held<Memory> memory, std::uint64_t size) {
+base::Result<std::uint64_t> call_memory_resize(Thread& caller, Held<Memory> memory, std::uint64_t size) {
     TRY(memory->resize(size, memory.hold));
+    record_use_of_foreign(caller, abi::KernelCall::memory_resize, *memory);
     return 0;
 }
 
@@ -127,11 +137,14 @@ base::Result<std::uint64_t> call_space_create(Thread& caller, Held<Quota> quota,
 base::Result<std::uint64_t> call_space_fork(Thread& caller, Held<Space> space, Held<Quota> quota) {
     auto copy = TRY(space->fork(*quota, TRY(caller.process().space()), space.hold));
     if (!quota.valid()) return std::unexpected(abi::Error::revoked); // it was made in steps
-    return give(caller, std::move(copy), Space::rights, space.hold);
+    const auto handle = give(caller, std::move(copy), Space::rights, space.hold);
+    if (handle) record_use_of_space(caller, abi::KernelCall::space_fork, *space);
+    return handle;
 }
 
 base::Result<std::uint64_t> call_space_map(Thread& caller, Held<Space> space, Held<Memory> memory, std::uint64_t address, std::uint64_t offset,
                                            std::uint64_t length, std::uint32_t flags) {
+    TRY(pay_for_execute(caller, *space, flags));
     TRY(space->map(memory, address, offset, length, flags, space.hold));
     if (flags & abi::protection::execute) record_execute(caller, *space, memory.object.get(), address);
     record_use_of_space(caller, abi::KernelCall::space_map, *space);
@@ -145,6 +158,7 @@ base::Result<std::uint64_t> call_space_unmap(Thread& caller, Held<Space> space, 
 }
 
 base::Result<std::uint64_t> call_space_protect(Thread& caller, Held<Space> space, std::uint64_t address, std::uint64_t length, std::uint32_t protection) {
+    TRY(pay_for_execute(caller, *space, protection));
     TRY(space->protect(address, length, protection, space.hold));
     if (protection & abi::protection::execute) record_execute(caller, *space, nullptr, address);
     record_use_of_space(caller, abi::KernelCall::space_protect, *space);

@@ -25,10 +25,13 @@ base::Result<std::uint64_t> call_budget_configure(Thread& caller, Held<Budget> b
 
 base::Result<std::uint64_t> call_process_create(Thread& caller, Held<Quota> quota, Held<Budget> budget) {
     // A server begins a sandbox; what comes out of one stays in it.
-    const bool begins = caller_goes_first() && caller.process().domain() == 0;
+    const bool begins = caller_goes_first();
+    TRY(caller.pay_for_record());
     auto process = TRY(Process::create(*quota, std::move(budget.object), begins ? nullptr : base::Ref<Process>(caller.process())));
     // First, for its end is recorded where this was, and whoever guesses the handle may end it as soon as there is one.
     record_made(caller, *process, Process::rights);
+    // Its end waits for nobody.
+    if (!caller_goes_first()) Audit::charge(caller.process().audit_account(), 1);
     process->note_recorded();
     if (!quota.valid() || !budget.valid()) return std::unexpected(abi::Error::revoked); // the record may have waited
     return give(caller, std::move(process), Process::rights);
@@ -46,13 +49,15 @@ base::Result<std::uint64_t> call_process_grant(Thread& caller, Held<Process> pro
     granted.badge = source.badge;
     granted.hold = TRY(derive_hold(source.hold, lease.object));
     granted.object = std::move(source.object);
+    TRY(caller.pay_for_record());
     const AuditEvent made = event_of(abi::AuditOperation::grant, caller.process().number(), granted, process->number());
     const abi::Handle handle = TRY(process->handles().insert(std::move(granted)));
-    Audit::record(caller.process().audit_account(), made);
+    Audit::record(caller.process().audit_account(), made, caller.take_payment());
     return handle;
 }
 
 base::Result<std::uint64_t> call_process_kill(Thread& caller, Held<Process> process, std::uint64_t status) {
+    TRY(caller.pay_for_record());
     if (process->end(abi::EndReason::kill, status)) record(caller, abi::AuditOperation::kill, *process);
     return 0;
 }
@@ -67,6 +72,7 @@ base::Result<std::uint64_t> call_process_inspect(Thread& caller, Held<Process> p
 base::Result<std::uint64_t> call_process_watch(Thread& caller, Held<Process> process, Held<Notification> notification, std::uint64_t bits) {
     Notification& target = *notification;
     TRY(process->watch(caller.process().quota(), std::move(notification.object), target, bits | notification.badge, {process.hold, notification.hold}));
+    record_use(caller, abi::KernelCall::process_watch, *process, *process);
     return 0;
 }
 
@@ -105,6 +111,7 @@ base::Result<std::uint64_t> call_thread_control(Thread& caller, Held<Thread> thr
     if (operation < 1 || operation > 3) return std::unexpected(abi::Error::bad_argument);
     if (!(thread.rights & needed[operation - 1])) return std::unexpected(abi::Error::missing_right);
     if (thread->stopping()) return std::unexpected(abi::Error::bad_state);
+    if (&thread->process() != &caller.process()) TRY(caller.pay_for_record());
     if (operation == 1) {
         if (thread->stop() && &thread->process() != &caller.process()) record(caller, abi::AuditOperation::kill, *thread);
         return 0;
@@ -117,8 +124,9 @@ base::Result<std::uint64_t> call_thread_control(Thread& caller, Held<Thread> thr
     return 0;
 }
 
-base::Result<std::uint64_t> call_thread_kick(Thread&, Held<Thread> thread) {
+base::Result<std::uint64_t> call_thread_kick(Thread& caller, Held<Thread> thread) {
     thread->kick();
+    record_use(caller, abi::KernelCall::thread_kick, *thread, thread->process());
     return 0;
 }
 
@@ -129,8 +137,9 @@ base::Result<std::uint64_t> call_thread_inspect(Thread& caller, Held<Thread> thr
     return 0;
 }
 
-base::Result<std::uint64_t> call_thread_choose(Thread&, Held<Thread> thread, std::uint64_t cpus) {
+base::Result<std::uint64_t> call_thread_choose(Thread& caller, Held<Thread> thread, std::uint64_t cpus) {
     TRY(thread->choose(cpus));
+    record_use(caller, abi::KernelCall::thread_choose, *thread, thread->process());
     return 0;
 }
 

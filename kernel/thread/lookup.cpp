@@ -3,15 +3,16 @@
 namespace kernel {
 
 void record_made(Thread& caller, const Object& object, abi::Rights rights, const LeaseHold& hold, std::uint64_t place) {
-    Process& process = caller.process();
-    Audit::record(process.audit_account(), {.operation = abi::AuditOperation::create,
-                                            .process = process.number(),
-                                            .kind = object.kind(),
-                                            .object = object.number(),
-                                            .other = object.payer() ? object.payer()->number() : 0,
-                                            .rights = rights,
-                                            .word = place,
-                                            .lease = hold.lease ? hold.lease->number() : 0});
+    Audit::record(caller.process().audit_account(),
+                  {.operation = abi::AuditOperation::create,
+                   .process = caller.process().number(),
+                   .kind = object.kind(),
+                   .object = object.number(),
+                   .other = object.payer() ? object.payer()->number() : 0,
+                   .rights = rights,
+                   .word = place,
+                   .lease = hold.lease ? hold.lease->number() : 0},
+                  caller.take_payment());
 }
 
 base::Result<Held<Object>> lookup_any(Thread& caller, abi::Handle handle, abi::Rights rights) {

@@ -51,6 +51,7 @@ base::Result<std::uint64_t> give(Thread& caller, base::Ref<T> object, abi::Right
     capability.object = std::move(object);
     capability.rights = rights;
     if constexpr (is_recorded(T::object_kind)) {
+        TRY(caller.pay_for_record());
         const base::Ref<Object> made = capability.object;
         const LeaseHold lease = under ? LeaseHold{under} : hold;
         capability.hold = std::move(hold);

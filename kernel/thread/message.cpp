@@ -25,7 +25,9 @@ base::Result<void> MessageCapabilities::collect(Thread& sender, std::uint64_t ta
     TRY(check_tag(tag));
     const std::size_t count = abi::tag_handles(tag);
     if (count == 0) return {};
+    // Taken ahead: it may be that all are recorded, at a time at which nobody can wait.
     metered_ = !caller_goes_first();
+    if (metered_) TRY(Audit::take_for_later(sender.process().audit_account(), static_cast<std::uint32_t>(count)));
     wait_for_room(sender.process(), count);
     for (std::size_t i = 0; i < count; ++i) {
         count_ = i + 1;
@@ -71,15 +73,18 @@ base::Result<void> MessageCapabilities::install(Process& sender, Thread& receive
         handles[i] = *handle;
         if (!leaves) continue;
         record_transfer(abi::AuditOperation::transfer, sender, receiver.process(), capabilities_[i]);
-        if (metered_) Audit::charge(sender.audit_account(), 1);
     }
+    if (metered_ && !leaves) Audit::give_back(sender.audit_account(), static_cast<std::uint32_t>(count_));
     return {};
 }
 
 void MessageCapabilities::record_taken_back(Process& sender, Thread& receiver, const abi::Handle (&handles)[abi::message_handles]) const {
     if (&sender.audit_account() == &receiver.process().audit_account()) return;
-    for (std::size_t i = 0; i < count_; ++i)
-        if (handles[i] != abi::no_handle) record_transfer(abi::AuditOperation::take_back, sender, receiver.process(), capabilities_[i]);
+    for (std::size_t i = 0; i < count_; ++i) {
+        if (handles[i] == abi::no_handle) continue;
+        record_transfer(abi::AuditOperation::take_back, sender, receiver.process(), capabilities_[i]);
+        if (metered_) Audit::charge(sender.audit_account(), 1);
+    }
 }
 
 void MessageCapabilities::clear() {

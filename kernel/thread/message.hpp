@@ -15,7 +15,7 @@ class Thread;
 class MessageCapabilities {
 public:
     // Takes copies of what the sender's message names. Errors: bad_argument (tag), bad_handle, missing_right (transfer, or more rights than held), revoked.
-    // Nothing is kept where it fails. May wait for room in the audit log, and there is room then as after wait_for_room(); without locks.
+    // Nothing is kept where it fails; canceled too, where the sender ends while it waits for its account of the audit log. There is room in that as after wait_for_room(); without locks.
     base::Result<void> collect(Thread& sender, std::uint64_t tag);
     // One of them: the `index`th of the sender's page, with the rights that it is to have, into an empty one, which stays so where the place is. Errors: as collect().
     static base::Result<void> take(Thread& sender, std::size_t index, Capability& taken);

@@ -206,6 +206,12 @@ base::Result<void> Thread::choose(std::uint64_t cpus) {
     return {};
 }
 
+base::Result<void> Thread::pay_for_records() {
+    AuditAccount& account = process_->audit_account();
+    if (!account.never_waits()) records_paid_ = TRY(Audit::take_ahead(account));
+    return {};
+}
+
 base::Result<void> Thread::may_look_again(const LeaseHold& hold, abi::Deadline deadline) {
     if (stopping() || take_kick()) return std::unexpected(abi::Error::canceled);
     if (!hold.valid()) return std::unexpected(abi::Error::revoked);
@@ -238,6 +244,7 @@ void Thread::exit() {
     exchange_.receives = {};
     wait_use_.unlink();
     wait_hold_ = {};
+    if (const std::uint32_t paid = std::exchange(records_paid_, 0); paid != 0) Audit::give_back(process_->audit_account(), paid);
     remove_page();
     end_the_dying();
     // From the next line on another thread may be the process' last one, and free the space. Nothing here loads its roots again: there is no preemption point but for the last thread.

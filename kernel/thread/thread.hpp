@@ -9,6 +9,7 @@
 #include "kernel/thread/futex.hpp"
 #include "kernel/thread/message.hpp"
 #include "kernel/thread/reply.hpp"
+#include "kernel/core/audit_payment.hpp"
 #include "kernel/core/wait_state.hpp"
 #include "kernel/object/capability.hpp"
 #include "kernel/object/handle_table.hpp"
@@ -150,6 +151,17 @@ public:
     void keep_kick() { task_.attention.fetch_or(attention_kick, std::memory_order_seq_cst); }
     // True where there was a kick, which is used up by this.
     bool take_kick() { return kicked() && task_.attention.fetch_and(~attention_kick, std::memory_order_seq_cst) & attention_kick; }
+    // By the thread itself, in the fair band, before what is recorded in the audit log: it has paid for a record then. Errors: canceled, it ends. May wait; no locks held.
+    base::Result<void> pay_for_record() {
+        if (records_paid_ != 0 || task_.priority() > 0) return {};
+        return pay_for_records();
+    }
+    // For the audit log, when it is done: what was paid for is used up by this.
+    AuditPayment take_payment() {
+        if (records_paid_ == 0) return task_.priority() > 0 ? AuditPayment::none_due : AuditPayment::due;
+        --records_paid_;
+        return AuditPayment::made;
+    }
     // For one that looks through what others may put back as fast as it is taken out, each time before it looks again. Uses up a kick. Errors: canceled, revoked, timed_out, but not of a poll.
     base::Result<void> may_look_again(const LeaseHold& hold, abi::Deadline deadline);
     static constexpr std::uint32_t attention_stop = 1, attention_suspend = 2, attention_kick = 4;
@@ -204,6 +216,8 @@ private:
     base::Ref<Reply> current_reply_;
     std::atomic<bool> started_{false};
     base::Ref<Space> guest_;
+    std::uint32_t records_paid_ = 0;
+    base::Result<void> pay_for_records();
 };
 
 } // namespace kernel

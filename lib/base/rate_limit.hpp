@@ -18,6 +18,16 @@ public:
         return true;
     }
 
+    // As many as there are, `most` at most; gives how many.
+    std::uint64_t take_some(std::uint64_t most, std::uint64_t now) {
+        const std::uint64_t used = full_at_ > now ? full_at_ - now : 0;
+        const std::uint64_t count = used >= room_ ? 0 : std::min(most, (room_ - used) / interval_);
+        if (count != 0) full_at_ = now + used + count * interval_;
+        return count;
+    }
+    // So many of what was taken were not needed.
+    void give_back(std::uint64_t count) { full_at_ -= std::min(full_at_, count * interval_); }
+
     // Whether take() would find one.
     bool has(std::uint64_t now) const { return std::max(full_at_, now) + interval_ - now <= room_; }
     // Uses up `count` whether they are there or not: until as many have come again there is none.

@@ -1,10 +1,12 @@
 #include "servers/init/node.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "abi/info.hpp"
 #include "lib/native/audit.hpp"
+#include "lib/native/clock.hpp"
 #include "lib/native/kernel.hpp"
 #include "lib/native/log.hpp"
 #include "lib/native/start.hpp"
@@ -146,7 +148,7 @@ void Node::on_end(std::size_t index) {
     Running& running = running_[index];
     abi::ProcessInfo info{};
     (void)native::call::process_inspect(running.process.get(), info);
-    const bool again = running.starts <= program.restarts;
+    const bool again = may_start_again(index);
     if (info.reason == abi::EndReason::fault)
         native::print("init: ", program.name, " ended by fault ", info.status, " at ", base::Hex{info.fault_instruction}, " on ", base::Hex{info.fault_address},
                       again ? ", starts again" : "");
@@ -156,22 +158,50 @@ void Node::on_end(std::size_t index) {
     release(running);
     if (!again)
         return;
-    if (auto started = start_program(index); !started) {
-        native::print("init: ", program.name, " cannot start: ", native::error_name(started.error()));
-        release(running);
-    }
+    // One that ends as often as that gets a pause in between.
+    if (running.starts > program.restarts)
+        running.waits = true;
+    else
+        start_again(index);
+}
+
+// Who keeps something for the node is never given up: all others may be waiting for it.
+bool Node::may_start_again(std::size_t index) const {
+    const Program& program = file_.programs[index];
+    const auto keeps = [](const GrantLine& line) { return line.kind == GrantLine::Kind::keep; };
+    return running_[index].starts <= program.restarts || std::any_of(program.grants, program.grants + program.grant_count, keeps);
+}
+
+void Node::start_again(std::size_t index) {
+    Running& running = running_[index];
+    const bool told = running.waits;
+    const auto started = start_program(index);
+    running.waits = !started && may_start_again(index);
+    if (started)
+        return;
+    // What it lacks, memory most often, may come back.
+    if (!told || !running.waits)
+        native::print("init: ", file_.programs[index].name, " cannot start: ", native::error_name(started.error()), running.waits ? ", is tried again" : "");
+    release(running);
 }
 
 void Node::watch() {
     for (;;) {
-        bool any = false;
-        for (std::size_t i = 0; i < file_.program_count; ++i)
-            any |= static_cast<bool>(running_[i].process);
+        bool any = false, waits = false;
+        for (std::size_t i = 0; i < file_.program_count; ++i) {
+            any |= running_[i].process || running_[i].waits;
+            waits |= running_[i].waits;
+        }
         if (!any)
             return;
-        auto bits = ended_.wait();
-        if (!bits)
+        constexpr std::uint64_t pause_milliseconds = 1000;
+        auto bits = ended_.wait(waits ? native::after_milliseconds(pause_milliseconds) : abi::never);
+        if (!bits) {
+            for (std::size_t i = 0; i < file_.program_count; ++i)
+                if (running_[i].waits)
+                    start_again(i);
             continue;
+        }
         for (std::uint64_t rest = *bits; rest != 0; rest &= rest - 1) {
             const auto index = static_cast<std::size_t>(std::countr_zero(rest));
             if (index < file_.program_count && running_[index].process)

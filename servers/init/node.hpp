@@ -24,11 +24,14 @@ private:
     struct Running {
         native::Owned quota, budget, process;
         std::uint32_t starts = 0;
+        bool waits = false; // for its next start
     };
 
     base::Result<void> start_program(std::size_t index);
     base::Result<native::Grant> grant(const GrantLine& line, native::Owned& temporary);
     void on_end(std::size_t index);
+    void start_again(std::size_t index);
+    bool may_start_again(std::size_t index) const;
     void release(Running& running);
     void note_name(const Program& program, abi::Handle process);
 

@@ -152,6 +152,9 @@ base::Result<void> add_writers(Journal& journal) {
 
 base::Result<void> run() {
     static constinit std::byte storage[kept_bytes] = {};
+    // What it has for lines is there before it takes the first record, and not when the node's memory is full: servers wait while it does not run.
+    for (std::size_t at = 0; at < sizeof storage; at += abi::page_size)
+        *const_cast<volatile std::byte*>(storage + at) = std::byte{0};
     const abi::Handle log = TRY(native::require("log"));
     KernelLog console(log);
     const std::unique_ptr<Journal> made(new (std::nothrow) Journal(storage, console));

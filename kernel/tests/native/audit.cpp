@@ -151,8 +151,8 @@ KERNEL_USER_TEST(audit_tells_what_was_granted) {
         }
     });
     CHECK(created == 2 && minted == 1 && granted == 1 && revoked == 1 && killed == 1 && ended == 1 && code == 1 && others == 0);
-    // Its space, two mappings, its thread.
-    CHECK(used == 4);
+    // Its space, two mappings, its thread, a watch.
+    CHECK(used == 5);
     child->close();
 }
 
@@ -457,6 +457,43 @@ KERNEL_USER_TEST(audit_has_a_budget_for_each_sandbox) {
     }
     CHECK(revocations == times && lost == 0);
     CHECK(last - first >= (times - burst - 1) * interval);
+    child->close();
+}
+
+// What is recorded is paid for before it is done: threads that end in the middle of it leave no record beyond what their sandbox may make.
+KERNEL_USER_TEST(who_ends_makes_no_record_beyond_its_budget) {
+    constexpr std::size_t count = 96;
+    constexpr std::uint64_t burst = 256, interval = 1'000'000'000 / 16;
+    Taker& t = taker();
+    t.pass_over();
+    const Owned lease(call::lease_create(quota(), 0).value_or(0));
+    constexpr auto code = revoke_often(60'000);
+    const Owned fair(call::budget_create(quota(), budget(), {1024, 0, 0, 0, 0}).value_or(0));
+    auto child = sandbox(code, fair.get());
+    REQUIRE(child);
+    const auto granted = call::process_grant(child->process, lease.get(), right::control, 0);
+    REQUIRE(granted);
+    for (std::size_t i = 0; i < count; ++i) {
+        const Owned thread(call::thread_create(child->process, fair.get()).value_or(0));
+        CHECK(thread && call::thread_start(thread.get(), Child::code_at, Child::code_at, *granted));
+    }
+    std::uint64_t revocations = 0, first = 0, last = 0;
+    const auto take = [&] {
+        t.take([&](const abi::AuditRecord& record) {
+            if (record.operation != AuditOperation::revoke) return;
+            if (revocations++ == 0) first = record.time;
+            last = record.time;
+        });
+    };
+    // All of them wait once it has had what it may have at once.
+    while (revocations < burst) {
+        (void)call::notification_wait(t.bell.get(), native::after_milliseconds(10));
+        take();
+    }
+    CHECK(call::process_kill(child->process, 0));
+    CHECK(child->wait());
+    take();
+    CHECK(revocations <= burst + (last - first) / interval + 1);
     child->close();
 }
 

@@ -438,7 +438,12 @@ void vector_switch_in(Thread&) {}
 void preemption_point() {}
 bool caller_ends() { return false; }
 void trim_stacks() {}
-void Audit::wait_for_room(AuditAccount&, std::uint32_t) {}
+void Audit::wait_for_room(const AuditAccount&, std::uint32_t) {}
+base::Result<void> Audit::take_for_later(AuditAccount&, std::uint32_t) { return {}; }
+base::Result<std::uint32_t> Audit::take_ahead(AuditAccount&) { return 1; }
+void Audit::give_back(AuditAccount&, std::uint32_t) {}
+void Audit::record(AuditAccount&, const AuditEvent&, AuditPayment) {}
+void Audit::record(AuditAccount&, AuditPayment, abi::AuditOperation, std::uint64_t, const Object&, abi::Rights, std::uint64_t, std::uint64_t, const LeaseHold&) {}
 bool Audit::has_room(const AuditAccount&, std::uint32_t) { return true; }
 void Audit::charge(AuditAccount&, std::uint32_t) {}
 void Audit::record_now(const AuditEvent&) {}
