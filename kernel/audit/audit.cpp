@@ -225,6 +225,7 @@ base::Result<std::uint32_t> Audit::take_ahead(AuditAccount& account) {
 }
 
 base::Result<void> Audit::take_for_later(AuditAccount& account, std::uint32_t records) {
+    if (account.never_waits()) return {};
     for (unsigned attempt = 0;; ++attempt) {
         {
             const std::uint64_t now = arch::monotonic_nanoseconds();
@@ -241,6 +242,7 @@ base::Result<void> Audit::take_for_later(AuditAccount& account, std::uint32_t re
 }
 
 void Audit::give_back(AuditAccount& account, std::uint32_t records) {
+    if (account.never_waits()) return;
     LockGuard guard(account.lock_);
     account.limit_.give_back(records);
 }
@@ -270,6 +272,7 @@ bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
 }
 
 void Audit::charge(AuditAccount& account, std::uint32_t records) {
+    if (account.never_waits()) return;
     const std::uint64_t now = arch::monotonic_nanoseconds();
     LockGuard guard(account.lock_);
     account.limit_.owe(records, now);
