@@ -29,6 +29,8 @@ constinit AuditRing* rings[arch::max_cpus] = {};
 constinit std::uint64_t taken_until[arch::max_cpus] = {};
 
 constinit std::atomic<bool> at_work{false}; // a Turn
+// Since somebody takes records. Before that nobody waits, and what has no room is lost: there is a log that is not read.
+constinit std::atomic<bool> has_taker{false};
 // Of whoever has the turn: the batch that was given last, or is being made.
 constinit abi::AuditBatch* batch = nullptr;
 
@@ -110,7 +112,8 @@ bool put(const AuditEvent& event) {
 }
 
 // Who ends does not wait: whoever is to take the records again may be waiting for that end.
-bool may_wait(const AuditAccount& account) { return !account.never_waits() && !caller_ends(); }
+bool is_held_back(const AuditAccount& account) { return has_taker.load(std::memory_order_relaxed) && !account.never_waits(); }
+bool may_wait(const AuditAccount& account) { return is_held_back(account) && !caller_ends(); }
 
 void put_or_lose(const AuditEvent& event) {
     if (!put(event)) [[unlikely]] this_ring()->lose();
@@ -212,6 +215,7 @@ void Audit::initialize() {
 
 base::Result<std::uint32_t> Audit::take_ahead(AuditAccount& account) {
     constexpr std::uint32_t some = 8; // one look at the clock for that many
+    if (!is_held_back(account)) return 0;
     for (unsigned attempt = 0;; ++attempt) {
         {
             const std::uint64_t now = arch::monotonic_nanoseconds();
@@ -225,6 +229,7 @@ base::Result<std::uint32_t> Audit::take_ahead(AuditAccount& account) {
 }
 
 base::Result<void> Audit::take_for_later(AuditAccount& account, std::uint32_t records) {
+    if (!is_held_back(account)) return {};
     for (unsigned attempt = 0;; ++attempt) {
         {
             const std::uint64_t now = arch::monotonic_nanoseconds();
@@ -241,6 +246,7 @@ base::Result<void> Audit::take_for_later(AuditAccount& account, std::uint32_t re
 }
 
 void Audit::give_back(AuditAccount& account, std::uint32_t records) {
+    if (!is_held_back(account)) return;
     LockGuard guard(account.lock_);
     account.limit_.give_back(records);
 }
@@ -270,6 +276,7 @@ bool Audit::has_room(const AuditAccount& account, std::uint32_t places) {
 }
 
 void Audit::charge(AuditAccount& account, std::uint32_t records) {
+    if (!is_held_back(account)) return;
     const std::uint64_t now = arch::monotonic_nanoseconds();
     LockGuard guard(account.lock_);
     account.limit_.owe(records, now);
@@ -366,6 +373,7 @@ bool Audit::is_known(const Turn&, std::uint64_t kept) {
 }
 
 const abi::AuditBatch* Audit::next(const Turn&, std::uint64_t kept, base::Ref<Object> owner, SignalTarget& target, const LeaseHold& hold) {
+    has_taker.store(true, std::memory_order_relaxed);
     if (kept == abi::audit_kept_nothing) kept = 0;
     if (kept != batch->sequence) return batch;
     if (seal()) return batch;

@@ -74,7 +74,7 @@ public:
     // The same of an object that was taken into a capability by the process `process`.
     static void record(AuditAccount& account, AuditPayment payment, abi::AuditOperation operation, std::uint64_t process, const Object& object, abi::Rights rights, std::uint64_t other, std::uint64_t badge,
                        const LeaseHold& hold);
-    // Of a thread of the fair band, before it does what is recorded, for one that ends waits for nothing behind it: takes some records from the account and gives how many; waits while there
+    // Of a thread of the fair band, before it does what is recorded, for one that ends waits for nothing behind it: takes some records from the account and gives how many, 0 where none is needed; waits while there
     // is none. Errors: canceled, the caller ends. Without locks.
     static base::Result<std::uint32_t> take_ahead(AuditAccount& account);
     // So many that were taken from the account were not made. Under any lock of a lower rank.

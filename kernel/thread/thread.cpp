@@ -207,8 +207,7 @@ base::Result<void> Thread::choose(std::uint64_t cpus) {
 }
 
 base::Result<void> Thread::pay_for_records() {
-    AuditAccount& account = process_->audit_account();
-    if (!account.never_waits()) records_paid_ = TRY(Audit::take_ahead(account));
+    records_paid_ = TRY(Audit::take_ahead(process_->audit_account()));
     return {};
 }
 
