@@ -70,13 +70,14 @@ extern "C" uint16_t net_checksum(const void* data, int length) {
     return static_cast<uint16_t>(folded);
 }
 
-// RFC 6528: a clock of 4 microseconds, plus a secret function of the connection's ends.
+// RFC 6528: a clock, plus a secret function of the connection's ends. A tick of 64 ns instead of 4 us: who sends up to 15 MB/s and comes again from the same port has a newer number
+// than all that it sent before, so a peer that remembers can tell (see net_packet_arrived). It wraps in 275 s, far longer than anything is remembered.
 extern "C" u32_t net_initial_sequence(const ip_addr_t* local, u16_t local_port, const ip_addr_t* remote, u16_t remote_port) {
     struct {
         u32_t local, remote;
         u16_t local_port, remote_port;
     } const ends{local->addr, remote->addr, local_port, remote_port};
-    return net::random().keyed(std::as_bytes(std::span(&ends, 1))) + static_cast<u32_t>(personality::monotonic_now() / 4000);
+    return net::random().keyed(std::as_bytes(std::span(&ends, 1))) + static_cast<u32_t>(personality::monotonic_now() / 64);
 }
 
 namespace {
@@ -101,6 +102,24 @@ void hide_segment_size(std::uint8_t* first, unsigned first_length, std::uint8_t*
 }
 
 } // namespace
+
+// RFC 9293, 3.10.7.4 (SYN in TIME-WAIT): a newer connection between the same ends may begin at once. lwIP would refuse it, so what is left of the old one goes before lwIP looks.
+extern "C" int net_packet_arrived(struct pbuf* packet, struct netif*) {
+    ip_hdr ip;
+    tcp_hdr tcp;
+    if (tcp_tw_pcbs == nullptr || pbuf_copy_partial(packet, &ip, sizeof ip, 0) != sizeof ip || IPH_PROTO(&ip) != IP_PROTO_TCP ||
+        (IPH_OFFSET(&ip) & PP_HTONS(IP_OFFMASK | IP_MF)) != 0 || pbuf_copy_partial(packet, &tcp, sizeof tcp, IPH_HL_BYTES(&ip)) != sizeof tcp ||
+        (TCPH_FLAGS(&tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+        return 0;
+    const u16_t local_port = lwip_ntohs(tcp.dest), remote_port = lwip_ntohs(tcp.src);
+    for (tcp_pcb* pcb = tcp_tw_pcbs; pcb != nullptr; pcb = pcb->next)
+        if (pcb->local_port == local_port && pcb->remote_port == remote_port && pcb->local_ip.addr == ip.dest.addr && pcb->remote_ip.addr == ip.src.addr) {
+            if (TCP_SEQ_GT(lwip_ntohl(tcp.seqno), pcb->rcv_nxt))
+                tcp_abort(pcb); // says nothing in this state
+            break;
+        }
+    return 0;
+}
 
 // A segment that would make a connection which the program's queue has no room for is dropped: the peer sends it again.
 extern "C" err_t net_segment_arrived(struct tcp_pcb* pcb, struct tcp_hdr* header, u16_t options_length, u16_t first_length, u8_t* second) {

@@ -76,6 +76,23 @@ Connection connection(std::uint16_t port) {
     return {client, accept(listening)};
 }
 
+TEST(Tcp, ANewConnectionFromTheSamePortNeedNotWaitForTheOldOnesEnd) {
+    auto listening = listener(1900);
+    for (int round = 0; round < 4; ++round) {
+        auto client = make();
+        ASSERT_EQ(number(as_socket(client).bind(socket_address({inet::loopback, 1901}))), 0) << round;
+        ASSERT_EQ(connect(client, 1900), 0) << round;
+        auto server = accept(listening);
+        ASSERT_TRUE(server) << round;
+        EXPECT_EQ(send(client, std::string(1000, 'x')), 1000);
+        EXPECT_EQ(receive(server), std::string(1000, 'x'));
+        server.reset(); // the server closes first and remembers the connection
+        EXPECT_EQ(receive(client), "");
+        client.reset();
+        pass_time(1);
+    }
+}
+
 TEST(Tcp, ConnectsAndCarriesBytesBothWays) {
     auto [client, server] = connection(1000);
     ASSERT_TRUE(server);
