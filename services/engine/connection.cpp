@@ -1,5 +1,8 @@
 #include "services/engine/connection.hpp"
 
+#include <netinet/tcp.h>
+#include <poll.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
@@ -19,6 +22,11 @@ namespace {
 constexpr std::size_t head_limit = 64 << 10;
 constexpr std::size_t drain_limit = 1 << 20;
 constexpr std::size_t read_size = 64 << 10;
+// Of a client that has closed its end, or never will.
+constexpr std::chrono::seconds farewell{5};
+
+using KeepIdle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+using KeepInterval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -28,8 +36,17 @@ Task<bool> Exchange::read_head() {
     parser_ = std::make_unique<Parser>();
     parser_->header_limit(head_limit);
     parser_->body_limit(UINT64_MAX);
+    ClientWaits::Wait wait(waits_, socket_);
     ErrorCode error;
+    if (buffer_.size() == 0) {
+        wait.extend(waits_.patience().next_request);
+        co_await socket_.async_wait(Tcp::socket::wait_read, asio::redirect_error(use_awaitable, error));
+        given_up_ = wait.ended();
+        if (error || given_up_) co_return false;
+    }
+    wait.extend(waits_.patience().head);
     co_await http::async_read_header(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
+    if (wait.ended()) give_up("head");
     if (error == http::error::header_limit) throw ApiError(431, "the head of the request is larger than 64 KiB");
     if (error.category() == http::make_error_code(http::error::end_of_stream).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message)
@@ -55,23 +72,40 @@ Task<> Exchange::continue_if_expected() {
         co_await send("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
+void Exchange::give_up(const char* part) {
+    given_up_ = true;
+    keep_alive_ = false;
+    throw ApiError(408, std::string("the ") + part + " of the request does not go on");
+}
+
+std::size_t Exchange::body_taken(std::size_t size, const ErrorCode& error) {
+    if (error && error != http::error::need_buffer) {
+        keep_alive_ = false;
+        throw bad_request("the body is damaged: " + error.message());
+    }
+    return size - parser_->get().body().size;
+}
+
+Task<std::size_t> Exchange::read_body_some(ClientWaits::Wait& wait, char* piece, std::size_t size) {
+    auto& body = parser_->get().body();
+    body.data = piece;
+    body.size = size;
+    ErrorCode error;
+    wait.extend(waits_.patience().body);
+    co_await http::async_read_some(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
+    if (wait.ended()) give_up("body");
+    co_return body_taken(size, error);
+}
+
 Task<std::string> Exchange::body(std::size_t limit) {
     std::string result;
     if (const auto length = parser_->content_length(); length && *length > limit)
         throw ApiError(413, "the body is larger than " + std::to_string(limit) + " bytes");
     co_await continue_if_expected();
     std::string piece(read_size, '\0');
+    ClientWaits::Wait wait(waits_, socket_);
     while (!parser_->is_done()) {
-        auto& body = parser_->get().body();
-        body.data = piece.data();
-        body.size = piece.size();
-        ErrorCode error;
-        co_await http::async_read(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
-        if (error && error != http::error::need_buffer) {
-            keep_alive_ = false;
-            throw bad_request("the body is damaged: " + error.message());
-        }
-        const std::size_t count = piece.size() - body.size;
+        const std::size_t count = co_await read_body_some(wait, piece.data(), piece.size());
         if (result.size() + count > limit)
             throw ApiError(413, "the body is larger than " + std::to_string(limit) + " bytes");
         result.append(piece.data(), count);
@@ -95,14 +129,20 @@ Task<Json> Exchange::json_body(bool required) {
 std::size_t Exchange::read_body_blocking(char* buffer, std::size_t size) {
     // The library reads no more at a time than what the buffer has room for: after a short head, a few hundred bytes.
     buffer_.reserve(read_size);
+    socket_.non_blocking(true);
+    const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(waits_.patience().body);
     while (!parser_->is_done()) {
         auto& body = parser_->get().body();
         body.data = buffer;
         body.size = size;
         ErrorCode error;
         http::read_some(socket_, buffer_, *parser_, error);
-        if (error && error != http::error::need_buffer) throw bad_request("the body is damaged: " + error.message());
-        if (const std::size_t count = size - body.size; count > 0) return count;
+        if (error == asio::error::would_block) {
+            pollfd more{socket_.native_handle(), POLLIN, 0};
+            if (::poll(&more, 1, static_cast<int>(patience.count())) == 0) give_up("body");
+        } else if (const std::size_t count = body_taken(size, error); count > 0) {
+            return count;
+        }
     }
     return 0;
 }
@@ -112,15 +152,9 @@ Task<bool> Exchange::drain_body() {
     // A client that still waits for our word to go on sends no body.
     if (!body_started_ && !parser_->get()[http::field::expect].empty()) co_return false;
     std::string piece(read_size, '\0');
-    std::size_t total = 0;
-    while (!parser_->is_done()) {
-        auto& body = parser_->get().body();
-        body.data = piece.data();
-        body.size = piece.size();
-        ErrorCode error;
-        co_await http::async_read(socket_, buffer_, *parser_, asio::redirect_error(use_awaitable, error));
-        if (error && error != http::error::need_buffer) co_return false;
-        total += piece.size() - body.size;
+    ClientWaits::Wait wait(waits_, socket_);
+    for (std::size_t total = 0; !parser_->is_done();) {
+        total += co_await read_body_some(wait, piece.data(), piece.size());
         if (total > drain_limit) co_return false;
     }
     co_return true;
@@ -156,6 +190,8 @@ Task<> Exchange::reply_text(int status, std::string_view type, std::string_view 
     answered_ = true;
     std::string all = co_await head(status, type, "Content-Length: " + std::to_string(text.size()) + "\r\n");
     if (method_ != "HEAD") all += text;
+    ClientWaits::Wait wait(waits_, socket_);
+    wait.extend(waits_.patience().answer);
     co_await send(all);
 }
 
@@ -239,19 +275,26 @@ Task<bool> answer_failure(Exchange& exchange, int status, std::string message) {
 
 } // namespace
 
-Task<> serve_connection(asio::io_context& io, AuditHeads& heads, Tcp::socket socket, Handler handle) {
+Task<> serve_connection(asio::io_context& io, AuditHeads& heads, ClientWaits& waits, Tcp::socket socket, Handler handle) {
     boost::beast::flat_buffer buffer(head_limit + read_size);
     ErrorCode ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
+    // A client that is gone without a word is noticed even where we wait for nothing but its next request, or have nothing to send.
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
+    socket.set_option(KeepIdle(15), ignored);
+    socket.set_option(KeepInterval(15), ignored);
+    bool given_up = false;
     for (bool open = true; open;) {
-        Exchange exchange(io, heads, socket, buffer);
+        Exchange exchange(io, heads, waits, socket, buffer);
         int status = 0;
         std::string message;
         bool head_read = false;
         try {
-            if (!co_await exchange.read_head()) break;
-            head_read = true;
+            head_read = co_await exchange.read_head();
+            if (!head_read) {
+                given_up = exchange.given_up();
+                break;
+            }
             exchange.read_target();
             co_await handle(exchange);
         } catch (const ApiError& error) {
@@ -269,18 +312,17 @@ Task<> serve_connection(asio::io_context& io, AuditHeads& heads, Tcp::socket soc
             if (status != 0) open = co_await answer_failure(exchange, status, message);
             open = open && head_read && exchange.keep_alive() && co_await exchange.drain_body();
         } catch (const std::exception&) {
-            break;
+            open = false;
         }
+        given_up = exchange.given_up();
     }
     socket.shutdown(Tcp::socket::shutdown_send, ignored);
+    if (given_up) co_return;
     // Closing while bytes of the client are unread would reset the connection and lose the end of our answer.
-    asio::steady_timer limit(io, std::chrono::seconds(5));
-    limit.async_wait([&socket](const ErrorCode& error) {
-        ErrorCode nothing;
-        if (!error) socket.cancel(nothing);
-    });
+    ClientWaits::Wait wait(waits, socket);
+    wait.extend(farewell);
     std::string piece(read_size, '\0');
-    for (ErrorCode error; !error;)
+    for (ErrorCode error; !error && !wait.ended();)
         co_await socket.async_read_some(asio::buffer(piece), asio::redirect_error(use_awaitable, error));
 }
 

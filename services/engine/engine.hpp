@@ -10,13 +10,14 @@ namespace engine {
 
 struct Engine {
     Engine(asio::io_context& io, images::ImageStore& images, std::size_t worker_count)
-        : io(io), images(images), workers(worker_count), loaders(2), runtime(io, workers), audit_heads(io, [this] { return runtime.audit_head(); }), events(io),
+        : io(io), images(images), workers(worker_count), runtime(io, workers), audit_heads(io, [this] { return runtime.audit_head(); }), events(io),
           containers(io, workers, runtime, images, events) {}
 
     asio::io_context& io;
     images::ImageStore& images;
     asio::thread_pool workers; // blocking calls of the runtime and the image store
-    asio::thread_pool loaders; // images being loaded: as slow as their clients
+    ClientWaits waits;
+    std::size_t loads = 0; // images being loaded, each on a thread of its own: as slow as their clients
     RuntimeClient runtime;
     AuditHeads audit_heads;
     EventBus events;

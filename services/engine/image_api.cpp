@@ -10,6 +10,19 @@ namespace engine {
 
 namespace {
 
+constexpr std::size_t most_loads = 32;
+
+class Counted {
+public:
+    explicit Counted(std::size_t& number) : number_(++number) {}
+    ~Counted() { --number_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+private:
+    std::size_t& number_;
+};
+
 void publish_image(Engine& engine, const std::string& action, const std::string& id) {
     EventMessage message;
     message.type = "image";
@@ -43,9 +56,11 @@ Task<images::Image> find_image(Engine& engine, const std::string& reference) {
 
 Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
     check_platform(exchange.target().parameter("platform"));
+    if (engine.loads >= most_loads) throw ApiError(503, std::to_string(most_loads) + " images are being loaded already");
+    const Counted load(engine.loads);
     co_await exchange.continue_if_expected();
-    std::vector<std::string> loaded;
-    loaded = co_await with_images(engine.loaders, [&] {
+    asio::thread_pool own(1);
+    const std::vector<std::string> loaded = co_await with_images(own, [&] {
         return engine.images.load(
             [&](char* buffer, std::size_t size) { return exchange.read_body_blocking(buffer, size); });
     });

@@ -80,17 +80,21 @@ Task<> accept_connections(Engine& engine, Tcp::acceptor& acceptor) {
         if (error) {
             // Out of descriptors, or the client has given up.
             services::log_line("accept: " + error.message());
+            if (error == asio::error::no_descriptors && engine.waits.end_longest()) {
+                co_await asio::post(engine.io, use_awaitable); // its socket closes
+                continue;
+            }
             asio::steady_timer pause(engine.io, std::chrono::milliseconds(100));
             co_await pause.async_wait(use_awaitable);
             continue;
         }
-        if (open >= most_connections) {
+        if (open >= most_connections && !engine.waits.end_longest()) {
             services::log_line("too many connections: one is refused");
             continue;
         }
         ++open;
         asio::co_spawn(engine.io,
-                       serve_connection(engine.io, engine.audit_heads, std::move(socket),
+                       serve_connection(engine.io, engine.audit_heads, engine.waits, std::move(socket),
                                         [&engine](Exchange& exchange) { return handle_request(engine, exchange); }),
                        [&open](std::exception_ptr) { --open; });
     }

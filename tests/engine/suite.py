@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import resource
 import select
 import signal
 import shutil
@@ -283,6 +284,51 @@ def _malformed(b):
     _equal(b.good("run", "--rm", "busybox", "echo", "alive"), "alive")
 
 
+def _slow_clients(b):
+    """Clients that begin a request and do not go on: more than there may be connections, and more than there may be loads. Who comes later is served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+
+    def clients(count, raw):
+        connections = []
+        for _ in range(count):
+            connections.append(socket.create_connection(("127.0.0.1", b.port), timeout=300))
+            connections[-1].sendall(raw)
+        return connections
+
+    def ended(connections, count):
+        """Those that were answered or closed, once there are so many; more is wrong."""
+        poll = select.poll()
+        for connection in connections:
+            poll.register(connection, select.POLLIN)
+        found = []
+        while len(found) < count:
+            found = poll.poll(300000)
+            assert found, f"{len(connections)} wait for ever"
+        _equal(len(found), count)
+        numbers = [number for number, _ in found]
+        return [connection for connection in connections if connection.fileno() in numbers]
+
+    heads = clients(1100, b"GET /info HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    _equal(b.good("run", "--rm", "busybox", "echo", "served"), "served")
+    for connection in heads:
+        connection.close()
+    loads = clients(40, b"POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx")
+    for connection in ended(loads, 8):
+        _equal(connection.recv(65536).split(b"\r\n")[0], b"HTTP/1.1 503 Service Unavailable")
+        loads.remove(connection)
+        connection.close()
+    loads.pop().close()
+    with tempfile.TemporaryDirectory() as folder:
+        archive = os.path.join(folder, "busybox.tar")
+        busybox.make(archive)
+        while b.docker("load", "-i", archive).returncode != 0:  # until the engine knows of the one that went
+            pass
+    for connection in loads:
+        connection.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def _create(b, name, program, **host):
     body = {"Image": "busybox", "Cmd": [program], "HostConfig": host}
     status, answer = b.http("POST", f"/containers/create?name={name}", json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -494,7 +540,7 @@ def cases(context):
     try:
         for name, function, *arguments in (("basics", _basics), ("failures", _failures), ("100 MiB through standard input and output", _large_stream), ("life cycle", _life),
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
-                                           ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("old clients", _old_clients),
+                                           ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("slow clients", _slow_clients), ("old clients", _old_clients),
                                            ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
                                            ("images", _images), ("figures of the node", _node), ("log of the node", _node_log),
                                            ("the audit log", _audit), ("heads of the audit log", _audit_heads)):
