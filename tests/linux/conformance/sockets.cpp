@@ -70,6 +70,31 @@ static void tcp() {
     show("no error left", getsockopt(asynchronous, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0);
 }
 
+// A server that closes first keeps the connection in TIME-WAIT. The client may come again from the same port.
+static void same_ends() {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    auto address = loopback(0), own = loopback(0);
+    socklen_t size = sizeof address;
+    show("same ends: bind", bind(listener, plain(address), sizeof address));
+    show("same ends: listen", listen(listener, 5));
+    getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+    for (int round = 0; round < 5; ++round) {
+        const int client = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+        setsockopt(client, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        show("same ends: bind client", bind(client, plain(own), sizeof own));
+        getsockname(client, reinterpret_cast<sockaddr*>(&own), &size);
+        show("same ends: connect", connect(client, plain(address), sizeof address));
+        const int server = accept(listener, nullptr, nullptr);
+        char buffer[1000] = {};
+        show("same ends: send", send(client, buffer, sizeof buffer, 0));
+        show("same ends: receive", recv(server, buffer, sizeof buffer, MSG_WAITALL));
+        close(server);
+        show("same ends: end", recv(client, buffer, sizeof buffer, 0));
+        close(client);
+    }
+    close(listener);
+}
+
 static void bulk() {
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     auto address = loopback(0);
@@ -172,6 +197,7 @@ void sockets() {
     show("bad type", socket(AF_INET, 77, 0));
     show("not a socket", listen(0, 1) < 0 && (errno == ENOTSOCK || errno == EOPNOTSUPP));
     tcp();
+    same_ends();
     bulk();
     udp();
     unix_sockets();
