@@ -279,9 +279,9 @@ Task<> serve_connection(asio::io_context& io, AuditHeads& heads, ClientWaits& wa
     boost::beast::flat_buffer buffer(head_limit + read_size);
     ErrorCode ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
-    // A client that is gone without a word is noticed even where we wait for nothing but its next request, or have nothing to send.
+    // A client that is gone without a word is noticed even where a stream has nothing to send. Each question wakes an idle node.
     socket.set_option(asio::socket_base::keep_alive(true), ignored);
-    socket.set_option(KeepIdle(15), ignored);
+    socket.set_option(KeepIdle(120), ignored);
     socket.set_option(KeepInterval(15), ignored);
     bool given_up = false;
     for (bool open = true; open;) {
