@@ -60,7 +60,7 @@ Task<bool> Exchange::read_head() {
 }
 
 void Exchange::read_target() {
-    check_source(header(http::field::origin), view(parser_->get()["Sec-Fetch-Site"]));
+    check_source(header(http::field::origin), view(parser_->get()["Sec-Fetch-Site"]), header(http::field::host));
     target_ = parse_target(view(parser_->get().target()));
 }
 

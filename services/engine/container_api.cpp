@@ -1,6 +1,7 @@
 // /containers but for the streams.
 #include <algorithm>
 
+#include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
 #include "services/engine/platform.hpp"
 #include "services/engine/filters.hpp"
@@ -33,22 +34,8 @@ bool list_wanted(const Container& container, const Filters& filters) {
         return value == (container.spec.network ? "bridge" : "none") || id.starts_with(value);
     };
     return filters.allows("status", state_name(container.state)) &&
-           filters.allows_if("name",
-                             [&](const std::string& value) {
-                                 // Docker takes a regular expression; the anchors that clients use are understood.
-                                 std::string_view wanted = value;
-                                 const bool begins = wanted.starts_with('^');
-                                 if (begins) wanted.remove_prefix(1);
-                                 const bool ends = wanted.ends_with('$');
-                                 if (ends) wanted.remove_suffix(1);
-                                 std::string full = wanted.starts_with('/') ? "/" + container.name : container.name;
-                                 if (begins && ends) return full == wanted;
-                                 return begins ? full.starts_with(wanted)
-                                        : ends ? full.ends_with(wanted)
-                                               : full.find(wanted) != std::string::npos;
-                             }) &&
-           filters.allows_if("id", [&](const std::string& value) { return container.id.starts_with(value); }) &&
-           filters.allows_labels("label", container.spec.labels) &&
+           filters.allows_match("name", {container.name, "/" + container.name}) && filters.allows_match("id", {container.id}) &&
+           filters.allows_labels(container.spec.labels) &&
            filters.allows_if("ancestor", [&](const std::string& value) { return image_fits(container, value); }) &&
            filters.allows_if("exited", exited) && filters.allows_if("network", network) &&
            filters.allows_if("publish", [&](const std::string& value) { return port_fits(container, value, true); }) &&
@@ -202,11 +189,12 @@ Task<> answer_container_wait(Engine& engine, Exchange& exchange, std::string id)
 }
 
 Task<> answer_container_prune(Engine& engine, Exchange& exchange, std::string) {
-    const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"label"});
+    const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"label", "label!", "until"});
+    const std::int64_t until = filters.until(services::realtime_nanoseconds());
     Json deleted = Json::array();
     for (const auto& container : engine.containers.list()) {
         if ((container->state != State::exited && container->state != State::created) || container->starting ||
-            !filters.allows_labels("label", container->spec.labels))
+            container->created > until || !filters.allows_labels(container->spec.labels))
             continue;
         try {
             co_await engine.containers.remove(container, false);

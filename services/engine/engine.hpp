@@ -69,9 +69,12 @@ Task<> answer_image_prune(Engine&, Exchange&, std::string);
 // network_api.cpp
 Task<> answer_network_list(Engine&, Exchange&, std::string);
 Task<> answer_network_inspect(Engine&, Exchange&, std::string);
+Task<> answer_network_remove(Engine&, Exchange&, std::string);
+Task<> answer_network_connect(Engine&, Exchange&, std::string); // and disconnect
 Task<> answer_network_prune(Engine&, Exchange&, std::string);
 Task<> answer_volume_list(Engine&, Exchange&, std::string);
 Task<> answer_volume_inspect(Engine&, Exchange&, std::string);
+Task<> answer_volume_remove(Engine&, Exchange&, std::string);
 Task<> answer_volume_prune(Engine&, Exchange&, std::string);
 Task<> answer_build_prune(Engine&, Exchange&, std::string);
 

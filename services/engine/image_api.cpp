@@ -1,5 +1,6 @@
 // /images, through the image store.
 #include <algorithm>
+#include <iterator>
 
 #include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
@@ -36,6 +37,16 @@ Json labels_of(const images::Image& image) {
     const Json& labels = object_field(object_field(image.configuration, "config"), "Labels");
     return labels.empty() ? Json(nullptr) : labels;
 }
+
+std::map<std::string, std::string> label_map(const images::Image& image) {
+    std::map<std::string, std::string> labels;
+    for (const auto& [name, value] : object_field(object_field(image.configuration, "config"), "Labels").items()) labels[name] = value.is_string() ? value.get<std::string>() : "";
+    return labels;
+}
+
+// In seconds since 1970.
+std::int64_t created_of(const images::Image& image) { return time_field(image.configuration, "created"); }
+std::int64_t seconds_of(std::int64_t nanoseconds) { return nanoseconds / 1'000'000'000; }
 
 std::string without_registry(std::string repository) {
     std::string_view rest = repository;
@@ -78,31 +89,30 @@ Task<> answer_image_load(Engine& engine, Exchange& exchange, std::string) {
 Task<> answer_image_list(Engine& engine, Exchange& exchange, std::string) {
     const Filters filters = Filters::parse(exchange.target().parameter("filters"),
                                            {"reference", "dangling", "label", "before", "since", "until"});
-    for (const char* name : {"before", "since", "until"})
-        if (filters.has(name)) throw not_supported(std::string("the image filter \"") + name + "\"");
+    std::int64_t before = INT64_MAX, since = INT64_MIN;
+    for (const std::string& name : filters.values("before")) before = std::min(before, created_of(co_await find_image(engine, name)));
+    for (const std::string& name : filters.values("since")) since = std::max(since, created_of(co_await find_image(engine, name)));
+    const std::int64_t until = seconds_of(filters.until(services::realtime_nanoseconds()));
     auto images = co_await with_images(engine.workers, [&] { return engine.images.list(); });
-    std::ranges::sort(images, [](const auto& left, const auto& right) { return time_field(left.configuration, "created") > time_field(right.configuration, "created"); });
+    std::ranges::sort(images, [](const auto& left, const auto& right) { return created_of(left) > created_of(right); });
     const auto containers = engine.containers.image_ids();
     Json result = Json::array();
     for (const images::Image& image : images) {
-        std::map<std::string, std::string> labels;
-        for (const auto& [name, value] : object_field(object_field(image.configuration, "config"), "Labels").items())
-            labels[name] = value.is_string() ? value.get<std::string>() : "";
-        auto reference = [&](const std::string& value) {
-            return std::ranges::any_of(image.names, [&](const std::string& name) {
-                return name == value || name.substr(0, name.rfind(':')) == value;
-            });
-        };
-        if (!filters.allows_if("reference", reference) || !filters.allows_labels("label", labels) ||
+        const std::int64_t created = created_of(image);
+        std::vector<std::string> names;
+        std::ranges::copy_if(image.names, std::back_inserter(names), [&](const std::string& name) {
+            return filters.allows_if("reference", [&](const std::string& value) { return glob_fits(value, name) || glob_fits(value, name.substr(0, name.rfind(':'))); });
+        });
+        if (created >= before || created <= since || created > until || (names.empty() && filters.has("reference")) || !filters.allows_labels(label_map(image)) ||
             !filters.allows_if("dangling", [&](const std::string& value) {
                 return (value == "true" || value == "1") == image.names.empty();
             }))
             continue;
         result.push_back({{"Id", image.id},
                           {"ParentId", ""},
-                          {"RepoTags", image.names},
+                          {"RepoTags", names},
                           {"RepoDigests", Json::array()},
-                          {"Created", time_field(image.configuration, "created")},
+                          {"Created", created},
                           {"Size", image.size},
                           {"SharedSize", -1},
                           {"VirtualSize", image.size},
@@ -184,7 +194,8 @@ Task<> answer_image_remove(Engine& engine, Exchange& exchange, std::string name)
 }
 
 Task<> answer_image_prune(Engine& engine, Exchange& exchange, std::string) {
-    const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"dangling"});
+    const Filters filters = Filters::parse(exchange.target().parameter("filters"), {"dangling", "label", "label!", "until"});
+    const std::int64_t until = seconds_of(filters.until(services::realtime_nanoseconds()));
     const bool all = filters.has("dangling") && !filters.values("dangling").contains("true") &&
                      !filters.values("dangling").contains("1");
     const auto in_use = engine.containers.image_ids();
@@ -192,7 +203,7 @@ Task<> answer_image_prune(Engine& engine, Exchange& exchange, std::string) {
     Json deleted = Json::array();
     std::uint64_t reclaimed = 0;
     for (const images::Image& image : images) {
-        if ((!all && !image.names.empty()) || std::ranges::find(in_use, image.id) != in_use.end()) continue;
+        if ((!all && !image.names.empty()) || created_of(image) > until || !filters.allows_labels(label_map(image)) || std::ranges::find(in_use, image.id) != in_use.end()) continue;
         const auto removed =
             co_await with_images(engine.workers, [&] { return engine.images.remove(image.id, true, in_use); });
         for (const std::string& each : removed.untagged) deleted.push_back({{"Untagged", each}});

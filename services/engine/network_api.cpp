@@ -39,6 +39,14 @@ Json network_json(Engine& engine, bool bridge, bool with_containers) {
             {"Labels", Json::object()}};
 }
 
+// Which of the two networks this is. Throws ApiError 404 where it is none.
+bool is_bridge(const std::string& name) {
+    const auto is = [&](const char* called, std::string_view id) { return name == called || (name.size() >= 2 && id.starts_with(name)); };
+    if (is("bridge", bridge_network_id)) return true;
+    if (is("none", none_network_id)) return false;
+    throw ApiError(404, "network " + name + " not found");
+}
+
 } // namespace
 
 Task<> answer_network_list(Engine& engine, Exchange& exchange, std::string) {
@@ -49,11 +57,9 @@ Task<> answer_network_list(Engine& engine, Exchange& exchange, std::string) {
         const std::string name = bridge ? "bridge" : "none";
         const std::string id = bridge ? bridge_network_id : none_network_id;
         const bool wanted =
-            filters.allows_if("name",
-                              [&](const std::string& value) { return name.find(value) != std::string::npos; }) &&
-            filters.allows_if("id", [&](const std::string& value) { return id.starts_with(value); }) &&
+            filters.allows_match("name", {name}) && filters.allows_match("id", {id}) &&
             filters.allows("driver", bridge ? "bridge" : "null") && filters.allows("scope", "local") &&
-            filters.allows("type", "builtin") && filters.allows_labels("label", {}) &&
+            filters.allows("type", "builtin") && filters.allows_labels({}) &&
             filters.allows("dangling", "false");
         if (wanted) result.push_back(network_json(engine, bridge, false));
     }
@@ -61,22 +67,27 @@ Task<> answer_network_list(Engine& engine, Exchange& exchange, std::string) {
 }
 
 Task<> answer_network_inspect(Engine& engine, Exchange& exchange, std::string name) {
-    auto names = [&](const char* called, std::string_view id) {
-        return name == called || (name.size() >= 2 && id.starts_with(name));
-    };
-    if (names("bridge", bridge_network_id))
-        co_await exchange.reply(200, network_json(engine, true, true));
-    else if (names("none", none_network_id))
-        co_await exchange.reply(200, network_json(engine, false, true));
-    else
-        throw ApiError(404, "network " + name + " not found");
+    co_await exchange.reply(200, network_json(engine, is_bridge(name), true));
+}
+
+Task<> answer_network_remove(Engine&, Exchange&, std::string name) {
+    throw ApiError(403, std::string(is_bridge(name) ? "bridge" : "none") + " is a pre-defined network and cannot be removed");
+    co_return;
+}
+
+Task<> answer_network_connect(Engine&, Exchange&, std::string name) {
+    is_bridge(name);
+    throw not_supported("connecting a container to a network, or disconnecting it,");
+    co_return;
 }
 
 Task<> answer_network_prune(Engine&, Exchange& exchange, std::string) {
+    (void)Filters::parse(exchange.target().parameter("filters"), {"label", "label!", "until"}).until(0);
     co_await exchange.reply(200, Json{{"NetworksDeleted", nullptr}});
 }
 
 Task<> answer_volume_list(Engine&, Exchange& exchange, std::string) {
+    (void)Filters::parse(exchange.target().parameter("filters"), {"name", "driver", "label", "dangling"});
     co_await exchange.reply(200, Json{{"Volumes", Json::array()}, {"Warnings", nullptr}});
 }
 
@@ -85,11 +96,18 @@ Task<> answer_volume_inspect(Engine&, Exchange&, std::string name) {
     co_return;
 }
 
+Task<> answer_volume_remove(Engine&, Exchange&, std::string name) {
+    throw ApiError(404, "get " + name + ": no such volume");
+    co_return;
+}
+
 Task<> answer_volume_prune(Engine&, Exchange& exchange, std::string) {
+    (void)Filters::parse(exchange.target().parameter("filters"), {"label", "label!", "all"});
     co_await exchange.reply(200, Json{{"VolumesDeleted", nullptr}, {"SpaceReclaimed", 0}});
 }
 
 Task<> answer_build_prune(Engine&, Exchange& exchange, std::string) {
+    (void)Filters::parse(exchange.target().parameter("filters"), {"until", "id", "parent", "type", "description", "inuse", "shared", "private"});
     co_await exchange.reply(200, Json{{"CachesDeleted", nullptr}, {"SpaceReclaimed", 0}});
 }
 

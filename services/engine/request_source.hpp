@@ -5,8 +5,9 @@
 
 namespace engine {
 
-// `origin`, `site`: the heads Origin and Sec-Fetch-Site, empty where they are absent. Throws ApiError 403 where a page asks.
-void check_source(std::string_view origin, std::string_view site);
+// `origin`, `site`, `host`: the heads Origin, Sec-Fetch-Site and Host, empty where they are absent. Throws ApiError 403 where a page asks, or may: a page's server can give its own name
+// the node's address (DNS rebinding), but no page is at a bare address, at "localhost", or at a name without a dot.
+void check_source(std::string_view origin, std::string_view site, std::string_view host);
 // The head Content-Type of a request with a body. Throws ApiError 415 where it is another one than JSON's: a page can send a few types without being asked whether it may.
 void check_json_type(std::string_view content_type);
 

@@ -72,14 +72,14 @@ constexpr std::array routes = {
     Route{"POST", "networks", "prune", false, answer_network_prune},
     Route{"POST", "networks", "create", false, nullptr, "creating a network"},
     Route{"GET", "networks", "", true, answer_network_inspect},
-    Route{"POST", "networks", "connect", true, nullptr, "connecting a container to a network"},
-    Route{"POST", "networks", "disconnect", true, nullptr, "disconnecting a container from a network"},
-    Route{"DELETE", "networks", "", true, nullptr, "removing a network"},
+    Route{"POST", "networks", "connect", true, answer_network_connect},
+    Route{"POST", "networks", "disconnect", true, answer_network_connect},
+    Route{"DELETE", "networks", "", true, answer_network_remove},
     Route{"GET", "volumes", "", false, answer_volume_list},
     Route{"POST", "volumes", "prune", false, answer_volume_prune},
     Route{"POST", "volumes", "create", false, nullptr, "creating a volume"},
     Route{"GET", "volumes", "", true, answer_volume_inspect},
-    Route{"DELETE", "volumes", "", true, nullptr, "removing a volume"},
+    Route{"DELETE", "volumes", "", true, answer_volume_remove},
     Route{"POST", "build", "prune", false, answer_build_prune},
 };
 

@@ -4,6 +4,7 @@
 #include "services/common/text.hpp"
 #include "services/engine/engine.hpp"
 #include "services/engine/filters.hpp"
+#include "services/engine/moment.hpp"
 
 namespace engine {
 
@@ -36,35 +37,23 @@ Json event_json(const EventMessage& message) {
 }
 
 bool event_wanted(const EventMessage& message, const Filters& filters) {
-    auto id_or_name = [&](const std::string& value) {
-        const auto name = message.attributes.find("name");
-        return message.id.starts_with(value) || (name != message.attributes.end() && name->second == value);
+    const auto attribute = [&](const char* name) {
+        const auto found = message.attributes.find(name);
+        return found == message.attributes.end() ? std::string() : found->second;
     };
+    auto container = [&](const std::string& value) { return message.id.starts_with(value) || attribute("name").starts_with(value); };
     auto image = [&](const std::string& value) {
-        const auto name = message.attributes.find("image");
-        return message.id == value ||
-               (name != message.attributes.end() && (name->second == value || name->second == value + ":latest"));
+        const std::string name = attribute(message.type == "image" ? "name" : "image");
+        return message.id == value || name == value || name.substr(0, name.rfind(':')) == value;
     };
     return filters.allows("type", message.type) &&
            filters.allows_if("event",
                              [&](const std::string& value) {
                                  return message.action == value || message.action.starts_with(value + ":");
                              }) &&
-           (!filters.has("container") || (message.type == "container" && filters.allows_if("container", id_or_name))) &&
-           filters.allows_if("image", image) && filters.allows_labels("label", message.attributes) &&
+           (!filters.has("container") || (message.type == "container" && filters.allows_if("container", container))) &&
+           filters.allows_if("image", image) && filters.allows_labels(message.attributes) &&
            filters.allows("scope", "local");
-}
-
-// "1700000000" or "1700000000.5", in nanoseconds.
-std::optional<std::int64_t> parse_moment(std::string_view text) {
-    if (text.empty()) return std::nullopt;
-    const auto dot = text.find('.');
-    const auto seconds = services::parse_number(text.substr(0, dot));
-    std::string fraction(dot == std::string_view::npos ? "" : text.substr(dot + 1));
-    fraction.resize(9, '0');
-    const auto nanoseconds = services::parse_number(fraction);
-    if (!seconds || !nanoseconds || *seconds > 9'000'000'000) throw bad_request("invalid time: " + std::string(text));
-    return static_cast<std::int64_t>(*seconds * 1'000'000'000 + *nanoseconds);
 }
 
 } // namespace

@@ -273,6 +273,8 @@ def _malformed(b):
         _equal((headers, got), (headers, status))
         assert answer["message"], answer
     _equal(b.http("GET", "/info", None, {"Origin": "null"})[0], 403)
+    for host, status in (("localhost:2375", 200), ("node", 200), ("example.com", 403)):
+        _equal((host, b.http("GET", "/info", None, {"Host": host})[0]), (host, status))
     _equal(b.good("ps", "-aq"), "")
     for raw in (b"\r\n\r\n", b"GARBAGE\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n", b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
         with socket.create_connection(("127.0.0.1", b.port), timeout=300) as connection:
@@ -441,6 +443,37 @@ def _images(b):
     assert refused.returncode == 1 and b"invalid archive" in refused.stderr, refused.stderr
 
 
+def _filters(b):
+    """Lists and prunes as Docker's filters have them."""
+    def names(*words):
+        return sorted(b.good("ps", "-a", "--format", "{{.Names}}", *(word for filter in words for word in ("--filter", filter))).split())
+
+    for name, label in (("web-1", "tier=front"), ("web-22", "tier=back"), ("db", "tier=back"), ("kept", "keep")):
+        b.good("create", "--name", name, "--label", label, "busybox", "true")
+    for filter, want in (("name=^web", "web-1 web-22"), ("name=^/web-[0-9]$", "web-1"), ("name=eb-\\d{2}", "web-22"), ("name=(?i)DB|kept", "db kept"), ("name=(", ""), ("label=tier=back", "db web-22"),
+                         ("label=keep", "kept"), ("id=" + b.good("ps", "-aqf", "name=db"), "db"), ("before=db", "web-1 web-22"), ("since=db", "kept")):
+        _equal((filter, names(filter)), (filter, want.split()))
+    _equal(names("name=web", "label=tier=back"), ["web-22"])
+    _equal(b.good("container", "prune", "-f", "--filter", "until=1h"), "Total reclaimed space: 0B")
+    assert b"more than one until" in b.docker("container", "prune", "-f", "--filter", "until=1h", "--filter", "until=2h").stderr
+    assert "Deleted" in b.good("container", "prune", "-f", "--filter", "label!=keep", "--filter", "label=tier")
+    _equal(names(), ["kept"])
+    _equal(b.good("rm", "kept"), "kept")
+    b.good("tag", "busybox", "team/app:1.5")
+    for filter, want in (("reference=busy*", "busybox:latest"), ("reference=*/app:1.*", "team/app:1.5"), ("reference=*/*", "team/app:1.5"), ("reference=app*", ""), ("since=busybox", ""), ("before=busybox", ""),
+                         ("label=nosuch", ""), ("until=0001-01-01", None)):
+        result = b.docker("images", "--filter", filter, "--format", "{{.Repository}}:{{.Tag}}")
+        _equal((filter, result.stdout.decode().split() if result.returncode == 0 else None), (filter, want.split() if want is not None else None))
+    assert b"No such image" in b.docker("images", "--filter", "since=nosuch").stderr
+    _equal(b.good("image", "prune", "-af", "--filter", "label=nosuch"), "Total reclaimed space: 0B")
+    b.good("rmi", "team/app:1.5")
+    for words, sentence in ((("network", "rm", "nosuch"), b"network nosuch not found"), (("network", "rm", "bridge"), b"is a pre-defined network and cannot be removed"),
+                            (("volume", "rm", "nosuch"), b"no such volume"), (("network", "connect", "nosuch", "x"), b"network nosuch not found"),
+                            (("network", "connect", "bridge", "x"), b"is not supported by this node"), (("network", "prune", "-f", "--filter", "nosuch=1"), b"invalid filter")):
+        result = b.docker(*words)
+        assert result.returncode == 1 and sentence in result.stderr, (words, result)
+
+
 def _node(b):
     status, figures = b.http("GET", "/themelios/node")
     _equal(status, 200)
@@ -542,7 +575,7 @@ def cases(context):
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("slow clients", _slow_clients), ("old clients", _old_clients),
                                            ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
-                                           ("images", _images), ("figures of the node", _node), ("log of the node", _node_log),
+                                           ("images", _images), ("filters", _filters), ("figures of the node", _node), ("log of the node", _node_log),
                                            ("the audit log", _audit), ("heads of the audit log", _audit_heads)):
             yield name, on_bench(function, *arguments)
     finally:

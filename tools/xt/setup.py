@@ -16,7 +16,7 @@ PACKAGES = (
     "python3", "erofs-utils", "dpkg-dev",
     # services
     "libboost-dev", "libboost-system-dev", "libssl-dev", "libarchive-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev", "liblzma-dev", "libbz2-dev", "libacl1-dev",
-    "libxml2-dev", "nettle-dev", "nlohmann-json3-dev",
+    "libxml2-dev", "nettle-dev", "nlohmann-json3-dev", "libre2-dev",
     # run and tests
     "qemu-system-x86", "ovmf", "grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "xorriso", "mtools", "busybox-static", "libgtest-dev",
     "libgmock-dev", "librapidcheck-dev", "spin", "wrk", "curl", "mkdocs", "gdb",
