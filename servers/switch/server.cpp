@@ -52,6 +52,7 @@ void Server::run() {
                     take_uplink();
             }
         }
+        sender_ = node;
         core_.run();
         left = move_frames();
     }
@@ -91,6 +92,7 @@ void Server::forward(std::size_t index) {
     Link& link = links_[index];
     const Bytes frame = link.inbox.take(link.pair.in(), buffer_);
     link.consumed = true;
+    sender_ = index;
     if (!frame.empty())
         core_.from_port(static_cast<std::uint16_t>(index), frame);
 }
@@ -113,8 +115,14 @@ bool Server::send_uplink(View frame) {
 
 bool Server::send_port(std::uint16_t index, View frame) {
     Link& link = links_[index];
-    if (!link.pair || !link.pair.out().write_record(ethernet_record, frame))
+    if (!link.pair)
         return false;
+    ring::Producer& out = link.pair.out();
+    const auto room = out.room();
+    const std::uint64_t before = out.produced();
+    if (!room || !link.shares.may_add(sender_, frame.size(), before, *room, out.capacity()) || !out.write_record(ethernet_record, frame))
+        return false;
+    link.shares.add(sender_, out.produced() - before, out.produced(), out.capacity());
     link.written = true;
     return true;
 }
@@ -135,6 +143,7 @@ bool Server::move_from_uplink() {
             return false;
         }
         uplink_link_.consumed = true;
+        sender_ = outside;
         if (record->kind == ethernet_record)
             core_.from_uplink(Bytes(buffer_).first(record->length));
     }

@@ -7,6 +7,7 @@
 #include "servers/switch/inbox.hpp"
 #include "servers/switch/random.hpp"
 #include "servers/switch/round_robin.hpp"
+#include "servers/switch/shares.hpp"
 #include "servers/switch/uplink.hpp"
 
 #include <array>
@@ -33,8 +34,12 @@ public:
     bool room();
 
 private:
+    // Who sends what comes to a port: the ports by their index, then these.
+    static constexpr std::size_t outside = most_ports, node = most_ports + 1, senders = most_ports + 2;
+
     struct Link {
         ring::Pair pair;
+        Shares<senders> shares; // of what goes to the peer
         bool written = false;  // the peer's bell is to be rung
         bool consumed = false;
         Inbox inbox;
@@ -67,6 +72,7 @@ private:
     std::size_t link_count_ = 0; // highest index in use, and one
     RoundRobin<most_ports> turns_;
     bool blocked_ = false; // waits for room on the uplink
+    std::size_t sender_ = node; // of the frame that the core has
     std::array<std::byte, 2048> buffer_;
 };
 
