@@ -161,11 +161,14 @@ def _pages_come_back(port, load):
 
 
 def _stall_is_seen(port, watch):
-    """Where the neighbour does not answer for half a second, the measure tells it."""
-    begin = _now(port)
-    _done(port, "kill", "-s", "USR1", "serves")
-    neighbour, _ = watch.worst(begin, begin + STRETCH)
-    assert neighbour > LONGER, f"{neighbour // MILLISECOND} ms: the measure tests nothing"
+    """Where the neighbour does not answer for half a second, the measure tells it; unless who asks stood still as well, with this machine."""
+    for _ in range(ATTEMPTS):
+        begin = _now(port)
+        _done(port, "kill", "-s", "USR1", "serves")
+        neighbour, _ = watch.worst(begin, begin + STRETCH)
+        if neighbour > LONGER:
+            return
+    raise AssertionError(f"{neighbour // MILLISECOND} ms: the measure tests nothing")
 
 
 def _stall_of_the_api_is_seen(port, watch, control, counts):
