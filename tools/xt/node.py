@@ -1,5 +1,6 @@
 """The one node of this checkout: what is known about it, starting, waiting, ending."""
 
+import contextlib
 import json
 import os
 import select
@@ -46,14 +47,18 @@ def need_running():
     return state
 
 
+def _remove(path):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def start(accel, memory, cpus, api_port, publish, command_line="", display=False):
     """Starts QEMU in a session of its own. Returns its process."""
     if load() is not None:
         raise Failure("a node runs already; ./xt stop ends it")
     os.makedirs(paths.RUN, exist_ok=True)
     for path in (SERIAL, QMP, ERRORS):
-        if os.path.exists(path):
-            os.unlink(path)
+        _remove(path)
     words = (qemu.base(accel, memory, cpus, "file:" + SERIAL, display) + (qemu.cdrom() if display else qemu.direct(command_line)) + qemu.network(api_port, publish)
              + ["-qmp", f"unix:{QMP},server=on,wait=off"])
     with open(ERRORS, "wb") as errors:
@@ -129,7 +134,7 @@ def forget(pid):
     except (OSError, ValueError):
         return
     if known == pid:
-        os.unlink(STATE)
+        _remove(STATE) # another command may have been faster
 
 
 def was_stopped(process):
