@@ -30,7 +30,8 @@ def make(path, name="busybox"):
             os.makedirs(os.path.join(root, folder))
         os.chmod(os.path.join(root, "tmp"), 0o1777)
         busybox = os.path.join(root, "bin", "busybox")
-        shutil.copyfile(_binary(scratch), busybox)
+        binary = _binary(scratch)
+        shutil.copyfile(binary, busybox)
         os.chmod(busybox, 0o755)
         applets = subprocess.run([busybox, "--list"], check=True, capture_output=True, text=True).stdout.split()
         for applet in applets:
@@ -39,4 +40,4 @@ def make(path, name="busybox"):
         for file, text in (("passwd", PASSWD), ("group", GROUP), ("hosts", "127.0.0.1\tlocalhost\n")):
             with open(os.path.join(root, "etc", file), "w", encoding="utf-8") as out:
                 out.write(text)
-        docker_archive.write(path, name, docker_archive.layer_of(root), ["sh"])
+        docker_archive.write(path, name, docker_archive.layer_of(root), ["sh"], created=int(os.stat(binary).st_mtime))

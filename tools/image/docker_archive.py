@@ -1,5 +1,6 @@
 """Archives as `docker save` makes them and `docker load` takes them: one layer, its configuration, a manifest."""
 
+import datetime
 import hashlib
 import io
 import json
@@ -44,14 +45,15 @@ def of_program(path, name, program):
     return path
 
 
-def write(path, name, layer, command, environment=(PATH,), **extra):
-    """Writes the archive of image `name` (`:latest` where no tag is given) with one layer (tar bytes)."""
+def write(path, name, layer, command, environment=(PATH,), created=0, **extra):
+    """Writes the archive of image `name` (`:latest` where no tag is given) with one layer (tar bytes). `created`: in seconds since 1970."""
+    time = datetime.datetime.fromtimestamp(created, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     digest = hashlib.sha256(layer).hexdigest()
     config = json.dumps({
-        "architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z",
+        "architecture": "amd64", "os": "linux", "created": time,
         "config": {"Env": list(environment), "Cmd": list(command), **extra},
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]},
-        "history": [{"created": "1970-01-01T00:00:00Z"}],
+        "history": [{"created": time}],
     }, sort_keys=True).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
     tag = name if ":" in name.rsplit("/", 1)[-1] else name + ":latest"
