@@ -67,6 +67,11 @@ std::uint16_t dimension(const Exchange& exchange, const char* name) {
 Task<> answer_container_create(Engine& engine, Exchange& exchange, std::string) {
     check_platform(exchange.target().parameter("platform"));
     ContainerSpec spec = parse_container_spec(co_await exchange.json_body(true));
+    if (spec.memory_bytes != 0) {
+        const auto info = co_await engine.runtime.node_info();
+        const std::uint64_t has = info.number(abi::runtime::Tag::total_pages) * abi::page_size;
+        if (spec.memory_bytes > has) spec.warnings.push_back("the memory limit is never reached: the node has " + std::to_string(has >> 20) + " MiB");
+    }
     std::string name(exchange.target().parameter("name"));
     ContainerPointer container;
     try {

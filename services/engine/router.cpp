@@ -58,7 +58,7 @@ constexpr std::array routes = {
     Route{"GET", "images", "json", false, answer_image_list},
     Route{"POST", "images", "load", false, answer_image_load},
     Route{"POST", "images", "prune", false, answer_image_prune},
-    Route{"POST", "images", "create", false, nullptr, "pulling or importing an image (docker load takes an archive)"},
+    Route{"POST", "images", "create", false, nullptr, "pulling or importing an image (docker load takes archives, which tools/image-from-debian and docker save make)"},
     Route{"GET", "images", "search", false, nullptr, "searching a registry"},
     Route{"GET", "images", "get", false, nullptr, "saving an image"},
     Route{"GET", "images", "get", true, nullptr, "saving an image"},

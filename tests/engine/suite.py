@@ -481,6 +481,14 @@ def _node(b):
         assert name in figures, f"{name} is missing in {figures}"
 
 
+def _more_memory_than_there_is(b):
+    has = b.http("GET", "/info")[1]["MemTotal"]
+    for memory, warns in ((has, False), (has + 4096, True)):
+        status, answer = b.http("POST", "/containers/create?name=large", json.dumps({"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Memory": memory}}).encode(), {"Content-Type": "application/json"})
+        _equal((status, [warning for warning in answer["Warnings"] if "memory limit" in warning] != []), (201, warns))
+        b.good("rm", "large")
+
+
 def _node_log(b):
     """All lines, over as many messages as they take."""
     status, text = b.http("GET", "/themelios/log")
@@ -575,7 +583,7 @@ def cases(context):
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("slow clients", _slow_clients), ("old clients", _old_clients),
                                            ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
-                                           ("images", _images), ("filters", _filters), ("figures of the node", _node), ("log of the node", _node_log),
+                                           ("images", _images), ("filters", _filters), ("figures of the node", _node), ("more memory than there is", _more_memory_than_there_is), ("log of the node", _node_log),
                                            ("the audit log", _audit), ("heads of the audit log", _audit_heads)):
             yield name, on_bench(function, *arguments)
     finally:
