@@ -29,7 +29,7 @@ enum class Message : std::uint32_t {
     // out: version, cpu_count, free_pages, total_pages, table_pages, restarts, object* (ObjectCount), missing_call* (MissingCall), sandbox_count, idle_wakeups* (by CPU), warning*,
     // idle figures as they come: unknown tags are to be ignored
     node_info = 9,
-    // in: sandbox; out: memory_pages (used), cpu_nanoseconds, received_bytes, sent_bytes, processes; of a sandbox that does not tell, memory_pages alone
+    // in: sandbox; out: memory_pages (used), and as the sandbox itself tells them cpu_nanoseconds, received_bytes, sent_bytes, tasks; of one that does not tell, memory_pages alone
     sandbox_inspect = 10,
     // in: sandbox. Prepares the next run: new streams. Called before the streams are asked for and before each sandbox_start; the layer is kept.
     sandbox_prepare = 11,
@@ -84,7 +84,7 @@ enum class Tag : std::uint16_t {
     cpu_nanoseconds = 34,
     received_bytes = 35,
     sent_bytes = 36,
-    processes = 37,
+    tasks = 37, // threads of all programs
     mac = 38,              // 6 bytes
     gateway = 39,          // IPv4
     address_to_name = 40,  // text "ADDRESS NAME": a line for /etc/hosts

@@ -27,7 +27,7 @@ enum class Event : std::uint32_t {
     exited = 3,    // number tag `signal` = wait status
     no_memory = 4, // no payload: the quota was exhausted and a program is ended for it
     missing_calls = 5, // missing_call*: numbers below linux_calls, at most missing_calls_at_once
-    stats = 6,     // processes, memory_pages, received_bytes, sent_bytes
+    stats = 6,     // tasks, cpu_nanoseconds, received_bytes, sent_bytes
 };
 
 inline constexpr unsigned missing_calls_at_once = 128;

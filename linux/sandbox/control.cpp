@@ -219,11 +219,10 @@ void shut_down() {
 void send_stats() {
     std::byte bytes[256];
     abi::TlvWriter writer(bytes);
-    abi::QuotaInfo info{};
-    (void)native::call::quota_inspect(native::self().quota, info);
     const SandboxLock lock;
-    writer.number(static_cast<std::uint16_t>(Tag::processes), process_count());
-    writer.number(static_cast<std::uint16_t>(Tag::memory_pages), info.used_pages);
+    const Times times = sandbox_times();
+    writer.number(static_cast<std::uint16_t>(Tag::tasks), task_count());
+    writer.number(static_cast<std::uint16_t>(Tag::cpu_nanoseconds), times.user + times.system);
     writer.number(static_cast<std::uint16_t>(Tag::received_bytes), net::interface_counters().received_bytes);
     writer.number(static_cast<std::uint16_t>(Tag::sent_bytes), net::interface_counters().sent_bytes);
     send_event(Event::stats, writer);

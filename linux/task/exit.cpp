@@ -149,7 +149,7 @@ void exit_task(Task& task) {
         process.threads.remove(task);
         abi::ThreadInfo info{};
         if (native::call::thread_inspect(native::current_thread().handle, info))
-            process.ended_times.user += info.cpu_nanoseconds;
+            add_ended_time(process, info.cpu_nanoseconds);
         std::memcpy(process.last_name, task.name, sizeof process.last_name);
         if (--process.thread_count == 0)
             become_zombie(process);

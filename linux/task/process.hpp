@@ -22,6 +22,11 @@ struct FsContext : base::RefCounted<FsContext> {
 // Processor time in nanoseconds.
 struct Times {
     std::uint64_t user = 0, system = 0;
+    Times& operator+=(const Times& more) {
+        user += more.user;
+        system += more.system;
+        return *this;
+    }
 };
 
 struct ThreadList;
@@ -79,6 +84,8 @@ public:
     Task* leader();
     // Threads' processor time until now.
     Times times();
+    // The same of those that have not ended.
+    Times running_times();
 };
 
 } // namespace personality

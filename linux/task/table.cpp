@@ -102,4 +102,19 @@ std::size_t process_count() { return table().processes.size(); }
 std::size_t task_count() { return table().tasks.size(); }
 base::List<Process, ProcessList>& all_processes() { return table().list; }
 
+namespace {
+constinit Times ended_times; // of all threads that ended, also of processes that are gone
+}
+
+Times sandbox_times() {
+    Times sum = ended_times;
+    for (Process& process : all_processes()) sum += process.running_times();
+    return sum;
+}
+
+void add_ended_time(Process& process, std::uint64_t nanoseconds) {
+    process.ended_times.user += nanoseconds;
+    ended_times.user += nanoseconds;
+}
+
 } // namespace personality

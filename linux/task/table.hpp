@@ -27,5 +27,9 @@ Process* init_process();
 std::size_t process_count();
 std::size_t task_count();
 base::List<Process, ProcessList>& all_processes();
+// Of all threads, those that ended too.
+Times sandbox_times();
+// A thread of the process ends, which used so much processor time.
+void add_ended_time(Process& process, std::uint64_t nanoseconds);
 
 } // namespace personality

@@ -20,6 +20,12 @@ Task* Process::leader() {
 
 Times Process::times() {
     Times sum = ended_times;
+    sum += running_times();
+    return sum;
+}
+
+Times Process::running_times() {
+    Times sum;
     for (Task& task : threads) {
         abi::ThreadInfo info{};
         if (task.thread != abi::no_handle && native::call::thread_inspect(task.thread, info))

@@ -351,7 +351,7 @@ void Server::on_stats(Sandbox& sandbox, abi::TlvReader records) {
         writer.number(tag(Tag::memory_pages), info->used_pages);
     abi::TlvRecord record;
     while (records.next(record))
-        if (record.tag == tag(Tag::processes) || record.tag == tag(Tag::received_bytes) || record.tag == tag(Tag::sent_bytes))
+        if (record.tag == tag(Tag::tasks) || record.tag == tag(Tag::cpu_nanoseconds) || record.tag == tag(Tag::received_bytes) || record.tag == tag(Tag::sent_bytes))
             writer.number(record.tag, record.number());
     request.answer(writer);
 }

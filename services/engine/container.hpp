@@ -33,7 +33,7 @@ struct Run {
 struct Container {
     Container(asio::io_context& io, std::string id, std::string name, ContainerSpec spec, images::Image image)
         : id(std::move(id)), name(std::move(name)), spec(std::move(spec)), image(std::move(image)),
-          log(this->spec.log_limit), changed(io), lifecycle(io) {}
+          log(this->spec.log_limit), changed(io), lifecycle(io), asked(io) {}
 
     const std::string id; // 64 hexadecimal digits
     std::string name;     // without the slash
@@ -66,6 +66,7 @@ struct Container {
     ContainerLog log;
     Signal changed;       // any of the above
     AsyncMutex lifecycle; // held by start and remove, and by what frees a broken sandbox
+    AsyncMutex asked;     // held by who waits for what the sandbox tells of itself
 
     bool running() const { return state == State::running; }
     std::string short_id() const { return id.substr(0, 12); }

@@ -55,6 +55,8 @@ Task<> answer_container_resize(Engine&, Exchange&, std::string);
 Task<> answer_container_update(Engine&, Exchange&, std::string);
 Task<> answer_container_wait(Engine&, Exchange&, std::string);
 Task<> answer_container_prune(Engine&, Exchange&, std::string);
+// stats_api.cpp
+Task<> answer_container_stats(Engine&, Exchange&, std::string);
 // stream_api.cpp
 Task<> answer_container_attach(Engine&, Exchange&, std::string);
 Task<> answer_container_logs(Engine&, Exchange&, std::string);

@@ -47,7 +47,7 @@ constexpr std::array routes = {
     Route{"POST", "containers", "pause", true, nullptr, "pausing a container"},
     Route{"POST", "containers", "unpause", true, nullptr, "pausing a container"},
     Route{"GET", "containers", "top", true, nullptr, "listing a container's processes"},
-    Route{"GET", "containers", "stats", true, nullptr, "a container's statistics"},
+    Route{"GET", "containers", "stats", true, answer_container_stats},
     Route{"GET", "containers", "changes", true, nullptr, "listing a container's changed files"},
     Route{"GET", "containers", "export", true, nullptr, "exporting a container's files"},
     Route{"GET", "containers", "archive", true, nullptr, "copying files out of a container"},

@@ -122,7 +122,8 @@ Task<> RuntimeClient::destroy(std::uint64_t sandbox) {
 Task<Reply> RuntimeClient::inspect(std::uint64_t sandbox) {
     Request request;
     request.number(Tag::sandbox, sandbox);
-    co_return co_await call(Message::sandbox_inspect, std::move(request));
+    const auto guard = co_await questions_.lock();
+    co_return co_await call_and_wait(Message::sandbox_inspect, std::move(request));
 }
 
 Task<Reply> RuntimeClient::node_info() { co_return co_await call(Message::node_info, Request()); }

@@ -73,7 +73,7 @@ public:
 
 private:
     // Each that waits has a session, of which the runtime keeps 64; those of the workers and of the events are beside these.
-    static constexpr unsigned most_endings = 16;
+    static constexpr unsigned most_endings = 16, most_questions = 4;
     // Of what the runtime answers at once.
     Task<services::Reply> call(abi::runtime::Message message, services::Request request);
     // Of what waits for a sandbox: no worker waits with it.
@@ -81,6 +81,7 @@ private:
     asio::io_context& io_;
     asio::thread_pool& workers_;
     AsyncMutex endings_{io_, most_endings};
+    AsyncMutex questions_{io_, most_questions};
     services::Channel channel_;
 };
 

@@ -339,6 +339,32 @@ def _until_lines(context, name, count):
     return lines
 
 
+def _stats(context):
+    """What a container uses: of programs that ended too, and nothing while it rests."""
+    def used(name):
+        status, body = api.get(context.api(), f"/containers/{name}/stats?stream=0&one-shot=1", timeout=100)
+        assert status == 200, body
+        return json.loads(body)
+
+    names = ("counted", "spins")
+    _output(context.docker("run", "-d", "--name", "counted", "-m", "64m", "busybox", "sh", "-c", "dd if=/dev/zero of=/dev/null bs=64k count=2000 2>&1; echo done; sleep 100000"))
+    _output(context.docker("run", "-d", "--name", "spins", "busybox", "sh", "-c", "while :; do :; done"))
+    try:
+        _until_lines(context, "counted", 4)
+        before = used("counted")
+        assert before["cpu_stats"]["cpu_usage"]["total_usage"] > 0 and before["pids_stats"]["current"] == 2, before
+        assert 0 < before["memory_stats"]["usage"] <= before["memory_stats"]["limit"] == 64 << 20, before
+        first = used("spins")
+        row = json.loads(_output(context.docker("stats", "--no-stream", "--format", "{{json .}}", "spins")))
+        second = used("spins")
+        spun = second["cpu_stats"]["cpu_usage"]["total_usage"] - first["cpu_stats"]["cpu_usage"]["total_usage"]
+        passed = second["cpu_stats"]["system_cpu_usage"] - first["cpu_stats"]["system_cpu_usage"]
+        assert 0 < spun <= passed and float(row["CPUPerc"].rstrip("%")) > 0 and row["PIDs"] == "1", (row, first, second)
+        _same(used("counted")["cpu_stats"]["cpu_usage"], before["cpu_stats"]["cpu_usage"])
+    finally:
+        context.docker("rm", "-f", *names)
+
+
 def _update(context):
     """Limits of a container that runs change, in what holds them, in what is shown outside and in what its programs read."""
     def inside():
@@ -597,6 +623,7 @@ def cases(context):
     yield "refused limits", case(_refused_limits)
     yield "nothing ignored", case(_nothing_ignored)
     yield "update", case(_update)
+    yield "stats", case(_stats)
     yield "processors", case(_processors)
     yield "terminal", case(_terminal)
     yield "published port", case(_published)

@@ -481,6 +481,32 @@ def _node(b):
         assert name in figures, f"{name} is missing in {figures}"
 
 
+def _stats(b):
+    def shown(*words):
+        return json.loads(b.good("stats", "--no-stream", "--format", "{{json .}}", *words))
+
+    b.good("run", "-d", "--name", "counted", "--memory", "64m", "--pids-limit", "100", "busybox", "sleep", "1000")
+    row = shown("counted")
+    _equal((row["Name"], row["PIDs"], row["MemUsage"], row["MemPerc"], row["NetIO"]), ("counted", "2", "1.172MiB / 64MiB", "1.83%", "1kB / 2kB"))
+    assert 40 < float(row["CPUPerc"].rstrip("%")) < 60, row  # it tells half of a processor
+    status, once = b.http("GET", "/containers/counted/stats?stream=0&one-shot=1")
+    _equal((status, once["pids_stats"], once["preread"], once["precpu_stats"]["cpu_usage"]["total_usage"]), (200, {"current": 2, "limit": 100}, "0001-01-01T00:00:00Z", 0))
+    assert once["cpu_stats"]["system_cpu_usage"] > 0 and once["name"] == "/counted" and once["memory_stats"]["limit"] == 64 << 20, once
+    # A stream goes on until the container is gone, also while it does not run.
+    with urllib.request.urlopen(f"http://127.0.0.1:{b.port}/containers/counted/stats", timeout=300) as stream:
+        first, second = json.loads(stream.readline()), json.loads(stream.readline())
+        _equal((second["preread"], second["precpu_stats"]), (first["read"], first["cpu_stats"]))
+        b.good("stop", "-t", "0", "counted")
+        while json.loads(stream.readline())["pids_stats"]:
+            pass
+        row = shown("counted")
+        _equal((row["PIDs"], row["MemUsage"], row["CPUPerc"]), ("0", "0B / 0B", "0.00%"))
+        b.good("rm", "counted")
+        for line in stream:
+            _equal(json.loads(line)["pids_stats"], {})
+    _equal(b.http("GET", "/containers/nosuch/stats")[0], 404)
+
+
 def _more_memory_than_there_is(b):
     has = b.http("GET", "/info")[1]["MemTotal"]
     for memory, warns in ((has, False), (has + 4096, True)):
@@ -583,7 +609,7 @@ def cases(context):
                                            ("wait conditions", _wait_conditions), ("logs and attach", _logs), ("terminal", _terminal), ("events", _events),
                                            ("50 runs in parallel", _parallel), ("no growth", _no_growth, 200), ("malformed requests", _malformed), ("slow clients", _slow_clients), ("old clients", _old_clients),
                                            ("starts that hang", _hung_starts), ("a stop in a restart", _stop_in_a_restart), ("a crashed sandbox", _crash),
-                                           ("images", _images), ("filters", _filters), ("figures of the node", _node), ("more memory than there is", _more_memory_than_there_is), ("log of the node", _node_log),
+                                           ("images", _images), ("filters", _filters), ("figures of the node", _node), ("stats", _stats), ("more memory than there is", _more_memory_than_there_is), ("log of the node", _node_log),
                                            ("the audit log", _audit), ("heads of the audit log", _audit_heads)):
             yield name, on_bench(function, *arguments)
     finally:

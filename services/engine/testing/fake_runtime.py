@@ -35,7 +35,7 @@ import time
 TAGS = {name: number for number, name in enumerate(
     "reason name hostname memory_pages cpu_quota cpu_shares fused network publish sandbox address stream argument environment directory user terminal rows columns "
     "stdin_open linux_error signal after event version cpu_count free_pages total_pages table_pages restarts object missing_call sandbox_count cpu_nanoseconds".split(), 1)}
-TAGS.update(log_line=47, audit_sequence=54, audit_digest=55, audit_batch=56)
+TAGS.update(received_bytes=35, sent_bytes=36, tasks=37, log_line=47, audit_sequence=54, audit_digest=55, audit_batch=56)
 LOG_LINES, LOG_LINES_AT_ONCE = 300, 256
 BAD_ARGUMENT, EXISTS, NOT_FOUND, BAD_STATE, CANCELED, UNKNOWN_CALL, DENIED, IO = 5, 9, 10, 11, 13, 17, 20, 22
 EXITED, CRASHED = 1, 2
@@ -460,7 +460,8 @@ class Runtime:
             return b"".join(record("audit_batch", batch) for batch in self.audit.read(request.number("after"))), []
         if kind == INSPECT:
             self.find(request)
-            return record("memory_pages", 1), []
+            return b"".join([record("memory_pages", 300), record("tasks", 2), record("cpu_nanoseconds", time.monotonic_ns() // 2), record("received_bytes", 1000),
+                             record("sent_bytes", 2000)]), []
         raise Refused(UNKNOWN_CALL, f"no message {kind}")
 
     def session(self, connection):
