@@ -10,12 +10,12 @@ import re
 
 from . import paths
 
-_CALL = re.compile(r'(FULL|PARTIAL|MISSING)\((\d+), (\w+)(?:, "((?:[^"\\]|\\.)*)")?\)')
+_CALL = re.compile(r'(FULL|PARTIAL|REFUSED|MISSING)\((\d+), (\w+)(?:, "((?:[^"\\]|\\.)*)")?\)')
 _ROUTE = re.compile(r'Route\{"(\w+)", "(\w+)", "(\w*)", (true|false), (\w+)(?:, "([^"]*)")?\}')
 _ABSENT = re.compile(r'Absent\{"(\w+)", "([^"]*)"\}')
 _FIELD = re.compile(r'(HONOURED|NO_EFFECT|REFUSED)\("([\w.*\[\]]+)"\)')
 _TREATMENTS = {"HONOURED": "read", "NO_EFFECT": "no effect, with a warning", "REFUSED": "400"}
-_LEVELS = {"FULL": "yes", "PARTIAL": "in part", "MISSING": "no"}
+_LEVELS = {"FULL": "yes", "PARTIAL": "in part", "REFUSED": "refused", "MISSING": "no"}
 
 
 def linux_calls(texts):
@@ -74,7 +74,7 @@ def linux_page(texts):
         "# Linux system calls\n\n"
         "Made from `linux/calls/*.inc`, the table by which the personality itself finds its handlers.\n\n"
         f"Of {len(rows)} calls of x86_64 Linux (0 to {rows[-1][0]}), {count['yes']} are there, {count['in part']} in part, "
-        f"and {count['no']} answer `ENOSYS`. *In part* has a note that says what is missing; that part gives Linux' own error for it.\n\n"
+        f"{count['refused']} are refused by `EPERM`, for on Linux they need a capability that no container has here, and {count['no']} answer `ENOSYS`. *In part* has a note that says what is missing; that part gives Linux' own error for it.\n\n"
         + _table(("number", "call", "there", "note"), [(row[0], f"`{row[1]}`", row[2], row[3]) for row in rows])
     )
 

@@ -7,8 +7,8 @@ from xt import support_tables
 
 class LinuxCalls(unittest.TestCase):
     def test_rows_come_by_number(self):
-        rows = support_tables.linux_calls(["// text\nFULL(2, open)\nMISSING(1, b)\n", 'PARTIAL(0, c, "no d")\n'])
-        self.assertEqual(rows, [(0, "c", "in part", "no d"), (1, "b", "no", ""), (2, "open", "yes", "")])
+        rows = support_tables.linux_calls(["// text\nFULL(2, open)\nMISSING(1, b)\nREFUSED(3, mount)\n", 'PARTIAL(0, c, "no d")\n'])
+        self.assertEqual(rows, [(0, "c", "in part", "no d"), (1, "b", "no", ""), (2, "open", "yes", ""), (3, "mount", "refused", "")])
 
     def test_refuses_what_it_cannot_read(self):
         for text in ("FULL(2 open)", "FULL(1, a)\nFULL(1, b)", "PARTIAL(1, a)", "NEW(1, a)"):

@@ -61,5 +61,6 @@ void locks();
 void futexes();
 void survival();
 void processors();
+void privileges();
 
 } // namespace conformance

@@ -16,6 +16,7 @@ constexpr conformance::Section sections[] = {
     {"times", conformance::times},         {"programs", conformance::programs},       {"delivery", conformance::delivery},
     {"names", conformance::names},         {"passing", conformance::passing},         {"locks", conformance::locks},       {"futexes", conformance::futexes},
     {"lies", conformance::lies},           {"survival", conformance::survival},   {"processors", conformance::processors},
+    {"privileges", conformance::privileges},
 };
 
 bool wanted(const char* name, int count, char** names) {
