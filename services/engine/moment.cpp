@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t second = 1'000'000'000;
 constexpr std::uint64_t most_seconds = 9'000'000'000; // some of them are not yet more nanoseconds than a number holds
+constexpr std::uint64_t longest_duration = 7'000'000'000; // seconds: nor are they with the time of now, whichever way
 
 ApiError no_time(std::string_view text) { return bad_request("invalid time: " + std::string(text)); }
 
@@ -37,7 +38,7 @@ std::optional<std::int64_t> parse_duration(std::string_view text) {
         text.remove_prefix(unit->first.size());
         sum += number * unit->second;
     }
-    if (!(sum < static_cast<double>(most_seconds) * 1e9)) return std::nullopt;
+    if (!(sum < static_cast<double>(longest_duration) * 1e9)) return std::nullopt;
     return static_cast<std::int64_t>(negative ? -sum : sum);
 }
 
